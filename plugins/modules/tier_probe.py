@@ -1,0 +1,195 @@
+#!/usr/bin/python
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: tier_probe
+short_description: Probe servers along the edges of the plan with the product's own protocol
+version_added: 0.1.0
+description:
+  - From the host it runs on, tries to reach servers, all of them at the same time, and tells what it saw - who refuses,
+    which role the server has, how far its data is, and how long the answer took.
+  - Fails when anything is not as expected, with everything that is not in the message.
+  - It only reads.
+options:
+  edges:
+    description: What to probe.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: The server's name, for the report.
+        type: str
+        required: true
+      address:
+        description: The server's address. Needed by all protocols but V(ldapi).
+        type: str
+      port:
+        description: The server's port. Needed by all protocols but V(ldapi).
+        type: int
+      protocol:
+        description:
+          - How to speak to it.
+          - V(ldapi) is the directory's local socket, for root on the server itself.
+        type: str
+        choices: [tcp, tls, ldap, ldaps, ldapi]
+        default: tcp
+      expect:
+        description: Whether the server is to answer or the connection is to be refused.
+        type: str
+        choices: [open, refused]
+        default: open
+      refused_by:
+        description:
+          - Who has to refuse, when O(edges[].expect=refused). Without it anybody may.
+          - V(firewall) answers with a prohibition, V(timeout) is a firewall that drops (or a dead host), V(closed) is a
+            host on which nothing listens.
+        type: list
+        elements: str
+        choices: [firewall, timeout, closed]
+      role:
+        description: The role the server has to have, where its protocol tells one.
+        type: str
+        choices: [provider, replica]
+      at_least:
+        description: How far the server's data has to be, a position for each server that writes.
+        type: dict
+  wait:
+    description: Seconds to try again until everything is as expected.
+    type: float
+    default: 0
+  concurrency:
+    description: How many edges are probed at the same time.
+    type: int
+    default: 32
+  addresses:
+    description: Addresses of which to tell whether this host holds them now, such as the shared address of a pair.
+    type: list
+    elements: str
+    default: []
+extends_documentation_fragment:
+  - distributed.tiers.probing
+attributes:
+  check_mode:
+    description: Can run in check mode and return changed status prediction without modifying target.
+    support: full
+    details: It only reads.
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in check mode), when in diff mode.
+    support: none
+"""
+
+EXAMPLES = r"""
+- name: Reach the master, and be refused by the member
+  distributed.tiers.tier_probe:
+    edges:
+      - {name: m1, address: 10.111.0.11, port: 636, protocol: ldaps, role: provider}
+      - {name: p1, address: 10.111.0.21, port: 636, expect: refused, refused_by: [firewall]}
+    access: "{{ tiers_probe_access }}"
+
+- name: Wait until this server's own data is where the master's was
+  distributed.tiers.tier_probe:
+    edges:
+      - {name: here, protocol: ldapi, role: replica, at_least: "{{ hostvars['m1'].position }}"}
+    access: "{{ tiers_probe_access }}"
+    wait: 30
+"""
+
+RETURN = r"""
+edges:
+  description: What was seen along every edge, in the order of O(edges).
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    name: {description: The server's name., type: str}
+    address: {description: Its address., type: str}
+    port: {description: Its port., type: int}
+    protocol: {description: How it was spoken to., type: str}
+    expect: {description: What was expected., type: str}
+    reachable: {description: Whether it answered., type: bool}
+    refused_by:
+      description:
+        - V(firewall), V(closed), V(timeout), V(name) (does not resolve), V(network) (no such host or route) or
+          V(service) (it is there, but its protocol does not answer as it should).
+      type: str
+    role: {description: The role observed - V(provider) or V(replica) - where the protocol tells., type: str}
+    position: {description: How far its data is; a position for each server that writes., type: dict}
+    connect_ms: {description: Milliseconds until the connection stood or was refused., type: float}
+    latency_ms: {description: Milliseconds for a whole answer - connection TLS login and reading., type: float}
+    ok: {description: Whether that is what was expected., type: bool}
+    why: {description: What is wrong, type: str}
+held:
+  description: Those of O(addresses) that this host holds.
+  returned: always
+  type: list
+  elements: str
+"""
+
+import ipaddress
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.distributed.tiers.plugins.module_utils.probing import ACCESS_SPEC, local_addresses, probe_all
+from ansible_collections.distributed.tiers.plugins.module_utils.protocols import PROTOCOLS
+from ansible_collections.distributed.tiers.plugins.module_utils.protocols.base import Access
+
+
+def held(addresses: list[str]) -> list[str]:
+    if not addresses:
+        return []
+    texts = [path.read_text() if path.exists() else "" for path in map(Path, ("/proc/net/fib_trie", "/proc/net/if_inet6"))]
+    here = {ipaddress.ip_address(address) for address in local_addresses(*texts)}
+    return [address for address in addresses if ipaddress.ip_address(address) in here]
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "edges": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "address": {"type": "str"},
+                    "port": {"type": "int"},
+                    "protocol": {"type": "str", "choices": list(PROTOCOLS), "default": "tcp"},
+                    "expect": {"type": "str", "choices": ["open", "refused"], "default": "open"},
+                    "refused_by": {"type": "list", "elements": "str", "choices": ["firewall", "timeout", "closed"]},
+                    "role": {"type": "str", "choices": ["provider", "replica"]},
+                    "at_least": {"type": "dict"},
+                },
+                "required_if": [
+                    ("protocol", protocol, ("address", "port")) for protocol in PROTOCOLS if protocol != "ldapi"
+                ],
+            },
+            "wait": {"type": "float", "default": 0},
+            "concurrency": {"type": "int", "default": 32},
+            "addresses": {"type": "list", "elements": "str", "default": []},
+            **ACCESS_SPEC,
+        },
+        supports_check_mode=True,
+    )
+    params = module.params
+    try:
+        here = held(params["addresses"])
+    except ValueError as error:
+        module.fail_json(msg=f"addresses: {error}")
+    seen = probe_all(
+        params["edges"], Access.of(params["access"]), params["timeout"], params["wait"], params["concurrency"]
+    )
+    result = {"changed": False, "edges": seen, "held": here}
+    wrong = [f"{edge['name']} ({edge['address']}:{edge['port']}): {edge['why']}" for edge in seen if not edge["ok"]]
+    if wrong:
+        module.fail_json(msg="Not as expected: " + "; ".join(wrong), **result)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
