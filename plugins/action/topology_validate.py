@@ -1,0 +1,57 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The plan in a run: read the inventory, judge it, plan."""
+
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.distributed.tiers.plugins.module_utils.plan import make_plan
+from ansible_collections.distributed.tiers.plugins.module_utils.report import differences, report
+from ansible_collections.distributed.tiers.plugins.plugin_utils.inventory import read_inventory
+
+
+class ActionModule(ActionBase):
+    """Check the inventory and compute the plan. Runs on the controller and connects to nobody."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        task_vars = task_vars or {}
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        self.validate_argument_spec(argument_spec={})
+
+        def template(_host: str, variables: Mapping[str, Any], name: str) -> Any:
+            with self._templar.set_temporary_context(available_variables=variables):
+                return self._templar.template(variables[name])
+
+        topology = read_inventory(
+            task_vars["groups"], task_vars["hostvars"], template, task_vars, task_vars.get("inventory_dir") or "."
+        )
+        outcome = make_plan(topology)
+        result["changed"] = False
+        result["findings"] = [finding.as_dict() for finding in outcome.findings]
+        result["report"] = report(topology, outcome)
+        if outcome.plan is None:
+            errors = outcome.errors
+            result["failed"] = True
+            result["msg"] = "\n".join(
+                [f"The inventory has {len(errors)} error(s); no host was touched.", *(error.as_text() for error in errors)]
+            )
+            return result
+        result["plan"] = outcome.plan
+        result["ansible_facts"] = {"tiers_plan": outcome.plan}
+        if self._task.diff:
+            result["diff"] = differences(topology, outcome.plan)
+        return result

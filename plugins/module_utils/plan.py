@@ -1,0 +1,374 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From a topology to the plan: who serves whom, who may connect where, who starts when. Pure and deterministic."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import ipaddress
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.distributed.tiers.plugins.module_utils import rules
+from ansible_collections.distributed.tiers.plugins.module_utils.allocation import AllocationError, allocate
+from ansible_collections.distributed.tiers.plugins.module_utils.findings import ERROR, Finding, Problem
+from ansible_collections.distributed.tiers.plugins.module_utils.rules.pairs import failback_of, redundancy_of, router_id
+from ansible_collections.distributed.tiers.plugins.module_utils.rules.servers import upstreams
+from ansible_collections.distributed.tiers.plugins.module_utils.topology import Client, Server, Topology
+
+SCHEMA = 1
+WAVES = (("master",), ("proxy", "parallel"), ("distributor",))
+POOL = "pool"
+UPSTREAM = "upstream"
+
+Plan = dict[str, Any]
+Allocation = Mapping[str, Any]
+NOBODY: Allocation = {
+    "proxies": {},
+    "backups": {},
+    "unplaced": {},
+    "moves": [],
+    "survives": {},
+    "stats": {},
+    "digest": "",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of an inventory: the findings and, where none is an error, the plan."""
+
+    findings: tuple[Finding, ...]
+    plan: Plan | None
+
+    @property
+    def errors(self) -> list[Finding]:
+        return [finding for finding in self.findings if finding.severity == ERROR]
+
+
+def make_plan(topology: Topology) -> Outcome:
+    """Share the clients out, judge the whole, and put the plan together."""
+    allocation: Allocation = NOBODY
+    try:
+        allocation = share_out(topology)
+    except AllocationError as error:
+        told = tuple(Problem(None, None, problem, rule="allocation-input") for problem in error.problems)
+        topology = dataclasses.replace(topology, problems=(*topology.problems, *told))
+    findings = tuple(rules.judge(topology, allocation))
+    outcome = Outcome(findings, None)
+    return outcome if outcome.errors else Outcome(findings, _Planner(topology, allocation).plan(findings))
+
+
+def share_out(topology: Topology) -> Allocation:
+    """The clients over the proxies, moving as few as need be from where they are served now."""
+    proxies = {
+        server.name: {
+            "site": server.site,
+            "zone": server.zone or server.name,
+            "region": server.region,
+            "capacity": server.capacity,
+            "state": server.state,
+            "weight": server.weight,
+            "tags": list(server.tags),
+            "backup": backup.name if (backup := topology.backup_of(server.name)) else None,
+        }
+        for server in topology.tier("proxy")
+    }
+    if not proxies:
+        return NOBODY
+    clients = dict(topology.population) | {client.name: client.demand() for client in topology.clients.values()}
+    previous, previous_backups = deployed_allocation(topology)
+    allocation: Allocation = allocate(
+        clients,
+        proxies,
+        topology.latency or {},
+        previous=previous,
+        previous_backups=previous_backups,
+        policy=dict(topology.policy),
+    )
+    return allocation
+
+
+def deployed_allocation(topology: Topology) -> tuple[dict[str, str], dict[str, str]]:
+    """{client: proxy} and {client: backup} as the proxies' local facts tell them."""
+    previous: dict[str, str] = {}
+    backups: dict[str, str] = {}
+    for server in topology.servers.values():
+        if server.deployed and server.deployed.tier == "proxy":
+            previous.update(dict.fromkeys(server.deployed.clients, server.name))
+            for backup, names in server.deployed.backups.items():
+                backups.update(dict.fromkeys(names, backup))
+    return previous, backups
+
+
+def network(address: str) -> str:
+    """The network of one address: what a firewall takes as a source."""
+    return str(ipaddress.ip_network(address))
+
+
+def ordered_networks(networks: Iterable[str]) -> list[str]:
+    parsed = (ipaddress.ip_network(item) for item in networks)
+    return [str(net) for net in sorted(set(parsed), key=lambda net: (net.version, net.network_address, net.prefixlen))]
+
+
+class _Planner:
+    """Puts the plan together, each part once, from a topology without errors."""
+
+    def __init__(self, topology: Topology, allocation: Allocation) -> None:
+        self.topology = topology
+        self.allocation = allocation
+        servers = topology.servers
+        self.backups = {s.primary: s for s in servers.values() if s.tier == "backup" and s.primary}
+        self.work = {s.name: topology.serves_as(s) or s.tier for s in servers.values()}
+        self.upstreams = {s.name: [servers[name] for name in upstreams(topology, s)] for s in servers.values()}
+        self.members = [s for s in topology.tier("parallel")]
+        self.distributors = [s for s in servers.values() if self.work[s.name] == "distributor"]
+        self.distributors.sort(key=lambda s: s.tier == "backup")
+        self.proxied = bool(topology.tier("proxy"))
+        self.proxy_of = {n: p for p, share in allocation["proxies"].items() for n in share["clients"]}
+        self.second_of = {
+            name: server for at in allocation["backups"].values() for server, names in at.items() for name in names
+        }
+
+    def plan(self, findings: tuple[Finding, ...]) -> Plan:
+        topology = self.topology
+        edges = list(self.edges())
+        opened = self.opened(edges)
+        plan: Plan = {
+            "schema": SCHEMA,
+            "system": topology.name,
+            "domain": topology.domain,
+            "servers": {s.name: self.server(s, opened[s.name]) for s in topology.servers.values()},
+            "clients": {c.name: self.client(c) for c in topology.clients.values()},
+            "edges": edges,
+            "waves": [[s for s, work in self.work.items() if work in wave] for wave in WAVES],
+            "sites": self.sites(),
+        }
+        shares = {key: self.allocation[key] for key in ("proxies", "backups", "unplaced", "survives")}
+        # What moves, and what moving costs, depends on what is deployed: a plan carried out is still the same plan.
+        plan["digest"] = digest({**plan, "allocation": shares})
+        plan["allocation"] = dict(self.allocation)
+        plan["findings"] = [finding.as_dict() for finding in findings]
+        return plan
+
+    # Who connects to whom.
+
+    def pool(self) -> list[dict[str, Any]]:
+        """Where clients reach the pool: the shared address, else the distributor and its backup."""
+        if not self.distributors:
+            return []
+        first = self.distributors[0]
+        if first.virtual_address:
+            return [{"name": POOL, "address": first.virtual_address, "port": first.port}]
+        return [reach(server) for server in self.distributors]
+
+    def endpoints(self, client: Client) -> list[dict[str, Any]]:
+        """Where a client connects to, best first."""
+        if self.proxied:
+            found = ((self.proxy_of.get(client.name), "proxy"), (self.second_of.get(client.name), "backup"))
+            return [{**reach(self.topology.servers[name]), "role": role} for name, role in found if name]
+        if self.distributors:
+            return [{**entry, "role": POOL} for entry in self.pool()]
+        return [{**reach(s), "role": s.tier} for s in self.masters()]
+
+    def masters(self) -> list[Server]:
+        return sorted((s for s in self.topology.servers.values() if self.work[s.name] == "master"), key=lambda s: s.tier == "backup")
+
+    def edges(self) -> Iterator[dict[str, Any]]:
+        """Every planned connection between two hosts of the inventory."""
+        for server in self.topology.servers.values():
+            work = self.work[server.name]
+            if work == "master" and (other := self.other_half(server)):
+                yield edge(server, other, "the master and its backup keep in step")
+            for upstream in self.upstreams[server.name] if work != "master" else ():
+                yield edge(server, upstream, f"{'a proxy funnels' if work == 'proxy' else 'a member follows'} to the master")
+            for member in self.pool_servers() if work == "distributor" else ():
+                yield edge(server, member, "the distributor shares the load out")
+        for client in self.topology.clients.values():
+            # The shared address is one more address of the distributor that has it.
+            to_pool = {e["address"]: self.distributors[0] for e in self.pool()} | {s.address: s for s in self.distributors}
+            targets = {s["address"]: self.topology.servers[s["name"]] for s in self.endpoints(client) if s["name"] in self.work}
+            for address, target in targets.items():
+                yield edge(client, target, "a client is served", address)
+            for address, target in to_pool.items():
+                if address not in targets:
+                    yield edge(client, target, "clients read through the pool", address)
+
+    def pool_servers(self) -> Iterator[Server]:
+        for member in self.members:
+            yield member
+            if member.name in self.backups:
+                yield self.backups[member.name]
+
+    def other_half(self, server: Server) -> Server | None:
+        return self.topology.servers.get(server.primary or "") if server.tier == "backup" else self.backups.get(server.name)
+
+    def opened(self, edges: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+        """The firewall of each server: the edges that end there, and the networks its named clients connect from."""
+        sources: dict[str, dict[str, set[str]]] = {name: {} for name in self.topology.servers}
+        addresses = {host.name: host.address for host in (*self.topology.servers.values(), *self.topology.clients.values())}
+        for item in edges:
+            sources[item["to"]].setdefault(item["why"], set()).add(network(addresses[item["from"]]))
+        for name, sites in self.client_sites().items():
+            networks = {net for site in sites for net in self.topology.networks.get(site, ())}
+            if networks:
+                sources[name].setdefault("named clients of " + ", ".join(sorted(sites)), set()).update(networks)
+        result: dict[str, list[dict[str, Any]]] = {}
+        for name, by_why in sources.items():
+            server = self.topology.servers[name]
+            result[name] = [
+                {"port": server.port, "protocol": "tcp", "sources": ordered_networks(nets), "why": why}
+                for why, nets in sorted(by_why.items())
+            ]
+            other = self.other_half(server)
+            if other and self.shared_address(server):
+                why = "the halves of a pair agree on who has the shared address"
+                result[name].append({"protocol": "vrrp", "sources": [network(other.address)], "why": why})
+        return result
+
+    def client_sites(self) -> dict[str, set[str]]:
+        """{server: the sites of the named clients that may connect to it}."""
+        site_of = {name: str(client["site"]) for name, client in self.topology.population.items()}
+        everywhere = set(site_of.values())
+        result = {server.name: everywhere for server in self.distributors}
+        if not self.proxied and not self.distributors:
+            result |= {server.name: everywhere for server in self.masters()}
+        for proxy, share in self.allocation["proxies"].items():
+            result[proxy] = {site_of[name] for name in share["clients"] if name in site_of}
+        for at in self.allocation["backups"].values():
+            for server_name, names in at.items():
+                sites = {site_of[name] for name in names if name in site_of}
+                result[server_name] = result.get(server_name, set()) | sites
+        return result
+
+    # What each host is told.
+
+    def shared_address(self, server: Server) -> str | None:
+        primary = self.topology.servers[server.primary] if server.tier == "backup" and server.primary else server
+        return primary.virtual_address
+
+    def server(self, server: Server, firewall: list[dict[str, Any]]) -> dict[str, Any]:
+        """One server's slice of the plan: all that its roles and templates read."""
+        topology, work, product = self.topology, self.work[server.name], self.topology.products[server.product]
+        backup, other, shared = self.backups.get(server.name), self.other_half(server), self.shared_address(server)
+        is_backup = server.tier == "backup"
+        pool = self.pool()
+        return {
+            "name": server.name,
+            "tier": server.tier,
+            "serves_as": work,
+            "primary": server.primary,
+            "backup": backup.name if backup else None,
+            "redundancy": (server.redundancy or first(redundancy_of(topology, work, product))) if is_backup else None,
+            "failback": (server.failback or first(failback_of(topology, work, product))) if is_backup else None,
+            "address": server.address,
+            "port": server.port,
+            "protocol": product.protocol,
+            "site": server.site,
+            "zone": server.zone,
+            "state": server.state,
+            "capacity": server.capacity,
+            "weight": server.weight,
+            "version": server.version,
+            "product": product.name,
+            "product_role": product.role,
+            "upstreams": [reach(upstream) for upstream in self.upstreams[server.name]],
+            "pair": reach(other) if other else None,
+            "members": [self.member(member) for member in self.members] if work == "distributor" else [],
+            "virtual_address": shared,
+            "virtual_router_id": router_id(shared) if shared else None,
+            "tls_names": self.tls_names(server),
+            "firewall": firewall,
+            "clients": self.clients_of(server) if server.tier == "proxy" else None,
+            "pool_address": pool[0]["address"] if pool and work == "parallel" else None,
+            "wave": next(number for number, tiers in enumerate(WAVES) if work in tiers),
+        }
+
+    def member(self, member: Server) -> dict[str, Any]:
+        backup = self.backups.get(member.name)
+        return {
+            **reach(member),
+            "weight": member.weight,
+            "state": member.state,
+            "backup": reach(backup) if backup else None,
+        }
+
+    def tls_names(self, server: Server) -> dict[str, list[str]]:
+        """All names and addresses that somebody checks this server's certificate for."""
+        domain, shared = self.topology.domain, self.shared_address(server)
+        dns, ip = [server.name, f"{server.name}.{domain}"], [server.address]
+        if any(server.name == upstream.name for ups in self.upstreams.values() for upstream in ups):
+            dns.append(f"{UPSTREAM}.{domain}")
+        if shared:
+            ip.append(shared)
+        if self.work[server.name] == "parallel" and self.distributors:
+            # The distributor passes connections through: its clients see the certificate of a member.
+            dns.append(f"{POOL}.{domain}")
+            ip += [entry["address"] for entry in self.pool()] + [s.address for s in self.distributors]
+        return {"dns": list(dict.fromkeys(dns)), "ip": list(dict.fromkeys(ip))}
+
+    def clients_of(self, proxy: Server) -> dict[str, Any]:
+        share = self.allocation["proxies"].get(proxy.name, {"clients": [], "weight": 0})
+        hosts = self.topology.clients
+        return {
+            "hosts": [name for name in share["clients"] if name in hosts],
+            "names": [name for name in share["clients"] if name not in hosts],
+            "weight": share["weight"],
+        }
+
+    def client(self, client: Client) -> dict[str, Any]:
+        product = self.topology.products[client.product]
+        return {
+            "name": client.name,
+            "site": client.site,
+            "address": client.address,
+            "endpoints": self.endpoints(client),
+            "pool": self.pool(),
+            "product": product.name,
+            "product_role": product.role,
+            "protocol": product.protocol,
+            "tls_names": {"dns": [client.name, f"{client.name}.{self.topology.domain}"], "ip": [client.address]},
+        }
+
+    def sites(self) -> dict[str, Any]:
+        sites: dict[str, dict[str, Any]] = {}
+
+        def site(name: str) -> dict[str, Any]:
+            return sites.setdefault(name, {"clients": 0, "weight": 0, "servers": []})
+
+        for server in self.topology.servers.values():
+            site(server.site)["servers"].append(server.name)
+        for _name, client in rules.demands(self.topology):
+            at = site(str(client["site"]))
+            at["clients"] += 1
+            at["weight"] += int(client.get("weight") or 1)
+        return dict(sorted(sites.items()))
+
+
+def reach(server: Server) -> dict[str, Any]:
+    return {"name": server.name, "address": server.address, "port": server.port}
+
+
+def edge(source: Server | Client, target: Server, why: str, address: str | None = None) -> dict[str, Any]:
+    return {
+        "from": source.name,
+        "to": target.name,
+        "address": address or target.address,
+        "port": target.port,
+        "protocol": "tcp",
+        "why": why,
+    }
+
+
+def first(items: tuple[str, ...]) -> str | None:
+    return items[0] if items else None
+
+
+def digest(data: Any) -> str:
+    """The same for the same content, whatever order it was put together in."""
+    return hashlib.sha256(json.dumps(data, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -1,0 +1,362 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Rules about primaries and their backups."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+
+from ansible_collections.distributed.tiers.plugins.module_utils.findings import (
+    ERROR,
+    WARNING,
+    Problem,
+    did_you_mean,
+    enumerate_names,
+)
+from ansible_collections.distributed.tiers.plugins.module_utils.products import Product
+from ansible_collections.distributed.tiers.plugins.module_utils.rules.registry import Allocation, rule
+from ansible_collections.distributed.tiers.plugins.module_utils.topology import Server, Topology
+
+# The distributor and its shared address are this collection's own work, whatever the product.
+DISTRIBUTOR_REDUNDANCY = ("hot", "warm")
+
+
+def pairs(topology: Topology) -> Iterator[tuple[Server, Server]]:
+    """Every (primary, backup) of which both exist."""
+    for backup in topology.tier("backup"):
+        primary = topology.servers.get(backup.primary or "")
+        if primary and primary.name != backup.name:
+            yield primary, backup
+
+
+def redundancy_of(topology: Topology, tier: str, product: Product | None) -> tuple[str, ...]:
+    """The kinds of redundancy there are in a tier, best first."""
+    kinds = DISTRIBUTOR_REDUNDANCY if tier == "distributor" else (product.redundancy.get(tier, ()) if product else ())
+    return tuple(kind for kind in ("hot", "warm", "cold") if kind in kinds)
+
+
+def failback_of(topology: Topology, tier: str, product: Product | None) -> tuple[str, ...]:
+    """The kinds of failback there are in a tier, the default first."""
+    return ("auto", "manual") if tier == "distributor" or product is None else product.failback
+
+
+@rule(
+    "backup-of-one",
+    ERROR,
+    reason="A backup stands behind exactly one server: it holds that server's data and takes its place.",
+    remedy="Set tiers_backup_of to the name of one server.",
+    fires="""
+        backup:
+          hosts:
+            m2: {tiers_backup_of: m3}
+    """,
+    silent="""
+        backup:
+          hosts:
+            m2: {tiers_backup_of: m1}
+    """,
+    firm=True,
+)
+def backup_of_one(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    for backup in topology.tier("backup"):
+        if backup.primary is None:
+            yield Problem(backup.name, "tiers_backup_of", "It does not say which server it stands behind.")
+        elif backup.primary == backup.name:
+            yield Problem(backup.name, "tiers_backup_of", "It stands behind itself.")
+        elif backup.primary not in topology.servers:
+            hint = did_you_mean(backup.primary, topology.servers)
+            message = f"'{backup.primary}' is no server{'; ' if hint else '.'}{hint}"
+            yield Problem(backup.name, "tiers_backup_of", message)
+
+
+@rule(
+    "backup-of-backup",
+    ERROR,
+    reason="A backup is not itself backed up: the one behind it would have nobody to take over from.",
+    remedy="Set tiers_backup_of to the primary, or to another server.",
+    fires="""
+        backup:
+          hosts:
+            m3: {ansible_host: 192.0.2.3, tiers_backup_of: m2}
+    """,
+    silent="""
+        backup:
+          hosts:
+            px1-b: {ansible_host: 192.0.2.3, tiers_backup_of: px1, tiers_zone: rack-b}
+    """,
+    firm=True,
+)
+def backup_of_backup(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    for primary, backup in pairs(topology):
+        if primary.tier == "backup":
+            yield Problem(backup.name, "tiers_backup_of", f"{primary.name} is a backup itself.")
+
+
+@rule(
+    "one-backup",
+    ERROR,
+    reason="Of two backups of one server both would take over at once.",
+    remedy="Leave one of them; let the other stand behind another server.",
+    fires="""
+        backup:
+          hosts:
+            m3: {ansible_host: 192.0.2.3, tiers_backup_of: m1}
+    """,
+    silent="""
+        backup:
+          hosts:
+            px1-b: {ansible_host: 192.0.2.3, tiers_backup_of: px1, tiers_zone: rack-b}
+    """,
+    firm=True,
+)
+def one_backup(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    behind: dict[str, list[str]] = {}
+    for primary, backup in pairs(topology):
+        behind.setdefault(primary.name, []).append(backup.name)
+    for primary_name, backups in behind.items():
+        if len(backups) > 1:
+            yield Problem(primary_name, "tiers_backup_of", f"Several backups stand behind it: {enumerate_names(backups)}.")
+
+
+@rule(
+    "backup-same-host",
+    ERROR,
+    reason="What takes the primary down would take its backup with it.",
+    remedy="Put the backup on another host.",
+    fires="""
+        backup:
+          hosts:
+            m2: {ansible_host: 192.0.2.1, tiers_port: 1636}
+    """,
+    silent="""
+        backup:
+          hosts:
+            m2: {ansible_host: 192.0.2.2}
+    """,
+)
+def backup_same_host(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    for primary, backup in pairs(topology):
+        if primary.address == backup.address:
+            yield Problem(backup.name, "tiers_address", f"It is on the host of its primary {primary.name} ({primary.address}).")
+
+
+@rule(
+    "backup-same-zone",
+    WARNING,
+    reason="What a zone shares (rack, power, hypervisor) fails for primary and backup at once.",
+    remedy="Put the backup into another zone, or correct tiers_zone.",
+    fires="""
+        backup:
+          hosts:
+            m2: {tiers_zone: rack-a}
+    """,
+    silent="""
+        backup:
+          hosts:
+            m2: {tiers_zone: rack-b}
+    """,
+)
+def backup_same_zone(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    for primary, backup in pairs(topology):
+        if primary.zone is not None and (primary.site, primary.zone) == (backup.site, backup.zone):
+            yield Problem(backup.name, "tiers_zone", f"It is in the zone of its primary {primary.name} ({primary.zone}).")
+
+
+@rule(
+    "pair-product",
+    ERROR,
+    reason="A backup of another product cannot take its primary's place.",
+    remedy="Give both the same tiers_product.",
+    fires="""
+        backup:
+          hosts:
+            m2: {tiers_product: service}
+    """,
+    silent="""
+        backup:
+          hosts:
+            m2: {tiers_product: openldap}
+    """,
+)
+def pair_product(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    for primary, backup in pairs(topology):
+        if primary.product != backup.product:
+            yield Problem(
+                backup.name, "tiers_product", f"'{backup.product}' differs from '{primary.product}' of {primary.name}."
+            )
+
+
+@rule(
+    "pair-version",
+    ERROR,
+    reason="After a takeover the service would behave differently, or not understand the data.",
+    remedy="Give both the same tiers_version.",
+    fires="""
+        backup:
+          hosts:
+            m2: {tiers_version: "2.6"}
+    """,
+    silent="""
+        all:
+          vars: {tiers_version: "2.6"}
+    """,
+)
+def pair_version(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    for primary, backup in pairs(topology):
+        if primary.version != backup.version:
+            mine, its = backup.version or "the newest", primary.version or "the newest"
+            yield Problem(backup.name, "tiers_version", f"Version {mine} differs from {its} of {primary.name}.")
+
+
+@rule(
+    "pair-port",
+    ERROR,
+    reason="A backup that answers on another port cannot take over a shared address or a client's settings.",
+    remedy="Give both the same tiers_port.",
+    fires="""
+        backup:
+          hosts:
+            d2: {tiers_port: 1636}
+    """,
+    silent="""
+        distributor:
+          hosts:
+            d1: {tiers_port: 1636}
+        backup:
+          hosts:
+            d2: {tiers_port: 1636}
+    """,
+)
+def pair_port(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    for primary, backup in pairs(topology):
+        if primary.port != backup.port:
+            yield Problem(backup.name, "tiers_port", f"Port {backup.port} differs from {primary.port} of {primary.name}.")
+
+
+@rule(
+    "redundancy-supported",
+    ERROR,
+    reason="Only what the product can do can be promised.",
+    remedy="Set tiers_redundancy to what the product supports, or leave it out.",
+    fires="""
+        backup:
+          hosts:
+            m2: {tiers_redundancy: cold}
+    """,
+    silent="""
+        backup:
+          hosts:
+            m2: {tiers_redundancy: hot}
+    """,
+)
+def redundancy_supported(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    for primary, backup in pairs(topology):
+        product = topology.product_of(backup)
+        if product is None or primary.tier == "backup":
+            continue
+        kinds = redundancy_of(topology, primary.tier, product)
+        what = primary.tier if primary.tier == "distributor" else f"{primary.tier} of {product.name}"
+        if not kinds:
+            yield Problem(backup.name, "tiers_backup_of", f"A {what} can have no backup.")
+        elif backup.redundancy is not None and backup.redundancy not in kinds:
+            yield Problem(backup.name, "tiers_redundancy", f"A {what} can be {', '.join(kinds)}, not {backup.redundancy}.")
+
+
+@rule(
+    "failback-supported",
+    ERROR,
+    reason="Only what the product can do can be promised.",
+    remedy="Set tiers_failback to what the product supports, or leave it out.",
+    fires="""
+        backup:
+          hosts:
+            m2: {tiers_failback: manual}
+    """,
+    silent="""
+        backup:
+          hosts:
+            d2: {tiers_failback: manual}
+    """,
+)
+def failback_supported(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    for primary, backup in pairs(topology):
+        kinds = failback_of(topology, primary.tier, topology.product_of(backup))
+        if backup.failback is not None and backup.failback not in kinds:
+            yield Problem(backup.name, "tiers_failback", f"Failback can be {', '.join(kinds)}, not {backup.failback}.")
+
+
+@rule(
+    "shared-address",
+    ERROR,
+    reason="A shared address moves between two servers of one network segment, under a number made of its last part.",
+    remedy="Choose an address of the servers' own family whose last part is used by no other shared address.",
+    fires="""
+        distributor:
+          hosts:
+            d1: {tiers_virtual_address: 192.0.2.0}
+    """,
+    silent="""
+        distributor:
+          hosts:
+            d1: {tiers_virtual_address: 192.0.2.30}
+    """,
+)
+def shared_address(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    used: dict[int, str] = {}
+    addresses = {s.address: s.name for s in topology.servers.values()}
+    for server in topology.servers.values():
+        if server.virtual_address is None:
+            continue
+
+        def problem(message: str, name: str = server.name) -> Problem:
+            return Problem(name, "tiers_virtual_address", message)
+
+        address, number = ipaddress.ip_address(server.virtual_address), router_id(server.virtual_address)
+        if server.tier == "backup":
+            yield problem("It belongs to the primary; the backup takes it from there.")
+        elif server.tier != "distributor":
+            yield problem(f"A {server.tier} shares no address: its clients know both halves of the pair.")
+        if not 0 < number < 256:
+            yield problem(f"The last part of {address} gives the number {number}; it is to be from 1 to 255.")
+        if number in used:
+            yield problem(f"{used[number]} has a shared address with the same last part {number}.")
+        if str(address) in addresses:
+            yield problem(f"{address} is the own address of {addresses[str(address)]}.")
+        used.setdefault(number, server.name)
+
+
+def router_id(address: str) -> int:
+    """The number VRRP knows a shared address by: its last octet."""
+    return int(ipaddress.ip_address(address)) & 0xFF
+
+
+@rule(
+    "shared-address-sites",
+    WARNING,
+    reason="An address cannot move between sites unless one network segment spans them.",
+    remedy="Put both halves of the pair on one site.",
+    fires="""
+        distributor:
+          hosts:
+            d1: {tiers_virtual_address: 192.0.2.30}
+        backup:
+          hosts:
+            d2: {tiers_site: paris}
+    """,
+    silent="""
+        distributor:
+          hosts:
+            d1: {tiers_virtual_address: 192.0.2.30}
+    """,
+)
+def shared_address_sites(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    for primary, backup in pairs(topology):
+        if primary.virtual_address and primary.site != backup.site:
+            yield Problem(
+                primary.name,
+                "tiers_virtual_address",
+                f"It is shared with {backup.name} of another site ({primary.site}, {backup.site}).",
+            )

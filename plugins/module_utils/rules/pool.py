@@ -1,0 +1,130 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Rules about the pool: parallel members and their distributor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ansible_collections.distributed.tiers.plugins.module_utils.findings import ERROR, WARNING, Problem, enumerate_names
+from ansible_collections.distributed.tiers.plugins.module_utils.rules.registry import Allocation, rule
+from ansible_collections.distributed.tiers.plugins.module_utils.topology import Topology
+
+
+@rule(
+    "pool-distributor",
+    ERROR,
+    reason="Somebody has to share the load out: exactly one distributor, with a backup if need be.",
+    remedy="Put one host into the group of the distributor; a second one belongs into backup.",
+    fires="""
+        distributor:
+          hosts:
+            d9: {ansible_host: 192.0.2.39}
+    """,
+    silent="""
+        distributor:
+          hosts:
+            d1: {tiers_virtual_address: 192.0.2.30}
+    """,
+    firm=True,
+)
+def pool_distributor(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    members, distributors = topology.tier("parallel"), topology.tier("distributor")
+    if members and not distributors:
+        yield Problem(None, None, f"There are {len(members)} parallel members and no distributor.")
+    if len(distributors) > 1:
+        names = enumerate_names(server.name for server in distributors)
+        yield Problem(None, None, f"There are {len(distributors)} distributors: {names}.")
+
+
+@rule(
+    "pool-members",
+    ERROR,
+    reason="A pool of one loses its service with its only member.",
+    remedy="Add members, or take the distributor out.",
+    fires="""
+        parallel:
+          hosts:
+            p2: !remove
+    """,
+    silent="""
+        parallel:
+          hosts:
+            p3: {ansible_host: 192.0.2.23}
+    """,
+)
+def pool_members(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    members, distributors = topology.tier("parallel"), topology.tier("distributor")
+    if (members or distributors) and len(members) < 2:
+        yield Problem(None, None, f"A pool needs at least two members, here are {len(members)}.")
+
+
+@rule(
+    "pool-active",
+    ERROR,
+    reason="A pool whose members are all draining or down serves nobody.",
+    remedy="Set tiers_state of a member to active.",
+    fires="""
+        parallel:
+          vars: {tiers_state: draining}
+    """,
+    silent="""
+        parallel:
+          hosts:
+            p1: {tiers_state: draining}
+    """,
+)
+def pool_active(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    members = topology.tier("parallel")
+    if members and not any(member.state == "active" for member in members):
+        yield Problem(None, "tiers_state", "No parallel member is active.")
+
+
+@rule(
+    "distributor-without-backup",
+    WARNING,
+    reason="Without a backup the distributor is the one server whose loss takes the whole pool away.",
+    remedy="Add a backup with tiers_backup_of naming the distributor.",
+    fires="""
+        backup:
+          hosts:
+            d2: !remove
+    """,
+    silent="""
+        backup:
+          hosts:
+            d2: {tiers_backup_of: d1}
+    """,
+)
+def distributor_without_backup(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    for distributor in topology.tier("distributor"):
+        if topology.backup_of(distributor.name) is None:
+            yield Problem(distributor.name, "tiers_backup_of", "No backup stands behind it.")
+
+
+@rule(
+    "distributor-on-member",
+    WARNING,
+    reason="The loss of that one host takes the distributor and a member away at once.",
+    remedy="Give the distributor a host of its own.",
+    fires="""
+        distributor:
+          hosts:
+            d1: {ansible_host: 192.0.2.21, tiers_port: 1636}
+        backup:
+          hosts:
+            d2: {tiers_port: 1636}
+    """,
+    silent="""
+        distributor:
+          hosts:
+            d1: {ansible_host: 192.0.2.31}
+    """,
+)
+def distributor_on_member(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    members = {server.address: server.name for server in topology.servers.values() if topology.serves_as(server) == "parallel"}
+    for server in topology.servers.values():
+        if topology.serves_as(server) == "distributor" and server.address in members:
+            yield Problem(server.name, "tiers_address", f"It is on the host of member {members[server.address]}.")

@@ -1,0 +1,142 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# The work is done on the controller, by the action plugin of the same name.
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: topology_validate
+short_description: Check a tiered topology and compute its plan
+version_added: 0.1.0
+description:
+  - Reads the inventory of the run, applies all rules to it and computes the plan, who serves whom, who may connect where
+    and who starts when.
+  - Works on the controller alone. No host is connected to, so one task with C(run_once) does for all hosts.
+  - Tells all findings at once and fails if one of them is an error.
+  - What is deployed is taken from the local facts of the servers, where an earlier task gathered them. Without them the
+    plan is made as for fresh hosts.
+author:
+  - The distributed.tiers authors (@distributed-tiers)
+extends_documentation_fragment:
+  - distributed.tiers.attributes
+attributes:
+  check_mode:
+    support: full
+    details: Nothing is ever changed.
+  diff_mode:
+    support: full
+    details: Shows each server as it is deployed and as it is planned.
+options: {}
+seealso:
+  - plugin: distributed.tiers.topology
+    plugin_type: filter
+    description: The same as a filter.
+"""
+
+EXAMPLES = r"""
+- name: Check the inventory
+  hosts: all
+  gather_facts: false
+  tasks:
+    - name: Apply the rules and compute the plan
+      distributed.tiers.topology_validate:
+      run_once: true
+      register: tiers_validation
+
+    - name: Show the plan
+      ansible.builtin.debug:
+        msg: "{{ tiers_validation.report }}"
+      run_once: true
+"""
+
+RETURN = r"""
+findings:
+  description: What the rules say, errors first.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    rule:
+      description: Name of the rule. C(docs/rules.md) explains it.
+      type: str
+    severity:
+      description: V(error) or V(warning).
+      type: str
+    host:
+      description: The hosts it is about; null for the system as a whole.
+      type: str
+    variable:
+      description: The variable it is about, if any.
+      type: str
+    message:
+      description: What is wrong.
+      type: str
+    remedy:
+      description: How to mend it.
+      type: str
+    why:
+      description: The operator's reason, where the rule was lowered.
+      type: str
+  sample:
+    - rule: backup-same-zone
+      severity: warning
+      host: m2
+      variable: tiers_zone
+      message: It is in the zone of its primary m1 (rack-a).
+      remedy: Put the backup into another zone, or correct tiers_zone.
+report:
+  description: The plan and the findings as a text for a person.
+  returned: always
+  type: str
+plan:
+  description: Everything computed from the inventory.
+  returned: when no finding is an error
+  type: dict
+  contains:
+    schema:
+      description: Version of this structure.
+      type: int
+    system:
+      description: Name of the system.
+      type: str
+    domain:
+      description: Domain under which the servers know each other.
+      type: str
+    digest:
+      description: The same for the same plan, whatever is deployed.
+      type: str
+    servers:
+      description: For each server what its roles need to know.
+      type: dict
+    clients:
+      description: For each client host where it connects to.
+      type: dict
+    edges:
+      description: Every planned connection between two hosts of the inventory.
+      type: list
+      elements: dict
+    waves:
+      description: The servers in the order they start, one list a wave.
+      type: list
+      elements: list
+    allocation:
+      description: Who serves which clients, what moves, and what happens when a proxy dies.
+      type: dict
+    sites:
+      description: Servers and clients of each site.
+      type: dict
+    findings:
+      description: The findings that are no errors.
+      type: list
+      elements: dict
+ansible_facts:
+  description: The plan once more, as a fact of every host of the play.
+  returned: when no finding is an error
+  type: dict
+  contains:
+    tiers_plan:
+      description: The same as RV(plan).
+      type: dict
+"""

@@ -1,0 +1,157 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the planner needs from outside: variables out of Ansible, product roles and client files from disk."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import yaml
+from ansible.errors import AnsibleError
+
+from ansible_collections.distributed.tiers.plugins.module_utils import variables
+from ansible_collections.distributed.tiers.plugins.module_utils.findings import Problem
+from ansible_collections.distributed.tiers.plugins.module_utils.products import Product, parse_product, role_of
+from ansible_collections.distributed.tiers.plugins.module_utils.topology import (
+    Topology,
+    Unreadable,
+    group_names,
+    members,
+    product_names,
+    read_topology,
+)
+
+# (host, its variables as they stand, name of the variable) -> the value with its templates filled in
+Template = Callable[[str, Mapping[str, Any], str], Any]
+
+
+def read_inventory(
+    groups: Mapping[str, Any], hostvars: Any, template: Template, run_vars: Mapping[str, Any], basedir: str
+) -> Topology:
+    """The topology of the system that the variables of this run (`tiers_groups`) name."""
+    tiers_groups = run_vars.get("tiers_groups")
+    products: dict[str, Product] = {}
+    wrong: list[Problem] = []
+    hosts = members(groups, group_names(tiers_groups)[0])
+    views = _Views(hostvars, template)
+    seen = {host: views.view(host) for host in hosts}
+    for name in product_names(groups, seen, tiers_groups):
+        product, problems = load_product(name)
+        wrong += [Problem(None, "tiers_product", f"{role_of(name)}: {text}", rule="product-role") for text in problems]
+        if product:
+            products[name] = product
+            for host in hosts:
+                views.add_secrets(host, seen[host], product.secrets)
+    topology = read_topology(groups, seen, products, lambda source: load_population(source, basedir), tiers_groups)
+    return replace(topology, problems=(*topology.problems, *wrong))
+
+
+class _Views:
+    """Of each host's variables those the planner looks at, read once, with a template filled in only where there is one."""
+
+    def __init__(self, hostvars: Any, template: Template) -> None:
+        self.raw = getattr(hostvars, "raw_get", hostvars.__getitem__)
+        self.template = template
+        self.variables: dict[str, Mapping[str, Any]] = {}
+        # Group variables are one object for all hosts: what holds for the whole system is filled in once.
+        self.shared: dict[tuple[str, int], tuple[Any, Any]] = {}
+
+    def view(self, host: str) -> dict[str, Any]:
+        raw = self.variables[host] = self.raw(host)
+        view: dict[str, Any] = {}
+        for name in raw:
+            if name.startswith(variables.PREFIX):
+                known = variables.BY_NAME.get(name)
+                if known is None or known.read is None:
+                    view[name] = None
+                elif known.systemwide:
+                    view[name] = self.systemwide(host, raw, name)
+                else:
+                    view[name] = self.value(host, raw, name)
+        if raw.get(variables.ANSIBLE_HOST) is not None:
+            view[variables.ANSIBLE_HOST] = self.value(host, raw, variables.ANSIBLE_HOST)
+        if raw.get(variables.OWN_CERTIFICATE):
+            view[variables.OWN_CERTIFICATE] = True
+        local = (raw.get("ansible_facts") or {}).get("ansible_local") or {}
+        if isinstance(local, Mapping) and local.get("tiers") is not None:
+            view[variables.LOCAL_FACT] = local["tiers"]
+        self.add_secrets(host, view, (variables.CA_PASSPHRASE,))
+        return view
+
+    def add_secrets(self, host: str, view: dict[str, Any], names: tuple[str, ...]) -> None:
+        """Whether a secret is there; never what it is. A vaulted one is not even opened."""
+        raw = self.variables[host]
+        for name in names:
+            if isinstance(raw.get(name), str) and is_template(raw[name]):
+                value = self.value(host, raw, name)
+                view[name] = not isinstance(value, Unreadable) and value not in (None, "")
+            else:
+                view[name] = raw.get(name) is not None and raw[name] != ""
+
+    def systemwide(self, host: str, raw: Mapping[str, Any], name: str) -> Any:
+        source = raw[name]
+        key = (name, id(source))
+        if key not in self.shared:
+            self.shared[key] = (source, self.value(host, raw, name))
+        return self.shared[key][1]
+
+    def value(self, host: str, raw: Mapping[str, Any], name: str) -> Any:
+        if not is_template(raw[name]):
+            return raw[name]
+        try:
+            return self.template(host, raw, name)
+        except AnsibleError as error:
+            return Unreadable(str(error).strip().split("\n", maxsplit=1)[0])
+
+
+def is_template(value: Any) -> bool:
+    """Whether there may be a template anywhere in the value."""
+    if isinstance(value, str):
+        return "{{" in value or "{%" in value
+    if isinstance(value, Mapping):
+        return any(is_template(key) or is_template(item) for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return any(is_template(item) for item in value)
+    return False
+
+
+def load_product(name: str) -> tuple[Product | None, list[str]]:
+    """The product a role stands for. A role that is not installed is no product, and not a faulty one either."""
+    namespace, collection, role = (role_of(name).split(".", 2) + ["", ""])[:3]
+    try:
+        package = importlib.import_module(f"ansible_collections.{namespace}.{collection}")
+    except (ImportError, ValueError):
+        return None, []
+    path = os.path.join(next(iter(package.__path__)), "roles", role.replace(".", "/"), "meta", "product.yml")
+    if not os.path.exists(path):
+        return None, []
+    try:
+        with open(path, encoding="utf-8") as file:
+            data = yaml.safe_load(file)
+    except (OSError, UnicodeError, yaml.YAMLError) as error:
+        return None, [f"meta/product.yml cannot be read: {' '.join(str(error).split())}"]
+    return parse_product(name, data)
+
+
+def load_population(source: Any, basedir: str) -> tuple[Mapping[str, Mapping[str, Any]], list[str]]:
+    """Named clients; a relative path is taken from the inventory's directory."""
+    try:
+        from ansible_collections.distributed.tiers.plugins.module_utils.populations import read_population
+    except ImportError:
+        import csv
+
+        with open(os.path.join(basedir, source), encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        return {
+            r["name"]: {"site": r["site"], "weight": int(r["weight"]), "allow": r["allow"].split("|")}
+            if r["allow"]
+            else {"site": r["site"], "weight": int(r["weight"])}
+            for r in rows
+        }, []
+    return read_population(os.path.join(basedir, source) if isinstance(source, str) else source)
