@@ -1,0 +1,452 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From classes and hubs to names and proxies.
+
+A hub is the proxies of one site that no restriction tells apart. The flow says how much of which class a hub takes;
+here names are dealt out: who is there stays as far as the flow lets it, the rest is poured in level.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import List, Tuple
+
+from ansible_collections.distributed.tiers.plugins.module_utils.allocation_flow import Flow, Transport, fill, solve
+from ansible_collections.distributed.tiers.plugins.module_utils.allocation_model import (
+    MICROSECONDS,
+    Demand,
+    Problem,
+    Runs,
+)
+
+Piece = Tuple[int, List[str]]  # weight, names
+
+
+class Hubs:
+    """The proxies as the classes see them, with what each pair costs."""
+
+    def __init__(self, problem: Problem, reaches: Iterable[frozenset[int] | None], alone: set[int]) -> None:
+        """``alone``: proxies that need a hub of their own, because who stays there is limited by itself."""
+        self._problem = problem
+        distinct = sorted({reach for reach in reaches if reach is not None}, key=sorted)
+        signature: list[list[int]] = [[] for _proxy in problem.active]
+        for number, reach in enumerate(distinct):
+            for proxy in reach:
+                signature[proxy].append(number)
+        together: defaultdict[tuple[str, tuple[int, ...], int], list[int]] = defaultdict(list)
+        for proxy, server in enumerate(problem.active):
+            together[server.site, tuple(signature[proxy]), proxy if proxy in alone else -1].append(proxy)
+        self.members = sorted(together.values(), key=lambda members: (problem.active[members[0]].site, members))
+        self.sites = [problem.active[members[0]].site for members in self.members]
+        self.of_proxy = [0] * len(problem.active)
+        for hub, members in enumerate(self.members):
+            for proxy in members:
+                self.of_proxy[proxy] = hub
+        self._costs: dict[str, list[int]] = {}
+        self._rows: dict[tuple[str, frozenset[int] | None], list[tuple[int, int]]] = {}
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    def costs(self, site: str) -> list[int]:
+        """Microseconds from a site to every hub."""
+        if site not in self._costs:
+            between = {other: self._problem.latency.between(site, other) for other in dict.fromkeys(self.sites)}
+            self._costs[site] = [between[other] for other in self.sites]
+        return self._costs[site]
+
+    def row(self, site: str, reach: frozenset[int] | None) -> list[tuple[int, int]]:
+        """(microseconds, hub), nearest first, of the hubs a class may use."""
+        key = (site, reach)
+        if key not in self._rows:
+            if reach is None:
+                self._rows[key] = sorted((cost, hub) for hub, cost in enumerate(self.costs(site)))
+            else:
+                self._rows[key] = [pair for pair in self.row(site, None) if self.members[pair[1]][0] in reach]
+        return self._rows[key]
+
+
+@dataclass
+class Solved:
+    """A flow together with what it proves: nothing that keeps the rules leaves less or costs less."""
+
+    flow: Flow
+    unplaced: int  # units
+    latency: int  # units x microseconds
+    moved: int  # units moved without need
+
+
+def solve_classes(problem: Problem, hubs: Hubs, move_cost: int | None) -> Solved:
+    """The splittable optimum. ``move_cost`` in microseconds; None: as few moves as possible, latency second."""
+    demands = problem.demands
+    nodes = len(demands) + len(hubs) + 3
+    costs: dict[str, list[int]] = {}
+    rows: dict[tuple[str, frozenset[int] | None], list[tuple[int, int]]] = {}
+    # Every latency is multiplied by more than a path has nodes: then one unit more breaks ties (for staying),
+    # and one level up, a whole latency range times that never outweighs a move or a client left out.
+    for demand in demands:
+        costs.setdefault(demand.site, [cost * nodes for cost in hubs.costs(demand.site)])
+        key = (demand.site, demand.reach)
+        if key not in rows:
+            rows[key] = [(cost * nodes, hub) for cost, hub in hubs.row(*key)]
+    farthest = max((max(row, default=0) for row in costs.values()), default=0)
+    credit = (farthest + 1) * nodes if move_cost is None else move_cost * nodes + 1
+    stay = []
+    most = {}
+    for number, demand in enumerate(demands):
+        at_hub: defaultdict[int, int] = defaultdict(int)
+        for proxy in sorted(demand.stays):
+            at_hub[hubs.of_proxy[proxy]] += weight_of(demand.stays[proxy])
+        stay.append(dict(at_hub))
+        if demand.siblings:
+            each = demand.weight // (demand.siblings * demand.groups)
+            most[number] = [
+                sum(min(demand.groups, problem.limits[proxy] // each) * each for proxy in members)
+                for members in hubs.members
+            ]
+    flow = solve(
+        Transport(
+            supply=[demand.weight for demand in demands],
+            room=[sum(problem.limits[proxy] for proxy in members) for members in hubs.members],
+            rows=[rows[demand.site, demand.reach] for demand in demands],
+            costs=[costs[demand.site] for demand in demands],
+            outside=(farthest + credit + 1) * nodes,
+            credit=credit,
+            stay=stay,
+            most=most,
+        )
+    )
+    latency = 0
+    moved = -sum(excess(problem).values())
+    for number, demand in enumerate(demands):
+        row = hubs.costs(demand.site)
+        latency += sum(units * row[hub] for hub, units in flow.by_class[number].items())
+        moved += sum(max(0, units - flow.by_class[number].get(hub, 0)) for hub, units in stay[number].items())
+    solved = Solved(flow, sum(flow.outside), latency, moved)
+    _even_hubs(problem, hubs, flow, stay, most)
+    return solved
+
+
+def weight_of(runs: Runs) -> int:
+    return sum(weight * len(names) for weight, names in runs.items())
+
+
+def excess(problem: Problem) -> dict[int, int]:
+    """How much must leave each proxy that holds more than it now may."""
+    held: defaultdict[int, int] = defaultdict(int)
+    for demand in problem.demands:
+        for proxy, runs in demand.stays.items():
+            held[proxy] += weight_of(runs)
+    return {proxy: load - problem.limits[proxy] for proxy, load in held.items() if load > problem.limits[proxy]}
+
+
+def _even_hubs(
+    problem: Problem, hubs: Hubs, flow: Flow, stay: list[dict[int, int]], most: dict[int, list[int]]
+) -> None:
+    """Level the hubs of each site that restrictions keep apart, class by class, at no cost in latency or moves."""
+    siblings: defaultdict[str, list[int]] = defaultdict(list)
+    for hub, site in enumerate(hubs.sites):
+        siblings[site].append(hub)
+    split = {hub for group in siblings.values() if len(group) > 1 for hub in group}
+    if not split:
+        return
+    load = [0] * len(hubs)
+    for units in flow.by_class:
+        for hub, amount in units.items():
+            load[hub] += amount
+    limit = [sum(problem.limits[proxy] for proxy in members) for members in hubs.members]
+    share = [sum(problem.shares[proxy] for proxy in members) for members in hubs.members]
+    for _round in range(20):
+        changed = False
+        for number, demand in enumerate(problem.demands):
+            units = flow.by_class[number]
+            for site in sorted({hubs.sites[hub] for hub in units if hub in split}):
+                # Only who does not stay anywhere is moved about, and only between hubs open to the class.
+                bins = [
+                    hub for hub in siblings[site]
+                    if (demand.reach is None or hubs.members[hub][0] in demand.reach)
+                    and units.get(hub, 0) >= stay[number].get(hub, 0)
+                ]  # fmt: skip
+                if len(bins) < 2:
+                    continue
+                base = [stay[number].get(hub, 0) for hub in bins]
+                movable = [units.get(hub, 0) - kept for hub, kept in zip(bins, base)]
+                rooms = [limit[hub] - load[hub] + part for hub, part in zip(bins, movable)]
+                if number in most:
+                    rooms = [min(room, most[number][hub] - kept) for hub, room, kept in zip(bins, rooms, base)]
+                loads = [float(load[hub] - part) for hub, part in zip(bins, movable)]
+                poured = fill(sum(movable), rooms, loads, [share[hub] for hub in bins])
+                for hub, kept, before, after in zip(bins, base, movable, poured):
+                    if before != after:
+                        changed = True
+                        load[hub] += after - before
+                        units[hub] = kept + after
+                        if not units[hub]:
+                            del units[hub]
+        if not changed:
+            return
+
+
+class Placement:
+    """Who is where. ``kept[p][k]`` stayed, ``new[p]`` came; ``out`` found no proxy."""
+
+    def __init__(self, problem: Problem, hubs: Hubs) -> None:
+        self.problem = problem
+        self.hubs = hubs
+        self.load = [0] * len(problem.active)
+        self.kept: list[dict[int, Runs]] = [{} for _proxy in problem.active]
+        self.new: list[list[tuple[int, int, list[str]]]] = [[] for _proxy in problem.active]
+        self.out: list[tuple[int, int, list[str]]] = []
+        self.taken: defaultdict[str, set[int]] = defaultdict(set)  # spread group -> its proxies
+
+    def room(self, proxy: int) -> int:
+        return self.problem.limits[proxy] - self.load[proxy]
+
+    def put(self, proxy: int, number: int, weight: int, names: list[str]) -> None:
+        self.new[proxy].append((number, weight, names))
+        self.load[proxy] += weight * len(names)
+        if self.problem.demands[number].siblings:
+            for name in names:
+                self.taken[self.problem.group_of[name]].add(proxy)
+
+
+def hand_out(problem: Problem, hubs: Hubs, flow: Flow) -> Placement:
+    """Deal the names out as the flow says. What weights that do not fit leave over is put where there is room."""
+    placement = Placement(problem, hubs)
+    for demand in problem.demands:
+        for proxy, runs in demand.stays.items():
+            placement.load[proxy] += weight_of(runs)
+    loose: list[tuple[int, int, list[str]]] = []
+    arriving: defaultdict[int, list[tuple[int, int, list[str]]]] = defaultdict(list)  # hub -> class, weight, names
+    spread: list[tuple[int, Runs, dict[int, int]]] = []
+    for number, demand in enumerate(problem.demands):
+        free, wanted = _keep(placement, number, demand, flow.by_class[number])
+        if not free:
+            continue
+        if demand.siblings:
+            spread.append((number, free, wanted))
+            continue
+        bins = sorted(wanted)
+        poured, rest = pour(sorted(free.items(), reverse=True), [wanted[hub] for hub in bins])
+        for hub, runs in zip(bins, poured):
+            arriving[hub] += [(number, weight, names) for weight, names in runs]
+        loose += [(number, weight, names) for weight, names in rest]
+    for number, free, wanted in spread:
+        _place_spread(placement, number, free, wanted, loose)
+    for hub in sorted(arriving):
+        loose += _arrive(placement, hub, arriving[hub])
+    _insert(placement, loose)
+    return placement
+
+
+def _keep(placement: Placement, number: int, demand: Demand, flow: dict[int, int]) -> tuple[Runs, dict[int, int]]:
+    """Let stay who may. Returns who needs a place, and how much of the class each hub still wants."""
+    problem, hubs = placement.problem, placement.hubs
+    free = {weight: list(names) for weight, names in demand.free.items()} if demand.stays else demand.free
+    wanted = dict(flow)
+    at_hub: defaultdict[int, list[int]] = defaultdict(list)
+    for proxy in sorted(demand.stays):
+        at_hub[hubs.of_proxy[proxy]].append(proxy)
+    for hub, members in at_hub.items():
+        held = [weight_of(demand.stays[proxy]) for proxy in members]
+        wanted[hub] = wanted.get(hub, 0) - sum(held)
+        leave = [0] * len(members)
+        if wanted[hub] < 0:
+            # The fullest proxies of the hub give first: pouring into the negative of their loads.
+            loads = [-float(placement.load[proxy]) for proxy in members]
+            leave = fill(-wanted[hub], held, loads, [problem.shares[proxy] for proxy in members])
+        for proxy, amount in zip(members, leave):
+            runs = demand.stays[proxy]
+            if amount:
+                runs, gone = _take(runs, amount)
+                placement.load[proxy] -= weight_of(gone)
+                for weight, names in gone.items():
+                    free[weight] = sorted(free.get(weight, []) + names)
+            placement.kept[proxy][number] = runs
+            if demand.siblings:
+                for names in runs.values():
+                    for name in names:
+                        placement.taken[problem.group_of[name]].add(proxy)
+    return free, {hub: amount for hub, amount in wanted.items() if amount > 0}
+
+
+def _take(runs: Runs, amount: int) -> tuple[Runs, Runs]:
+    """Take at least an amount out of runs: the heavy first, so that few move, the last of them by name."""
+    left: Runs = {}
+    gone: Runs = {}
+    for weight in sorted(runs, reverse=True):
+        names = runs[weight]
+        count = min(len(names), amount // weight)
+        amount -= count * weight
+        gone[weight], left[weight] = names[len(names) - count :], names[: len(names) - count]
+    if amount > 0:
+        weight = min(weight for weight, names in left.items() if names and weight >= amount)
+        gone[weight] = left[weight][-1:] + gone[weight]
+        left[weight] = left[weight][:-1]
+    return {w: names for w, names in left.items() if names}, {w: names for w, names in gone.items() if names}
+
+
+def pour(runs: list[Piece], quotas: list[int]) -> tuple[list[list[Piece]], list[Piece]]:
+    """Deal runs (heaviest first) into bins of given quotas, and return what did not fit.
+
+    All but the lightest run are dealt in proportion, so that every bin gets the same mix of light and heavy; the
+    lightest then fills each bin to the brim.
+    """
+    left = list(quotas)
+    bins: list[list[Piece]] = [[] for _quota in quotas]
+    rest: list[Piece] = []
+    for position, (weight, names) in enumerate(runs):
+        start = 0
+        if position < len(runs) - 1:
+            whole = sum(left)
+            counts = [min(room // weight, len(names) * room // whole) if whole else 0 for room in left]
+            missing = len(names) - sum(counts)
+            while missing:
+                index = max(range(len(left)), key=lambda i: (left[i] - counts[i] * weight, -i), default=-1)
+                if index < 0 or left[index] - counts[index] * weight < weight:
+                    break
+                counts[index] += 1
+                missing -= 1
+        else:
+            counts = [room // weight for room in left]
+        for index, count in enumerate(counts):
+            count = min(count, len(names) - start)
+            if count:
+                bins[index].append((weight, names[start : start + count]))
+                left[index] -= count * weight
+                start += count
+        if start < len(names):
+            rest.append((weight, names[start:]))
+    return bins, rest
+
+
+def _arrive(placement: Placement, hub: int, runs: list[tuple[int, int, list[str]]]) -> list[tuple[int, int, list[str]]]:
+    """Pour what a hub takes into its proxies, level. Returns what did not fit anywhere in it."""
+    problem, members = placement.problem, placement.hubs.members[hub]
+    runs = sorted(runs, key=lambda run: (-run[1], run[0]))
+    owner = [run[0] for run in runs]
+    pieces: list[Piece] = [(weight, names) for _number, weight, names in runs]
+    for full in (False, True):
+        rooms = [max(0, placement.room(proxy)) for proxy in members]
+        if not full:
+            loads = [float(placement.load[proxy]) for proxy in members]
+            amount = sum(weight * len(names) for weight, names in pieces)
+            rooms = fill(amount, rooms, loads, [problem.shares[proxy] for proxy in members])
+        left_owner, left_pieces = [], []
+        for number, (weight, names) in zip(owner, pieces):
+            lightest = weight == pieces[-1][0]
+            poured, rest = pour([(weight, names)] if lightest else [(weight, names), (1, [])], rooms)
+            for index, part in enumerate(poured):
+                for _weight, some in part:
+                    placement.put(members[index], number, weight, some)
+                    rooms[index] -= weight * len(some)
+            left_owner += [number] * len(rest)
+            left_pieces += rest
+        owner, pieces = left_owner, left_pieces
+        if not pieces:
+            break
+    return [(number, weight, names) for number, (weight, names) in zip(owner, pieces)]
+
+
+def _place_spread(
+    placement: Placement, number: int, free: Runs, wanted: dict[int, int], loose: list[tuple[int, int, list[str]]]
+) -> None:
+    """Members of a group go to the proxies with most of the quota left: that way the quotas work out."""
+    problem, hubs = placement.problem, placement.hubs
+    groups = problem.demands[number].groups
+    quota: dict[int, int] = {}
+    for weight, names in free.items():
+        for hub in sorted(wanted):
+            members = hubs.members[hub]
+            rooms = [max(0, min(placement.room(proxy) // weight, groups)) for proxy in members]
+            loads = [placement.load[proxy] / weight for proxy in members]
+            shares = [problem.shares[proxy] for proxy in members]
+            quota.update(zip(members, fill(wanted[hub] // weight, rooms, loads, shares)))
+        together: defaultdict[str, list[str]] = defaultdict(list)
+        for name in sorted(names):
+            together[problem.group_of[name]].append(name)
+        for group, some in sorted(together.items()):
+            open_to = sorted((-left, proxy) for proxy, left in quota.items() if left > 0)
+            choices = [proxy for _left, proxy in open_to if proxy not in placement.taken[group]][: len(some)]
+            for name, proxy in zip(some, choices):
+                quota[proxy] -= 1
+                placement.put(proxy, number, weight, [name])
+            if len(some) > len(choices):
+                loose.append((number, weight, some[len(choices) :]))
+
+
+def _insert(placement: Placement, loose: list[tuple[int, int, list[str]]]) -> None:
+    """Put what is left over, the heaviest first, into the nearest proxy with room, or tell that there is none."""
+    problem, hubs = placement.problem, placement.hubs
+    for number, weight, names in sorted(loose, key=lambda run: (-run[1], run[0], run[2])):
+        demand = problem.demands[number]
+        names = _back_home(placement, number, weight, names)
+        for _cost, hub in hubs.row(demand.site, demand.reach):
+            while names:
+                open_to = [
+                    proxy for proxy in hubs.members[hub]
+                    if placement.room(proxy) >= weight
+                    and not (demand.siblings and proxy in placement.taken[problem.group_of[names[0]]])
+                ]  # fmt: skip
+                if not open_to:
+                    break
+                proxy = min(open_to, key=lambda p: (placement.load[p] / (problem.shares[p] or 1e-9), p))
+                count = 1 if demand.siblings else max(1, min(len(names), placement.room(proxy) // weight // len(open_to)))
+                placement.put(proxy, number, weight, names[:count])
+                names = names[count:]
+        if names:
+            placement.out.append((number, weight, names))
+
+
+def _back_home(placement: Placement, number: int, weight: int, names: list[str]) -> list[str]:
+    """Who had to make room and finds that there still is some stays after all. Returns the others."""
+    problem = placement.problem
+    others = []
+    for name in names:
+        for proxy, runs in problem.demands[number].stays.items():
+            if (
+                problem.previous.get(name) == problem.active[proxy].name
+                and weight in runs
+                and placement.room(proxy) >= weight
+                and not (problem.demands[number].siblings and proxy in placement.taken[problem.group_of[name]])
+            ):
+                kept = placement.kept[proxy][number]
+                kept[weight] = sorted([*kept.get(weight, []), name])
+                placement.load[proxy] += weight
+                if problem.demands[number].siblings:
+                    placement.taken[problem.group_of[name]].add(proxy)
+                break
+        else:
+            others.append(name)
+    return others
+
+
+def latency_cost(placement: Placement) -> int:
+    """Units x microseconds of everyone placed."""
+    problem, hubs = placement.problem, placement.hubs
+    cost = 0
+    for proxy in range(len(problem.active)):
+        hub = hubs.of_proxy[proxy]
+        for number, runs in placement.kept[proxy].items():
+            cost += weight_of(runs) * hubs.costs(problem.demands[number].site)[hub]
+        for number, weight, names in placement.new[proxy]:
+            cost += weight * len(names) * hubs.costs(problem.demands[number].site)[hub]
+    return cost
+
+
+def moved_weight(placement: Placement) -> int:
+    """Units that left a proxy they could have stayed at."""
+    left: defaultdict[int, int] = defaultdict(int)
+    for number, demand in enumerate(placement.problem.demands):
+        for proxy, runs in demand.stays.items():
+            left[proxy] += weight_of(runs) - weight_of(placement.kept[proxy].get(number, {}))
+    over = excess(placement.problem)
+    return sum(max(0, units - over.get(proxy, 0)) for proxy, units in left.items())
+
+
+def milliseconds(cost: int, unit: int) -> float:
+    return cost * unit / MICROSECONDS
+
