@@ -34,3 +34,16 @@ pins: ## Resolve requirements/dev.in anew into dev.txt
 	$(CACHE)/pins/bin/pip install --quiet --disable-pip-version-check -r requirements/dev.in
 	{ echo '# Made by `make pins` from dev.in.'; $(CACHE)/pins/bin/pip freeze; } > requirements/dev.txt
 	rm -rf $(CACHE)/pins
+
+INVENTORY := inventories/demo
+SHARED := molecule/shared
+
+.PHONY: prerequisites hosts hosts-down
+prerequisites:
+	@command -v podman runc mmdebstrap nft ssh-keygen >/dev/null || .ci/packages podman runc mmdebstrap nftables netavark aardvark-dns openssh-client
+
+hosts: venv prerequisites ## Test hosts for every host of INVENTORY (inventories/demo), in containers
+	@ansible-playbook -i $(INVENTORY) $(SHARED)/create.yml $(SHARED)/prepare.yml
+
+hosts-down: venv ## Remove the test hosts
+	@ansible-playbook -i $(INVENTORY) $(SHARED)/destroy.yml
