@@ -1,0 +1,303 @@
+#!/usr/bin/python
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: openldap_entries
+short_description: The entries an OpenLDAP master must hold
+version_added: 0.1.0
+author: The distributed.tiers authors (@distributed)
+description:
+  - Makes what is missing of a list of entries, in one call for all of them, on the server itself and as its root (C(ldapi), SASL EXTERNAL).
+  - A directory that has no base yet is begun only when nobody else can have its data. When O(source) holds data,
+    the module waits for it to arrive by replication instead.
+options:
+  base:
+    description: The suffix. The first of O(entries) must be its entry.
+    type: str
+    required: true
+  entries:
+    description: Parents before children.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      dn:
+        description: The name of the entry.
+        type: str
+        required: true
+      attributes:
+        description: Its attributes, each a value or a list of values.
+        type: dict
+        required: true
+      exact:
+        description: Whether these attributes are put right in an entry that is there already. Otherwise such an entry is left alone.
+        type: bool
+        default: false
+  only_children_of:
+    description: Entries directly under this one that are not in O(entries) are removed.
+    type: str
+  passwords:
+    description: Passwords by the names of accounts. One that does not open its account is set.
+    type: dict
+    default: {}
+  source:
+    description: URI of the other master, asked for the data when there is none here.
+    type: str
+  begin:
+    description: Whether a directory without data may be begun here.
+    type: bool
+    default: true
+  tls_directory:
+    description: Where C(ca.crt), C(server.crt) and C(server.key) are, with which O(source) is asked.
+    type: path
+    default: /etc/tiers/tls
+  timeout:
+    description: Seconds to wait for the server to answer, and for the data to arrive from O(source).
+    type: int
+    default: 60
+requirements:
+  - python-ldap
+attributes:
+  check_mode:
+    description: Tells what would change and changes nothing.
+    support: full
+  diff_mode:
+    description: Shows the names of the entries, never a password.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Make the entries of the directory
+  distributed.tiers.openldap_entries:
+    base: dc=example,dc=org
+    entries:
+      - dn: dc=example,dc=org
+        attributes: {objectClass: [top, dcObject, organization], dc: example, o: example}
+      - dn: ou=people,dc=example,dc=org
+        attributes: {objectClass: organizationalUnit, ou: people}
+"""
+
+RETURN = r"""
+added:
+  description: Names of the entries that were missing.
+  type: list
+  elements: str
+  returned: always
+modified:
+  description: Names of the entries put right.
+  type: list
+  elements: str
+  returned: always
+removed:
+  description: Names of the entries that should not be there.
+  type: list
+  elements: str
+  returned: always
+passwords_set:
+  description: Accounts whose password was set.
+  type: list
+  elements: str
+  returned: always
+waited_for_source:
+  description: Whether the data came from O(source).
+  type: bool
+  returned: always
+"""
+
+import time
+import traceback
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
+try:
+    import ldap
+    import ldap.dn
+    import ldap.modlist
+    import ldap.sasl
+except ImportError:
+    LDAP_ERROR: str | None = traceback.format_exc()
+else:
+    LDAP_ERROR = None
+
+LOCAL = "ldapi:///"
+
+
+def normal(dn: str) -> str:
+    """A name in one spelling, to compare by."""
+    return ",".join("+".join(f"{attr}={value}" for attr, value, _ in rdn) for rdn in ldap.dn.str2dn(dn.lower()))
+
+
+def values_of(value: Any) -> list[bytes]:
+    return [str(item).encode() for item in (value if isinstance(value, list) else [value])]
+
+
+def connect(uri: str, timeout: int, tls: str | None = None) -> Any:
+    connection = ldap.initialize(uri)
+    connection.set_option(ldap.OPT_NETWORK_TIMEOUT, timeout)
+    connection.set_option(ldap.OPT_TIMEOUT, timeout)
+    if tls:
+        connection.set_option(ldap.OPT_X_TLS_CACERTFILE, f"{tls}/ca.crt")
+        connection.set_option(ldap.OPT_X_TLS_CERTFILE, f"{tls}/server.crt")
+        connection.set_option(ldap.OPT_X_TLS_KEYFILE, f"{tls}/server.key")
+        connection.set_option(ldap.OPT_X_TLS_REQUIRE_CERT, ldap.OPT_X_TLS_DEMAND)
+        connection.set_option(ldap.OPT_X_TLS_NEWCTX, 0)
+    connection.sasl_non_interactive_bind_s("EXTERNAL")
+    return connection
+
+
+def read(connection: Any, dn: str) -> dict[str, list[bytes]] | None:
+    try:
+        found = connection.search_s(dn, ldap.SCOPE_BASE, attrlist=["*", "authzTo"])
+    except ldap.NO_SUCH_OBJECT:
+        return None
+    return {name.lower(): values for name, values in found[0][1].items()} if found else None
+
+
+def opens(dn: str, password: str) -> bool:
+    try:
+        ldap.initialize(LOCAL).simple_bind_s(dn, password)
+    except ldap.INVALID_CREDENTIALS:
+        return False
+    return True
+
+
+class Entries:
+    def __init__(self, module: AnsibleModule) -> None:
+        self.module = module
+        self.params = module.params
+        self.until = time.monotonic() + self.params["timeout"]
+        self.result: dict[str, Any] = {
+            "added": [], "modified": [], "removed": [], "passwords_set": [], "waited_for_source": False,
+        }  # fmt: skip
+        self.connection = self.wait_for_server()
+
+    def wait_for_server(self) -> Any:
+        while True:
+            try:
+                return connect(LOCAL, 5)
+            except ldap.SERVER_DOWN as error:
+                if time.monotonic() > self.until:
+                    self.module.fail_json(msg=f"slapd does not answer on {LOCAL}: {error}. See: journalctl -u slapd")
+            time.sleep(0.5)
+
+    def source_has_data(self) -> bool:
+        try:
+            return (
+                read(connect(self.params["source"], 5, self.params["tls_directory"]), self.params["base"]) is not None
+            )
+        except (ldap.SERVER_DOWN, ldap.TIMEOUT):
+            return False
+
+    def obtain_base(self) -> None:
+        """Have the base come from the other master, or see that it may be begun here."""
+        base = self.params["base"]
+        if self.params["source"] and self.source_has_data():
+            self.result["waited_for_source"] = True
+            while read(self.connection, base) is None:
+                if time.monotonic() > self.until:
+                    self.module.fail_json(
+                        msg=f"{self.params['source']} holds {base}, but it did not arrive here. See: journalctl -u slapd"
+                    )
+                time.sleep(0.5)
+        elif not self.params["begin"]:
+            self.module.fail_json(
+                msg=f"This server holds no {base}, {self.params['source'] or 'no other master'} does not give it, and other servers of the "
+                "system run: the data is elsewhere. Start the other master, or restore the data here (restore_data); to begin an "
+                "empty directory in spite of that, set product_openldap_begin: true."
+            )
+
+    def ensure(self, dn: str, attributes: dict[str, list[bytes]], exact: bool) -> None:
+        present = read(self.connection, dn)
+        if present is None:
+            self.result["added"].append(dn)
+            if not self.module.check_mode:
+                self.connection.add_s(dn, ldap.modlist.addModlist(attributes))
+        elif exact:
+            wrong = {
+                name: values
+                for name, values in attributes.items()
+                if sorted(present.get(name.lower(), [])) != sorted(values)
+            }
+            if wrong:
+                self.result["modified"].append(dn)
+                if not self.module.check_mode:
+                    self.connection.modify_s(dn, [(ldap.MOD_REPLACE, name, values) for name, values in wrong.items()])
+
+    def remove_others(self, parent: str, wanted: set[str]) -> None:
+        try:
+            children = [dn for dn, unused in self.connection.search_s(parent, ldap.SCOPE_ONELEVEL, attrlist=["1.1"])]
+        except ldap.NO_SUCH_OBJECT:
+            return
+        for dn in children:
+            if normal(dn) not in wanted:
+                self.result["removed"].append(dn)
+                if not self.module.check_mode:
+                    self.connection.delete_s(dn)
+
+    def set_password(self, dn: str, password: str) -> None:
+        if dn in self.result["added"] and self.module.check_mode or not opens(dn, password):
+            self.result["passwords_set"].append(dn)
+            if not self.module.check_mode:
+                self.connection.passwd_s(dn, None, password)
+
+    def run(self) -> dict[str, Any]:
+        if read(self.connection, self.params["base"]) is None:
+            self.obtain_base()
+        for entry in self.params["entries"]:
+            attributes = {name: values_of(value) for name, value in entry["attributes"].items()}
+            try:
+                self.ensure(entry["dn"], attributes, entry["exact"])
+            except ldap.LDAPError as error:
+                self.module.fail_json(msg=f"{entry['dn']}: {error}", **self.result)
+        if self.params["only_children_of"]:
+            self.remove_others(
+                self.params["only_children_of"], {normal(entry["dn"]) for entry in self.params["entries"]}
+            )
+        for dn, password in self.params["passwords"].items():
+            self.set_password(dn, password)
+        changes = [
+            f"{what} {dn}" for what in ("added", "modified", "removed", "passwords_set") for dn in self.result[what]
+        ]
+        self.result["changed"] = bool(changes)
+        self.result["diff"] = {"before": "", "after": "".join(f"{change}\n" for change in changes)}
+        return self.result
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "base": {"type": "str", "required": True},
+            "entries": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "dn": {"type": "str", "required": True},
+                    "attributes": {"type": "dict", "required": True},
+                    "exact": {"type": "bool", "default": False},
+                },
+            },
+            "only_children_of": {"type": "str"},
+            "passwords": {"type": "dict", "default": {}, "no_log": True},
+            "source": {"type": "str"},
+            "begin": {"type": "bool", "default": True},
+            "tls_directory": {"type": "path", "default": "/etc/tiers/tls"},
+            "timeout": {"type": "int", "default": 60},
+        },
+        supports_check_mode=True,
+    )
+    if LDAP_ERROR:
+        module.fail_json(msg=missing_required_lib("python-ldap"), exception=LDAP_ERROR)
+    try:
+        module.exit_json(**Entries(module).run())
+    except ldap.LDAPError as error:
+        module.fail_json(msg=f"The directory refused: {error}")
+
+
+if __name__ == "__main__":
+    main()
