@@ -1,0 +1,169 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: allocate_clients
+short_description: Allocate clients to proxies
+version_added: 1.0.0
+author:
+  - The distributed.tiers authors (@distributed-tiers)
+description:
+  - Decides which proxy serves which client, and where each client goes when its proxy dies.
+  - "In this order: no restriction, state or capacity is broken; the least weight is left without a proxy; the latency
+    is least, where moving a client without need counts as so many milliseconds farther; load is even within a site;
+    ties go by name, so the order of the input never matters."
+  - The answer carries its proof, the cost that no allocation can beat.
+positional: proxies, latency
+options:
+  _input:
+    description:
+      - 'The clients: a dictionary by name of V(site), V(weight), V(pin), V(allow), V(deny), V(spread); or a list of
+        such dictionaries with V(name); or the text or the path of a CSV, JSON or YAML population.'
+      - A dictionary of numbers by site stands for so many clients whose names do not matter.
+      - 'V(allow) and V(deny) are lists of selectors: the name of a proxy, V(site:x), V(region:x), V(zone:x) or
+        V(tag:x). Clients of one V(spread) group are put on different proxies.'
+      - From some ten thousand clients on, a text or a path is much faster than a dictionary.
+    type: raw
+    required: true
+  proxies:
+    description:
+      - The proxies by name, each with V(site) and optionally V(zone), V(region), V(capacity) (connections, null for no
+        limit), V(state) (V(active), V(draining), V(down)), V(weight) (its share), V(tags) and V(backup) (the server
+        that stands behind it).
+    type: dict
+    required: true
+  latency:
+    description:
+      - Milliseconds by the client's site and the proxy's site.
+      - What is missing is 0 inside a site. Between sites it is 1 where there is no matrix at all, and else 1000.
+    type: dict
+  previous:
+    description:
+      - What is deployed, as proxies by client or as a former result of this filter.
+    type: dict
+  previous_backups:
+    description:
+      - The backups that are deployed, as servers by client or as RV(_value.backups) of a former result.
+    type: dict
+  policy:
+    description:
+      - Milliseconds a client must gain to be moved without need (V(move_cost), default 20).
+      - The most clients to move without need (V(move_budget), default no limit).
+      - How far a proxy may be above its share of all weight (V(balance), at least 1, default no limit).
+      - The share of every capacity that is kept free (V(headroom), default 0).
+      - The overall gain in percent from which on clients are moved without need at all (V(rebalance), default 0).
+    type: dict
+seealso:
+  - plugin: distributed.tiers.client_endpoints
+    plugin_type: filter
+"""
+
+EXAMPLES = r"""
+- name: Share the clients of two sites out
+  ansible.builtin.debug:
+    msg: "{{ clients | distributed.tiers.allocate_clients(proxies, latency=latency) }}"
+  vars:
+    clients:
+      desk-1: {site: paris}
+      desk-2: {site: tokyo, weight: 3}
+    proxies:
+      px-paris: {site: paris, capacity: 100}
+      px-tokyo: {site: tokyo, capacity: 100, backup: px-tokyo-b}
+    latency:
+      paris: {paris: 1, tokyo: 220}
+      tokyo: {paris: 220, tokyo: 1}
+
+- name: Where do a thousand clients of each site go, and does every single loss fit?
+  ansible.builtin.debug:
+    msg: "{{ ({'paris': 1000, 'tokyo': 1000} | distributed.tiers.allocate_clients(proxies)).survives }}"
+"""
+
+RETURN = r"""
+_value:
+  description: The allocation.
+  type: dict
+  contains:
+    proxies:
+      description: For each proxy its V(clients) (sorted names), their V(weight), its V(capacity) and its V(share).
+      type: dict
+    backups:
+      description: For each active proxy the servers its clients go to when it dies, each with the sorted names.
+      type: dict
+    unplaced:
+      description: The clients that no proxy takes, with the reason.
+      type: dict
+    moves:
+      description:
+        - The clients that change their proxy, each with V(client), V(from), V(to), V(forced) and V(why).
+      type: list
+      elements: dict
+    survives:
+      description: For each active proxy, V(ok) and the V(left_over_weight) that fits nowhere when it dies.
+      type: dict
+    stats:
+      description: Costs, the bound that no allocation can beat, the gap between them, and counts.
+      type: dict
+    digest:
+      description: A digest of the input, the same in whatever order it comes.
+      type: str
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.distributed.tiers.plugins.module_utils.allocation import AllocationError, allocate
+from ansible_collections.distributed.tiers.plugins.module_utils.populations import read_population
+
+
+def allocate_clients(
+    clients: Any,
+    proxies: Any,
+    latency: Any = None,
+    previous: Any = None,
+    previous_backups: Any = None,
+    policy: Any = None,
+) -> dict[str, Any]:
+    """Read the clients in whatever form they come, and allocate."""
+    if not isinstance(clients, Mapping) or any(isinstance(value, int) for value in clients.values()):
+        clients, problems = read_population(clients)
+        if problems:
+            raise AnsibleFilterError(_message(problems))
+    try:
+        return allocate(
+            _plain(clients),
+            _plain(proxies),
+            _plain(latency),
+            previous=_plain(previous),
+            previous_backups=_plain(previous_backups),
+            policy=_plain(policy),
+        )
+    except AllocationError as error:
+        raise AnsibleFilterError(_message(error.problems)) from error
+
+
+def _plain(value: Any) -> Any:
+    """Templating hands over containers that fill themselves when they are read; the computation wants real ones."""
+    if type(value) is dict and not any(isinstance(inner, (Mapping, list)) for inner in value.values()):
+        return value
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    return value
+
+
+def _message(problems: list[str]) -> str:
+    shown = "\n".join(f"  - {problem}" for problem in problems[:50])
+    more = f"\n  - and {len(problems) - 50} more" if len(problems) > 50 else ""
+    return f"The clients cannot be allocated:\n{shown}{more}"
+
+
+class FilterModule:
+    """One filter."""
+
+    def filters(self) -> dict[str, Any]:
+        return {"allocate_clients": allocate_clients}
