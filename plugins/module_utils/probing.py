@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import ipaddress
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from ansible_collections.distributed.tiers.plugins.module_utils.protocols import driver
@@ -55,9 +57,12 @@ def probe(edge: Mapping[str, Any], access: Access, timeout: float) -> dict[str, 
         "refused_by": None,
         "role": None,
         "position": {},
+        "servers": {},
         "connect_ms": None,
         "latency_ms": None,
     }
+    if endpoint.protocol == "address":
+        return {**seen, **_held(endpoint.address, edge["expect"] == "open")}
     if not endpoint.local:
         refused_by, why, connect_ms = knock(endpoint, timeout)
         seen["connect_ms"] = round(connect_ms, 2)
@@ -80,6 +85,7 @@ def probe(edge: Mapping[str, Any], access: Access, timeout: float) -> dict[str, 
     seen.update(
         role=observed.role,
         position=dict(observed.position),
+        servers=dict(observed.servers),
         latency_ms=round((time.monotonic() - began) * 1000, 2),
     )
     wanted = edge.get("role")
@@ -87,7 +93,17 @@ def probe(edge: Mapping[str, Any], access: Access, timeout: float) -> dict[str, 
         return {**seen, "ok": False, "why": f"it serves as {observed.role}, planned is {wanted}"}
     if late := behind(observed.position, edge.get("at_least") or {}):
         return {**seen, "ok": False, "why": f"its data is behind the writes of server id {', '.join(late)}"}
+    if down := [f"{name} {observed.servers.get(name, 'unknown')}" for name in edge.get("up") or [] if observed.servers.get(name) != "UP"]:
+        return {**seen, "ok": False, "why": f"it does not give to {', '.join(down)}"}
     return {**seen, "ok": True, "why": ""}
+
+
+def _held(address: str, wanted: bool) -> dict[str, Any]:
+    """Whether this host holds an address, such as the shared one of a pair."""
+    texts = [path.read_text() if path.exists() else "" for path in (Path("/proc/net/fib_trie"), Path("/proc/net/if_inet6"))]
+    here = ipaddress.ip_address(address) in map(ipaddress.ip_address, local_addresses(*texts))
+    why = "" if here == wanted else f"this host {'does not hold' if wanted else 'holds'} the address"
+    return {"reachable": here, "ok": here == wanted, "why": why}
 
 
 def probe_all(

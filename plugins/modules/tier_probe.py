@@ -35,8 +35,11 @@ options:
         description:
           - How to speak to it.
           - V(ldapi) is the directory's local socket, for root on the server itself.
+          - V(address) connects to nobody. It looks whether this host itself holds the address now, such as the shared
+            address of a pair; with O(edges[].expect=refused) it must not.
+          - V(haproxy) is the monitor of HAProxy, which knows the servers it gives to.
         type: str
-        choices: [tcp, tls, ldap, ldaps, ldapi]
+        choices: [tcp, tls, ldap, ldaps, ldapi, haproxy, address]
         default: tcp
       expect:
         description: Whether the server is to answer or the connection is to be refused.
@@ -58,6 +61,10 @@ options:
       at_least:
         description: How far the server's data has to be, a position for each server that writes.
         type: dict
+      up:
+        description: The servers that have to be up for HAProxy, when O(edges[].protocol=haproxy).
+        type: list
+        elements: str
   wait:
     description: Seconds to try again until everything is as expected.
     type: float
@@ -66,11 +73,6 @@ options:
     description: How many edges are probed at the same time.
     type: int
     default: 32
-  addresses:
-    description: Addresses of which to tell whether this host holds them now, such as the shared address of a pair.
-    type: list
-    elements: str
-    default: []
 extends_documentation_fragment:
   - distributed.tiers.probing
 attributes:
@@ -111,7 +113,7 @@ edges:
     port: {description: Its port., type: int}
     protocol: {description: How it was spoken to., type: str}
     expect: {description: What was expected., type: str}
-    reachable: {description: Whether it answered., type: bool}
+    reachable: {description: Whether it answered or the address is held., type: bool}
     refused_by:
       description:
         - V(firewall), V(closed), V(timeout), V(name) (does not resolve), V(network) (no such host or route) or
@@ -120,32 +122,17 @@ edges:
     role: {description: The role observed - V(provider) or V(replica) - where the protocol tells., type: str}
     position: {description: How far its data is; a position for each server that writes., type: dict}
     connect_ms: {description: Milliseconds until the connection stood or was refused., type: float}
+    servers: {description: The state of the servers that HAProxy gives to., type: dict}
     latency_ms: {description: Milliseconds for a whole answer - connection TLS login and reading., type: float}
     ok: {description: Whether that is what was expected., type: bool}
     why: {description: What is wrong, type: str}
-held:
-  description: Those of O(addresses) that this host holds.
-  returned: always
-  type: list
-  elements: str
 """
-
-import ipaddress
-from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.distributed.tiers.plugins.module_utils.probing import ACCESS_SPEC, local_addresses, probe_all
+from ansible_collections.distributed.tiers.plugins.module_utils.probing import ACCESS_SPEC, probe_all
 from ansible_collections.distributed.tiers.plugins.module_utils.protocols import PROTOCOLS
 from ansible_collections.distributed.tiers.plugins.module_utils.protocols.base import Access
-
-
-def held(addresses: list[str]) -> list[str]:
-    if not addresses:
-        return []
-    texts = [path.read_text() if path.exists() else "" for path in map(Path, ("/proc/net/fib_trie", "/proc/net/if_inet6"))]
-    here = {ipaddress.ip_address(address) for address in local_addresses(*texts)}
-    return [address for address in addresses if ipaddress.ip_address(address) in here]
 
 
 def main() -> None:
@@ -159,32 +146,29 @@ def main() -> None:
                     "name": {"type": "str", "required": True},
                     "address": {"type": "str"},
                     "port": {"type": "int"},
-                    "protocol": {"type": "str", "choices": list(PROTOCOLS), "default": "tcp"},
+                    "protocol": {"type": "str", "choices": [*PROTOCOLS, "address"], "default": "tcp"},
                     "expect": {"type": "str", "choices": ["open", "refused"], "default": "open"},
                     "refused_by": {"type": "list", "elements": "str", "choices": ["firewall", "timeout", "closed"]},
                     "role": {"type": "str", "choices": ["provider", "replica"]},
                     "at_least": {"type": "dict"},
+                    "up": {"type": "list", "elements": "str"},
                 },
                 "required_if": [
-                    ("protocol", protocol, ("address", "port")) for protocol in PROTOCOLS if protocol != "ldapi"
+                    ("protocol", "address", ("address",)),
+                    *(("protocol", protocol, ("address", "port")) for protocol in PROTOCOLS if protocol != "ldapi"),
                 ],
             },
             "wait": {"type": "float", "default": 0},
             "concurrency": {"type": "int", "default": 32},
-            "addresses": {"type": "list", "elements": "str", "default": []},
             **ACCESS_SPEC,
         },
         supports_check_mode=True,
     )
     params = module.params
-    try:
-        here = held(params["addresses"])
-    except ValueError as error:
-        module.fail_json(msg=f"addresses: {error}")
     seen = probe_all(
         params["edges"], Access.of(params["access"]), params["timeout"], params["wait"], params["concurrency"]
     )
-    result = {"changed": False, "edges": seen, "held": here}
+    result = {"changed": False, "edges": seen}
     wrong = [f"{edge['name']} ({edge['address']}:{edge['port']}): {edge['why']}" for edge in seen if not edge["ok"]]
     if wrong:
         module.fail_json(msg="Not as expected: " + "; ".join(wrong), **result)

@@ -7,10 +7,11 @@
 from __future__ import annotations
 
 from ansible_collections.distributed.tiers.plugins.module_utils.protocols.base import Driver
+from ansible_collections.distributed.tiers.plugins.module_utils.protocols.haproxy import Haproxy
 from ansible_collections.distributed.tiers.plugins.module_utils.protocols.ldap import Ldap
 from ansible_collections.distributed.tiers.plugins.module_utils.protocols.tcp import Tcp, Tls
 
-PROTOCOLS = ("tcp", "tls", "ldap", "ldaps", "ldapi")
+PROTOCOLS = ("tcp", "tls", "ldap", "ldaps", "ldapi", "haproxy")
 
 
 def driver(protocol: str) -> Driver:
@@ -21,4 +22,6 @@ def driver(protocol: str) -> Driver:
         return Tls()
     if protocol in ("ldap", "ldaps", "ldapi"):
         return Ldap()
+    if protocol == "haproxy":
+        return Haproxy()
     raise ValueError(f"unknown protocol {protocol!r}: one of {', '.join(PROTOCOLS)}")

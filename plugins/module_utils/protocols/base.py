@@ -61,13 +61,13 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Observation:
-    """What a server told about itself: its role, and how far its data is (one position for each writing server).
-
-    None and empty: the protocol does not tell.
+    """What a server told: its role, how far its data is (a position for each writing server), and the state of the
+    servers it gives to. None and empty: its protocol does not tell.
     """
 
     role: str | None = None
     position: Mapping[str, str] = field(default_factory=dict)
+    servers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Unavailable(Exception):

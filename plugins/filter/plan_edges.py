@@ -1,0 +1,74 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: plan_edges
+short_description: What a host has to probe so that the plan is proven
+version_added: 0.1.0
+author:
+  - The distributed.tiers authors (@distributed-tiers)
+description:
+  - Gives the edges that M(distributed.tiers.tier_probe) is to try on one host - the server on it, every planned edge from it, and every server that must refuse it.
+options:
+  _input:
+    description: The plan, as M(distributed.tiers.topology_validate) returns it.
+    type: dict
+    required: true
+  host:
+    description: The host.
+    type: str
+    required: true
+  own:
+    description: Only the server on the host itself, as it is gated and shown.
+    type: bool
+    default: false
+  at_least:
+    description: How far the server's own data has to be, as one or more servers told their RV(distributed.tiers.tier_probe#module:edges[].position).
+    type: list
+    elements: dict
+    default: []
+  monitor:
+    description: The port of HAProxy's monitor on the hosts.
+    type: int
+    default: 8404
+"""
+
+EXAMPLES = r"""
+- name: Probe the plan from every end
+  distributed.tiers.tier_probe:
+    edges: "{{ tiers_plan | distributed.tiers.plan_edges(inventory_hostname) }}"
+    access: "{{ tiers_probe_access }}"
+"""
+
+RETURN = r"""
+_value:
+  description: Edges for the option O(distributed.tiers.tier_probe#module:edges).
+  type: list
+  elements: dict
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.distributed.tiers.plugins.module_utils.verify import MONITOR, host_edges, newest, own_edges
+from ansible_collections.distributed.tiers.plugins.plugin_utils.arguments import mapping
+
+
+def plan_edges(
+    plan: Any, host: str, own: bool = False, at_least: Any = None, monitor: int = MONITOR
+) -> list[dict[str, Any]]:
+    known: Mapping[str, Any] = mapping("plan_edges", "the plan", plan)
+    if own:
+        positions = [mapping("plan_edges", "at_least", position) for position in at_least or []]
+        return own_edges(known, host, newest(positions), int(monitor))
+    return host_edges(known, host, int(monitor))
+
+
+class FilterModule:
+    """Ansible core jinja2 filters."""
+
+    def filters(self) -> dict[str, Any]:
+        return {"plan_edges": plan_edges}

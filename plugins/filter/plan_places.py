@@ -1,0 +1,57 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: plan_places
+short_description: Where rows that a host writes and reads go through
+version_added: 0.1.0
+author:
+  - The distributed.tiers authors (@distributed-tiers)
+description:
+  - Gives the servers for M(distributed.tiers.tier_rows) on one host - the server on it, or the endpoints of a client and the pool.
+options:
+  _input:
+    description: The plan, as M(distributed.tiers.topology_validate) returns it.
+    type: dict
+    required: true
+  host:
+    description: The host.
+    type: str
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Write a row through every server of this host
+  distributed.tiers.tier_rows:
+    state: present
+    prefix: trial
+    writer: "{{ inventory_hostname }}"
+    servers: "{{ tiers_plan | distributed.tiers.plan_places(inventory_hostname) }}"
+    access: "{{ tiers_probe_access }}"
+"""
+
+RETURN = r"""
+_value:
+  description: Servers for the option O(distributed.tiers.tier_rows#module:servers).
+  type: list
+  elements: dict
+"""
+
+from typing import Any
+
+from ansible_collections.distributed.tiers.plugins.module_utils.verify import places
+from ansible_collections.distributed.tiers.plugins.plugin_utils.arguments import mapping
+
+
+def plan_places(plan: Any, host: str) -> list[dict[str, Any]]:
+    return places(mapping("plan_places", "the plan", plan), host)
+
+
+class FilterModule:
+    """Ansible core jinja2 filters."""
+
+    def filters(self) -> dict[str, Any]:
+        return {"plan_places": plan_places}

@@ -1,0 +1,60 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: status_report
+short_description: What the servers are, against what they are to be
+version_added: 0.1.0
+author:
+  - The distributed.tiers authors (@distributed-tiers)
+description:
+  - Turns what every server saw on itself into a table and alerts, split brain among them.
+options:
+  _input:
+    description: For each server, what M(distributed.tiers.tier_probe) returned there. A host that did not answer may have no edges.
+    type: dict
+    required: true
+  plan:
+    description: The plan, as M(distributed.tiers.topology_validate) returns it.
+    type: dict
+    required: true
+  recorded:
+    description: For each server, the local fact that the deployment left on it.
+    type: dict
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Show the servers
+  ansible.builtin.debug:
+    msg: "{{ (answers | distributed.tiers.status_report(tiers_plan, facts)).text }}"
+"""
+
+RETURN = r"""
+_value:
+  description: Whether all is as planned (C(ok)), the rows for C(servers), the C(alerts) and the C(text).
+  type: dict
+"""
+
+from typing import Any
+
+from ansible_collections.distributed.tiers.plugins.module_utils.status import report
+from ansible_collections.distributed.tiers.plugins.plugin_utils.arguments import mapping
+
+
+def status_report(answers: Any, plan: Any, recorded: Any) -> dict[str, Any]:
+    return report(
+        mapping("status_report", "the plan", plan),
+        mapping("status_report", "the input", answers),
+        mapping("status_report", "recorded", recorded),
+    )
+
+
+class FilterModule:
+    """Ansible core jinja2 filters."""
+
+    def filters(self) -> dict[str, Any]:
+        return {"status_report": status_report}

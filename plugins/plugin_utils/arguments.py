@@ -1,0 +1,30 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What filters take, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.distributed.tiers.plugins.module_utils.drill import Sample, read_samples
+
+
+def mapping(plugin: str, what: str, value: Any) -> Mapping[str, Any]:
+    """A dict, or an error that names the filter."""
+    if not isinstance(value, Mapping):
+        raise AnsibleFilterError(f"{plugin}: {what} must be a dict, not {type(value).__name__}")
+    return value
+
+
+def samples(plugin: str, directory: Any) -> list[Sample]:
+    """What tier_load left, one file for each client."""
+    try:
+        files = sorted(Path(str(directory)).glob("*.jsonl"))
+        return [sample for file in files for sample in read_samples(file.stem, file.read_text(encoding="utf-8"))]
+    except OSError as error:
+        raise AnsibleFilterError(f"{plugin}: {error}") from error
