@@ -16,7 +16,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.distributed.tiers.plugins.module_utils.plan import make_plan
 from ansible_collections.distributed.tiers.plugins.module_utils.report import differences, report
-from ansible_collections.distributed.tiers.plugins.plugin_utils.inventory import read_inventory
+from ansible_collections.distributed.tiers.plugins.plugin_utils.inventory import filled_in, read_inventory
 
 
 class ActionModule(ActionBase):
@@ -30,28 +30,29 @@ class ActionModule(ActionBase):
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         task_vars = task_vars or {}
         result: dict[str, Any] = super().run(tmp, task_vars)
-        self.validate_argument_spec(argument_spec={})
+        _checked, options = self.validate_argument_spec(argument_spec={"previous": {"type": "dict"}})
 
         def template(_host: str, variables: Mapping[str, Any], name: str) -> Any:
             with self._templar.set_temporary_context(available_variables=variables):
                 return self._templar.template(variables[name])
 
         topology = read_inventory(
-            task_vars["groups"], task_vars["hostvars"], template, task_vars, task_vars.get("inventory_dir") or "."
+            task_vars["groups"],
+            task_vars["hostvars"],
+            template,
+            filled_in(template, task_vars["inventory_hostname"], task_vars, "tiers_groups"),
+            task_vars.get("inventory_dir") or ".",
         )
-        outcome = make_plan(topology)
-        result["changed"] = False
-        result["findings"] = [finding.as_dict() for finding in outcome.findings]
-        result["report"] = report(topology, outcome)
+        outcome = make_plan(topology, options["previous"])
+        result |= {
+            "changed": False,
+            "findings": [finding.as_dict() for finding in outcome.findings],
+            "report": report(topology, outcome),
+        }
         if outcome.plan is None:
-            errors = outcome.errors
-            result["failed"] = True
-            result["msg"] = "\n".join(
-                [f"The inventory has {len(errors)} error(s); no host was touched.", *(error.as_text() for error in errors)]
-            )
-            return result
+            head = f"The inventory has {len(outcome.errors)} error(s); no host was touched."
+            return result | {"failed": True, "msg": "\n".join([head, *(error.as_text() for error in outcome.errors)])}
         result["plan"] = outcome.plan
-        result["ansible_facts"] = {"tiers_plan": outcome.plan}
         if self._task.diff:
             result["diff"] = differences(topology, outcome.plan)
         return result

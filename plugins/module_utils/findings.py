@@ -76,7 +76,9 @@ def merged(findings: Iterable[Finding]) -> list[Finding]:
     """Errors first, then by rule; what is the same on several hosts becomes one finding that names them."""
     hosts: dict[Finding, list[str]] = {}
     for finding in findings:
-        key = Finding(finding.rule, finding.severity, None, finding.variable, finding.message, finding.remedy, finding.why)
+        key = Finding(
+            finding.rule, finding.severity, None, finding.variable, finding.message, finding.remedy, finding.why
+        )
         names = hosts.setdefault(key, [])
         if finding.host:
             names.append(finding.host)

@@ -51,11 +51,14 @@ class Outcome:
         return [finding for finding in self.findings if finding.severity == ERROR]
 
 
-def make_plan(topology: Topology) -> Outcome:
-    """Share the clients out, judge the whole, and put the plan together."""
+def make_plan(topology: Topology, previous: Mapping[str, Any] | None = None) -> Outcome:
+    """Share the clients out, judge the whole, and put the plan together.
+
+    `previous` is the allocation of a former plan; without it the local facts tell what is deployed.
+    """
     allocation: Allocation = NOBODY
     try:
-        allocation = share_out(topology)
+        allocation = share_out(topology, previous)
     except AllocationError as error:
         told = tuple(Problem(None, None, problem, rule="allocation-input") for problem in error.problems)
         topology = dataclasses.replace(topology, problems=(*topology.problems, *told))
@@ -64,7 +67,7 @@ def make_plan(topology: Topology) -> Outcome:
     return outcome if outcome.errors else Outcome(findings, _Planner(topology, allocation).plan(findings))
 
 
-def share_out(topology: Topology) -> Allocation:
+def share_out(topology: Topology, previous: Mapping[str, Any] | None = None) -> Allocation:
     """The clients over the proxies, moving as few as need be from where they are served now."""
     proxies = {
         server.name: {
@@ -82,13 +85,13 @@ def share_out(topology: Topology) -> Allocation:
     if not proxies:
         return NOBODY
     clients = dict(topology.population) | {client.name: client.demand() for client in topology.clients.values()}
-    previous, previous_backups = deployed_allocation(topology)
+    served_by, backed_by = deployed_allocation(topology)
     allocation: Allocation = allocate(
         clients,
         proxies,
-        topology.latency or {},
-        previous=previous,
-        previous_backups=previous_backups,
+        topology.latency,
+        previous=served_by if previous is None else previous,
+        previous_backups=backed_by if previous is None else previous.get("backups"),
         policy=dict(topology.policy),
     )
     return allocation
@@ -126,7 +129,7 @@ class _Planner:
         self.backups = {s.primary: s for s in servers.values() if s.tier == "backup" and s.primary}
         self.work = {s.name: topology.serves_as(s) or s.tier for s in servers.values()}
         self.upstreams = {s.name: [servers[name] for name in upstreams(topology, s)] for s in servers.values()}
-        self.members = [s for s in topology.tier("parallel")]
+        self.members = topology.tier("parallel")
         self.distributors = [s for s in servers.values() if self.work[s.name] == "distributor"]
         self.distributors.sort(key=lambda s: s.tier == "backup")
         self.proxied = bool(topology.tier("proxy"))
@@ -177,7 +180,10 @@ class _Planner:
         return [{**reach(s), "role": s.tier} for s in self.masters()]
 
     def masters(self) -> list[Server]:
-        return sorted((s for s in self.topology.servers.values() if self.work[s.name] == "master"), key=lambda s: s.tier == "backup")
+        return sorted(
+            (s for s in self.topology.servers.values() if self.work[s.name] == "master"),
+            key=lambda s: s.tier == "backup",
+        )
 
     def edges(self) -> Iterator[dict[str, Any]]:
         """Every planned connection between two hosts of the inventory."""
@@ -186,13 +192,19 @@ class _Planner:
             if work == "master" and (other := self.other_half(server)):
                 yield edge(server, other, "the master and its backup keep in step")
             for upstream in self.upstreams[server.name] if work != "master" else ():
-                yield edge(server, upstream, f"{'a proxy funnels' if work == 'proxy' else 'a member follows'} to the master")
+                yield edge(
+                    server, upstream, f"{'a proxy funnels' if work == 'proxy' else 'a member follows'} to the master"
+                )
             for member in self.pool_servers() if work == "distributor" else ():
                 yield edge(server, member, "the distributor shares the load out")
         for client in self.topology.clients.values():
             # The shared address is one more address of the distributor that has it.
-            to_pool = {e["address"]: self.distributors[0] for e in self.pool()} | {s.address: s for s in self.distributors}
-            targets = {s["address"]: self.topology.servers[s["name"]] for s in self.endpoints(client) if s["name"] in self.work}
+            to_pool = {e["address"]: self.distributors[0] for e in self.pool()} | {
+                s.address: s for s in self.distributors
+            }
+            targets = {
+                s["address"]: self.topology.servers[s["name"]] for s in self.endpoints(client) if s["name"] in self.work
+            }
             for address, target in targets.items():
                 yield edge(client, target, "a client is served", address)
             for address, target in to_pool.items():
@@ -206,12 +218,16 @@ class _Planner:
                 yield self.backups[member.name]
 
     def other_half(self, server: Server) -> Server | None:
-        return self.topology.servers.get(server.primary or "") if server.tier == "backup" else self.backups.get(server.name)
+        return (
+            self.topology.servers.get(server.primary or "")
+            if server.tier == "backup"
+            else self.backups.get(server.name)
+        )
 
     def opened(self, edges: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
         """The firewall of each server: the edges that end there, and the networks its named clients connect from."""
         sources: dict[str, dict[str, set[str]]] = {name: {} for name in self.topology.servers}
-        addresses = {host.name: host.address for host in (*self.topology.servers.values(), *self.topology.clients.values())}
+        addresses = {host.name: host.address for host in self.topology.hosts()}
         for item in edges:
             sources[item["to"]].setdefault(item["why"], set()).add(network(addresses[item["from"]]))
         for name, sites in self.client_sites().items():
@@ -254,7 +270,7 @@ class _Planner:
 
     def server(self, server: Server, firewall: list[dict[str, Any]]) -> dict[str, Any]:
         """One server's slice of the plan: all that its roles and templates read."""
-        topology, work, product = self.topology, self.work[server.name], self.topology.products[server.product]
+        work, product = self.work[server.name], self.topology.products[server.product]
         backup, other, shared = self.backups.get(server.name), self.other_half(server), self.shared_address(server)
         is_backup = server.tier == "backup"
         pool = self.pool()
@@ -264,8 +280,8 @@ class _Planner:
             "serves_as": work,
             "primary": server.primary,
             "backup": backup.name if backup else None,
-            "redundancy": (server.redundancy or first(redundancy_of(topology, work, product))) if is_backup else None,
-            "failback": (server.failback or first(failback_of(topology, work, product))) if is_backup else None,
+            "redundancy": (server.redundancy or first(redundancy_of(work, product))) if is_backup else None,
+            "failback": (server.failback or first(failback_of(work, product))) if is_backup else None,
             "address": server.address,
             "port": server.port,
             "protocol": product.protocol,

@@ -42,7 +42,10 @@ def table(heads: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
     body = [[("-" if cell is None else cell) for cell in row] for row in rows]
     lines = [list(heads), *body]
     widths = [max(len(str(line[i])) for line in lines) for i in range(len(lines[0]))]
-    right = [bool(body) and all(isinstance(row[i], (int, float)) or row[i] == "-" for row in body) for i in range(len(widths))]
+    right = [
+        bool(body) and all(isinstance(row[i], (int, float)) or row[i] == "-" for row in body)
+        for i in range(len(widths))
+    ]
     text = []
     for line in lines:
         cells = (str(c).rjust(w) if r else str(c).ljust(w) for c, w, r in zip(line, widths, right, strict=True))
@@ -52,7 +55,9 @@ def table(heads: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
 
 def servers(plan: Plan) -> str:
     rows = []
-    for s in sorted(plan["servers"].values(), key=lambda s: (TIERS.index(s["serves_as"]), s["primary"] or s["name"], s["name"])):
+    for s in sorted(
+        plan["servers"].values(), key=lambda s: (TIERS.index(s["serves_as"]), s["primary"] or s["name"], s["name"])
+    ):
         tier = f"{s['tier']} of {s['primary']}, {s['redundancy']}" if s["primary"] else s["tier"]
         place = s["site"] + (f"/{s['zone']}" if s["zone"] else "")
         up = " ".join(u["name"] for u in s["upstreams"])
@@ -75,9 +80,19 @@ def shares(plan: Plan) -> str:
     rows = []
     for name, share in sorted(allocation["proxies"].items()):
         fate = allocation["survives"].get(name, {"ok": True})
-        where = ", ".join(f"{server} {len(names)}" for server, names in sorted(allocation["backups"].get(name, {}).items()))
+        where = ", ".join(
+            f"{server} {len(names)}" for server, names in sorted(allocation["backups"].get(name, {}).items())
+        )
         lost = "" if fate["ok"] else f"{'; ' if where else ''}{fate['left_over_weight']} without a place"
-        rows.append((name, len(share["clients"]), share["weight"], bar(share["weight"], share["capacity"]), where + lost or None))
+        rows.append(
+            (
+                name,
+                len(share["clients"]),
+                share["weight"],
+                bar(share["weight"], share["capacity"]),
+                where + lost or None,
+            )
+        )
     return table(("PROXY", "CLIENTS", "CONNECTIONS", "OF ITS CAPACITY", "IF IT DIES, CLIENTS GO TO"), rows)
 
 
@@ -122,7 +137,9 @@ def differences(topology: Topology, plan: Plan) -> list[dict[str, str]]:
             before = describe(deployed.tier, deployed.serves_as, deployed.version, set(deployed.clients))
         after = describe(planned["tier"], planned["serves_as"], planned["version"], names)
         if deployed:
-            after |= change("clients come", names - set(deployed.clients)) | change("clients go", set(deployed.clients) - names)
+            after |= change("clients come", names - set(deployed.clients)) | change(
+                "clients go", set(deployed.clients) - names
+            )
         if before != after:
             result.append(
                 {

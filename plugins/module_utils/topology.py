@@ -111,6 +111,9 @@ class Topology:
     def tier(self, *tiers: str) -> list[Server]:
         return [server for server in self.servers.values() if server.tier in tiers]
 
+    def hosts(self) -> list[Server | Client]:
+        return [*self.servers.values(), *self.clients.values()]
+
     def backup_of(self, name: str) -> Server | None:
         return next((server for server in self.tier("backup") if server.primary == name), None)
 
@@ -182,10 +185,14 @@ class _Reading:
         for name in self.hostvars.get(host, {}):
             if name.startswith(variables.PREFIX) and name not in BY_NAME and name not in variables.MADE_IN_RUNS:
                 hint = did_you_mean(name, BY_NAME)
-                self.problem("unknown-variable", host, name, f"No variable of this name is known{'; ' if hint else '.'}{hint}")
+                self.problem(
+                    "unknown-variable", host, name, f"No variable of this name is known{'; ' if hint else '.'}{hint}"
+                )
 
     def address(self, host: str) -> str:
-        name = "tiers_address" if self.hostvars.get(host, {}).get("tiers_address") is not None else variables.ANSIBLE_HOST
+        name = (
+            "tiers_address" if self.hostvars.get(host, {}).get("tiers_address") is not None else variables.ANSIBLE_HOST
+        )
         raw = self.hostvars.get(host, {}).get(name)
         if raw is None:
             return host
@@ -235,7 +242,9 @@ class _Reading:
     def client(self, name: str) -> Client:
         weight = self.value(name, "tiers_weight", 1.0)
         if weight != int(weight) or weight < 1:
-            self.problem("bad-value", name, "tiers_weight", f"'{weight:g}' is to be a whole number from 1 up for a client.")
+            self.problem(
+                "bad-value", name, "tiers_weight", f"'{weight:g}' is to be a whole number from 1 up for a client."
+            )
             weight = 1
         return Client(
             name=name,
@@ -277,7 +286,7 @@ def read_fact(fact: Any) -> Deployed | None:
 
 def group_names(value: Any) -> tuple[dict[str, tuple[str, ...]], Problem | None]:
     """{tier: inventory groups} as `tiers_groups` says; a tier it does not name is the group of its own name."""
-    names = {tier: (tier,) for tier in GROUPS}
+    names: dict[str, tuple[str, ...]] = {tier: (tier,) for tier in GROUPS}
     if value is None:
         return names, None
     if isinstance(value, Unreadable):
@@ -299,12 +308,19 @@ def members(groups: Mapping[str, Any], names: Mapping[str, tuple[str, ...]]) -> 
     return dict(sorted(found.items()))
 
 
-def unread(groups: Mapping[str, Any], names: Mapping[str, tuple[str, ...]], known: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+def unread(
+    groups: Mapping[str, Any], names: Mapping[str, tuple[str, ...]], known: Mapping[str, Any]
+) -> dict[str, tuple[str, ...]]:
     """Groups none of whose hosts is in a tier. Other systems' groups are theirs when the names were mapped."""
     read = {group for of_tier in names.values() for group in of_tier}
     lost = {}
     for group, hosts in groups.items():
-        if group not in read and group not in ("all", "ungrouped") and hosts and not any(str(h) in known for h in hosts):
+        if (
+            group not in read
+            and group not in ("all", "ungrouped")
+            and hosts
+            and not any(str(h) in known for h in hosts)
+        ):
             lost[str(group)] = tuple(str(host) for host in hosts)
     return lost
 

@@ -196,7 +196,10 @@ def policy(value: Any) -> dict[str, float | None]:
 def rules(value: Any) -> dict[str, dict[str, str]]:
     def read(item: Any) -> dict[str, str]:
         entry = keyed(item, ("severity", "why"), "severity and why")
-        return {"severity": at("severity", choice(SEVERITIES), entry.get("severity")), "why": at("why", word, entry.get("why"))}
+        return {
+            "severity": at("severity", choice(SEVERITIES), entry.get("severity")),
+            "why": at("why", word, entry.get("why")),
+        }
 
     return {str(key): at(key, read, item) for key, item in mapping(value, "rules to their severity and why").items()}
 
@@ -215,45 +218,189 @@ def one_or_more(value: Any) -> int:
 
 TABLE: tuple[Variable, ...] = (
     # The system.
-    Variable("tiers_name", "all", "word", "tiers", "Name of the system: in certificates, reports and file names.", word),
-    Variable("tiers_domain", "all", "host name", "tiers.internal", "Domain under which the servers know each other.", address),
-    Variable("tiers_product", "server, client", "word", "", "The product: `openldap`, or the full name of a product role from elsewhere.", word),
-    Variable("tiers_groups", "all", "mapping", "each tier's own name", "Which inventory groups are read as which tier: `{proxy: ldap_proxies}`.", groups),
-    Variable("tiers_expected", "all", "mapping", "", "How many hosts each tier must have; guards against a half-read inventory.", expected),
-    Variable("tiers_rules", "all", "mapping", "", "Rules made milder, with the reason: `{rule: {severity: warning, why: text}}`. Severity is `warning` or `off`.", rules),
+    Variable(
+        "tiers_name", "all", "word", "tiers", "Name of the system: in certificates, reports and file names.", word
+    ),
+    Variable(
+        "tiers_domain", "all", "host name", "tiers.internal", "Domain under which the servers know each other.", address
+    ),
+    Variable(
+        "tiers_product",
+        "server, client",
+        "word",
+        "",
+        "The product: `openldap`, or the full name of a product role from elsewhere.",
+        word,
+    ),
+    Variable(
+        "tiers_groups",
+        "all",
+        "mapping",
+        "each tier's own name",
+        "Which inventory groups are read as which tier: `{proxy: ldap_proxies}`.",
+        groups,
+    ),
+    Variable(
+        "tiers_expected",
+        "all",
+        "mapping",
+        "",
+        "How many hosts each tier must have; guards against a half-read inventory.",
+        expected,
+    ),
+    Variable(
+        "tiers_rules",
+        "all",
+        "mapping",
+        "",
+        "Rules made milder, with the reason: `{rule: {severity: warning, why: text}}`. Severity is `warning` or `off`.",
+        rules,
+    ),
     # Where a host is and how others reach it.
-    Variable("tiers_address", "server, client", "address", "`ansible_host`, then the inventory name", "How others reach the host. Always from the inventory, never from facts.", address),
+    Variable(
+        "tiers_address",
+        "server, client",
+        "address",
+        "`ansible_host`, then the inventory name",
+        "How others reach the host. Always from the inventory, never from facts.",
+        address,
+    ),
     Variable("tiers_port", "server", "port", "the product's", "The port it serves on.", integer(1, 65535)),
     Variable("tiers_site", "server, client", "word", "default", "The place it stands at.", word),
     Variable("tiers_region", "server", "word", "", "A group of sites, for the selector `region:x`.", word),
-    Variable("tiers_zone", "server, client", "word", "the host itself", "Failure domain inside the site: rack, hypervisor, power.", word),
+    Variable(
+        "tiers_zone",
+        "server, client",
+        "word",
+        "the host itself",
+        "Failure domain inside the site: rack, hypervisor, power.",
+        word,
+    ),
     Variable("tiers_tags", "server", "list", "", "Free words, for the selector `tag:x`.", words),
     # What a server does.
-    Variable("tiers_state", "server", "choice", "active", "A draining server takes no new clients, a down one none at all.", choice(STATES), STATES),
+    Variable(
+        "tiers_state",
+        "server",
+        "choice",
+        "active",
+        "A draining server takes no new clients, a down one none at all.",
+        choice(STATES),
+        STATES,
+    ),
     Variable("tiers_capacity", "proxy, parallel", "number", "unlimited", "Connections it can hold.", one_or_more),
-    Variable("tiers_weight", "proxy, parallel, client", "number", "1", "A server's share of the load; a client's number of connections.", number(0)),
+    Variable(
+        "tiers_weight",
+        "proxy, parallel, client",
+        "number",
+        "1",
+        "A server's share of the load; a client's number of connections.",
+        number(0),
+    ),
     Variable("tiers_version", "server", "word", "the product's newest", "Version of the product that is to run.", word),
-    Variable("tiers_upstream", "proxy, parallel", "list", "the master and its backup", "Servers it funnels to, best first.", words),
-    Variable("tiers_virtual_address", "distributor", "IP address", "", "Address a primary shares with its backup.", ip_address),
+    Variable(
+        "tiers_upstream",
+        "proxy, parallel",
+        "list",
+        "the master and its backup",
+        "Servers it funnels to, best first.",
+        words,
+    ),
+    Variable(
+        "tiers_virtual_address",
+        "distributor",
+        "IP address",
+        "",
+        "Address a primary shares with its backup.",
+        ip_address,
+    ),
     # Backups.
     Variable("tiers_backup_of", "backup", "host", "", "The primary: the one server it stands behind.", word),
-    Variable("tiers_redundancy", "backup", "choice", "hot where the product can", "Cold: installed. Warm: running, serving nobody. Hot: kept in step.", choice(REDUNDANCY), REDUNDANCY),
-    Variable("tiers_failback", "backup", "choice", "auto where the product can", "Whether the primary takes over again by itself once it is back.", choice(FAILBACK), FAILBACK),
+    Variable(
+        "tiers_redundancy",
+        "backup",
+        "choice",
+        "hot where the product can",
+        "Cold: installed. Warm: running, serving nobody. Hot: kept in step.",
+        choice(REDUNDANCY),
+        REDUNDANCY,
+    ),
+    Variable(
+        "tiers_failback",
+        "backup",
+        "choice",
+        "auto where the product can",
+        "Whether the primary takes over again by itself once it is back.",
+        choice(FAILBACK),
+        FAILBACK,
+    ),
     # Clients and how they are shared out.
-    Variable("tiers_clients", "all", "list or path", "", "Client populations: a list, or a CSV, JSON or YAML file, relative to the inventory.", population),
+    Variable(
+        "tiers_clients",
+        "all",
+        "list or path",
+        "",
+        "Client populations: a list, or a CSV, JSON or YAML file, relative to the inventory.",
+        population,
+    ),
     Variable("tiers_pin", "client", "host", "", "The one proxy this client must use.", word),
-    Variable("tiers_allow", "client", "list", "every proxy", "Selectors of proxies it may use: a name, `site:x`, `region:x`, `zone:x`, `tag:x`.", words),
+    Variable(
+        "tiers_allow",
+        "client",
+        "list",
+        "every proxy",
+        "Selectors of proxies it may use: a name, `site:x`, `region:x`, `zone:x`, `tag:x`.",
+        words,
+    ),
     Variable("tiers_deny", "client", "list", "", "Selectors of proxies it must not use.", words),
     Variable("tiers_spread", "client", "word", "", "Clients of one spread group sit on different proxies.", word),
-    Variable("tiers_site_networks", "all", "mapping", "", "Networks the named clients of a site connect from: `{paris: [10.1.0.0/24]}`.", networks),
-    Variable("tiers_site_latency", "all", "mapping", "0 inside a site, 1 between sites", "Milliseconds between sites: `{paris: {tokyo: 120}}`.", latency),
-    Variable("tiers_allocation", "all", "mapping", "`move_cost: 20`", "How clients are shared out. Keys: " + "; ".join(f"`{k}`: {v}" for k, v in POLICY.items()) + ".", policy),
+    Variable(
+        "tiers_site_networks",
+        "all",
+        "mapping",
+        "",
+        "Networks the named clients of a site connect from: `{paris: [10.1.0.0/24]}`.",
+        networks,
+    ),
+    Variable(
+        "tiers_site_latency",
+        "all",
+        "mapping",
+        "0 inside a site, 1 between sites",
+        "Milliseconds between sites: `{paris: {tokyo: 120}}`.",
+        latency,
+    ),
+    Variable(
+        "tiers_allocation",
+        "all",
+        "mapping",
+        "`move_cost: 20`",
+        "How clients are shared out. Keys: " + "; ".join(f"`{k}`: {v}" for k, v in POLICY.items()) + ".",
+        policy,
+    ),
     # What playbooks and roles use.
-    Variable("tiers_ca_dir", "all", "path", "`.tiers-ca` beside the inventory", "Where the controller keeps the certificate authority."),
-    Variable("tiers_ca_passphrase", "all", "secret", "", "Passphrase of the authority's key. Needed unless hosts bring certificates of their own."),
+    Variable(
+        "tiers_ca_dir",
+        "all",
+        "path",
+        "`.tiers-ca` beside the inventory",
+        "Where the controller keeps the certificate authority.",
+    ),
+    Variable(
+        "tiers_ca_passphrase",
+        "all",
+        "secret",
+        "",
+        "Passphrase of the authority's key. Needed unless hosts bring certificates of their own.",
+    ),
     Variable("tiers_report_dir", "all", "path", "", "Where reports and exports are written on the controller."),
     Variable("tiers_drill_confirm", "all", "flag", "false", "Allows `drill` to break servers on purpose.", flag),
-    Variable("tiers_drill_power_off", "all", "text", "", "Command on the controller that kills a host; `{{ name }}` is the server."),
+    Variable(
+        "tiers_drill_power_off",
+        "all",
+        "text",
+        "",
+        "Command on the controller that kills a host; `{{ name }}` is the server.",
+    ),
     Variable("tiers_drill_power_on", "all", "text", "", "Command on the controller that starts a host again."),
 )
 BY_NAME: dict[str, Variable] = {variable.name: variable for variable in TABLE}

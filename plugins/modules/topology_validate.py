@@ -28,7 +28,12 @@ attributes:
   diff_mode:
     support: full
     details: Shows each server as it is deployed and as it is planned.
-options: {}
+options:
+  previous:
+    description:
+      - The allocation to move as few clients as possible from, as RV(plan) of an earlier run holds it in C(allocation).
+      - Without it, the local facts of the servers tell what is deployed.
+    type: dict
 seealso:
   - plugin: distributed.tiers.topology
     plugin_type: filter
@@ -131,12 +136,4 @@ plan:
       description: The findings that are no errors.
       type: list
       elements: dict
-ansible_facts:
-  description: The plan once more, as a fact of every host of the play.
-  returned: when no finding is an error
-  type: dict
-  contains:
-    tiers_plan:
-      description: The same as RV(plan).
-      type: dict
 """

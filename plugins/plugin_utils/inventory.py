@@ -10,6 +10,7 @@ import importlib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -17,6 +18,7 @@ from ansible.errors import AnsibleError
 
 from ansible_collections.distributed.tiers.plugins.module_utils import variables
 from ansible_collections.distributed.tiers.plugins.module_utils.findings import Problem
+from ansible_collections.distributed.tiers.plugins.module_utils.populations import read_population
 from ansible_collections.distributed.tiers.plugins.module_utils.products import Product, parse_product, role_of
 from ansible_collections.distributed.tiers.plugins.module_utils.topology import (
     Topology,
@@ -32,10 +34,9 @@ Template = Callable[[str, Mapping[str, Any], str], Any]
 
 
 def read_inventory(
-    groups: Mapping[str, Any], hostvars: Any, template: Template, run_vars: Mapping[str, Any], basedir: str
+    groups: Mapping[str, Any], hostvars: Any, template: Template, tiers_groups: Any, basedir: str
 ) -> Topology:
-    """The topology of the system that the variables of this run (`tiers_groups`) name."""
-    tiers_groups = run_vars.get("tiers_groups")
+    """The topology of the system whose groups `tiers_groups` names."""
     products: dict[str, Product] = {}
     wrong: list[Problem] = []
     hosts = members(groups, group_names(tiers_groups)[0])
@@ -73,9 +74,9 @@ class _Views:
                 elif known.systemwide:
                     view[name] = self.systemwide(host, raw, name)
                 else:
-                    view[name] = self.value(host, raw, name)
+                    view[name] = filled_in(self.template, host, raw, name)
         if raw.get(variables.ANSIBLE_HOST) is not None:
-            view[variables.ANSIBLE_HOST] = self.value(host, raw, variables.ANSIBLE_HOST)
+            view[variables.ANSIBLE_HOST] = filled_in(self.template, host, raw, variables.ANSIBLE_HOST)
         if raw.get(variables.OWN_CERTIFICATE):
             view[variables.OWN_CERTIFICATE] = True
         local = (raw.get("ansible_facts") or {}).get("ansible_local") or {}
@@ -89,7 +90,7 @@ class _Views:
         raw = self.variables[host]
         for name in names:
             if isinstance(raw.get(name), str) and is_template(raw[name]):
-                value = self.value(host, raw, name)
+                value = filled_in(self.template, host, raw, name)
                 view[name] = not isinstance(value, Unreadable) and value not in (None, "")
             else:
                 view[name] = raw.get(name) is not None and raw[name] != ""
@@ -98,16 +99,18 @@ class _Views:
         source = raw[name]
         key = (name, id(source))
         if key not in self.shared:
-            self.shared[key] = (source, self.value(host, raw, name))
+            self.shared[key] = (source, filled_in(self.template, host, raw, name))
         return self.shared[key][1]
 
-    def value(self, host: str, raw: Mapping[str, Any], name: str) -> Any:
-        if not is_template(raw[name]):
-            return raw[name]
-        try:
-            return self.template(host, raw, name)
-        except AnsibleError as error:
-            return Unreadable(str(error).strip().split("\n", maxsplit=1)[0])
+
+def filled_in(template: Template, host: str, raw: Mapping[str, Any], name: str) -> Any:
+    """A variable's value with its templates filled in, or the reason why it cannot be had."""
+    if not is_template(raw.get(name)):
+        return raw.get(name)
+    try:
+        return template(host, raw, name)
+    except AnsibleError as error:
+        return Unreadable(str(error).strip().split("\n", maxsplit=1)[0])
 
 
 def is_template(value: Any) -> bool:
@@ -141,17 +144,4 @@ def load_product(name: str) -> tuple[Product | None, list[str]]:
 
 def load_population(source: Any, basedir: str) -> tuple[Mapping[str, Mapping[str, Any]], list[str]]:
     """Named clients; a relative path is taken from the inventory's directory."""
-    try:
-        from ansible_collections.distributed.tiers.plugins.module_utils.populations import read_population
-    except ImportError:
-        import csv
-
-        with open(os.path.join(basedir, source), encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        return {
-            r["name"]: {"site": r["site"], "weight": int(r["weight"]), "allow": r["allow"].split("|")}
-            if r["allow"]
-            else {"site": r["site"], "weight": int(r["weight"])}
-            for r in rows
-        }, []
-    return read_population(os.path.join(basedir, source) if isinstance(source, str) else source)
+    return read_population(Path(basedir, source) if isinstance(source, str) else source)

@@ -136,7 +136,9 @@ def capacity_total(topology: Topology, _allocation: Allocation) -> Iterator[Prob
     usable = 1 - (topology.policy.get("headroom") or 0)
     room = int(sum(proxy.capacity or 0 for proxy in active) * usable)
     if demand > room:
-        yield Problem(None, "tiers_capacity", f"The clients need {demand} connections, all active proxies have room for {room}.")
+        yield Problem(
+            None, "tiers_capacity", f"The clients need {demand} connections, all active proxies have room for {room}."
+        )
 
 
 @rule(
@@ -158,7 +160,9 @@ def loss_fits(_topology: Topology, allocation: Allocation) -> Iterator[Problem]:
         if not fate["ok"]:
             of = allocation["proxies"][proxy]["weight"]
             left = fate["left_over_weight"]
-            yield Problem(proxy, "tiers_capacity", f"If it dies, {left} of its {of} connections find no place elsewhere.")
+            yield Problem(
+                proxy, "tiers_capacity", f"If it dies, {left} of its {of} connections find no place elsewhere."
+            )
 
 
 @rule(
@@ -199,12 +203,18 @@ def site_networks(topology: Topology, _allocation: Allocation) -> Iterator[Probl
     fires="""
         all:
           vars:
-            tiers_site_latency: {paris: {berlin: 12}}
+            tiers_site_latency: {berlin: {tokyo: 120}}
+        proxy:
+          hosts:
+            px1: {tiers_site: paris}
     """,
     silent="""
         all:
           vars:
-            tiers_site_latency: {berlin: {berlin: 0}}
+            tiers_site_latency: {berlin: {paris: 12}}
+        proxy:
+          hosts:
+            px1: {tiers_site: paris}
     """,
 )
 def latency_complete(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:

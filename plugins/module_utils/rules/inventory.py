@@ -165,7 +165,9 @@ def unread_group(topology: Topology, _allocation: Allocation) -> Iterator[Proble
         hint = did_you_mean(group, read)
         if hint or not mapped:
             yield Problem(
-                enumerate_names(hosts), "tiers_groups", f"Group '{group}' is no tier and its hosts are in none; {hint}".rstrip("; ")
+                enumerate_names(hosts),
+                "tiers_groups",
+                f"Group '{group}' is no tier and its hosts are in none; {hint}".rstrip("; "),
             )
 
 
@@ -230,6 +232,6 @@ def several_tiers(topology: Topology, _allocation: Allocation) -> Iterator[Probl
     """,
 )
 def missing_secret(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
-    for host in (*topology.servers.values(), *topology.clients.values()):
+    for host in topology.hosts():
         for secret in host.missing_secrets:
             yield Problem(host.name, secret, f"The secret {secret} is not set.")

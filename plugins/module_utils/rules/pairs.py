@@ -32,13 +32,13 @@ def pairs(topology: Topology) -> Iterator[tuple[Server, Server]]:
             yield primary, backup
 
 
-def redundancy_of(topology: Topology, tier: str, product: Product | None) -> tuple[str, ...]:
+def redundancy_of(tier: str, product: Product | None) -> tuple[str, ...]:
     """The kinds of redundancy there are in a tier, best first."""
     kinds = DISTRIBUTOR_REDUNDANCY if tier == "distributor" else (product.redundancy.get(tier, ()) if product else ())
     return tuple(kind for kind in ("hot", "warm", "cold") if kind in kinds)
 
 
-def failback_of(topology: Topology, tier: str, product: Product | None) -> tuple[str, ...]:
+def failback_of(tier: str, product: Product | None) -> tuple[str, ...]:
     """The kinds of failback there are in a tier, the default first."""
     return ("auto", "manual") if tier == "distributor" or product is None else product.failback
 
@@ -118,7 +118,9 @@ def one_backup(topology: Topology, _allocation: Allocation) -> Iterator[Problem]
         behind.setdefault(primary.name, []).append(backup.name)
     for primary_name, backups in behind.items():
         if len(backups) > 1:
-            yield Problem(primary_name, "tiers_backup_of", f"Several backups stand behind it: {enumerate_names(backups)}.")
+            yield Problem(
+                primary_name, "tiers_backup_of", f"Several backups stand behind it: {enumerate_names(backups)}."
+            )
 
 
 @rule(
@@ -140,7 +142,9 @@ def one_backup(topology: Topology, _allocation: Allocation) -> Iterator[Problem]
 def backup_same_host(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
     for primary, backup in pairs(topology):
         if primary.address == backup.address:
-            yield Problem(backup.name, "tiers_address", f"It is on the host of its primary {primary.name} ({primary.address}).")
+            yield Problem(
+                backup.name, "tiers_address", f"It is on the host of its primary {primary.name} ({primary.address})."
+            )
 
 
 @rule(
@@ -162,7 +166,9 @@ def backup_same_host(topology: Topology, _allocation: Allocation) -> Iterator[Pr
 def backup_same_zone(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
     for primary, backup in pairs(topology):
         if primary.zone is not None and (primary.site, primary.zone) == (backup.site, backup.zone):
-            yield Problem(backup.name, "tiers_zone", f"It is in the zone of its primary {primary.name} ({primary.zone}).")
+            yield Problem(
+                backup.name, "tiers_zone", f"It is in the zone of its primary {primary.name} ({primary.zone})."
+            )
 
 
 @rule(
@@ -173,7 +179,7 @@ def backup_same_zone(topology: Topology, _allocation: Allocation) -> Iterator[Pr
     fires="""
         backup:
           hosts:
-            m2: {tiers_product: service}
+            m2: {tiers_product: example.other.product}
     """,
     silent="""
         backup:
@@ -233,7 +239,9 @@ def pair_version(topology: Topology, _allocation: Allocation) -> Iterator[Proble
 def pair_port(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
     for primary, backup in pairs(topology):
         if primary.port != backup.port:
-            yield Problem(backup.name, "tiers_port", f"Port {backup.port} differs from {primary.port} of {primary.name}.")
+            yield Problem(
+                backup.name, "tiers_port", f"Port {backup.port} differs from {primary.port} of {primary.name}."
+            )
 
 
 @rule(
@@ -257,12 +265,14 @@ def redundancy_supported(topology: Topology, _allocation: Allocation) -> Iterato
         product = topology.product_of(backup)
         if product is None or primary.tier == "backup":
             continue
-        kinds = redundancy_of(topology, primary.tier, product)
+        kinds = redundancy_of(primary.tier, product)
         what = primary.tier if primary.tier == "distributor" else f"{primary.tier} of {product.name}"
         if not kinds:
             yield Problem(backup.name, "tiers_backup_of", f"A {what} can have no backup.")
         elif backup.redundancy is not None and backup.redundancy not in kinds:
-            yield Problem(backup.name, "tiers_redundancy", f"A {what} can be {', '.join(kinds)}, not {backup.redundancy}.")
+            yield Problem(
+                backup.name, "tiers_redundancy", f"A {what} can be {', '.join(kinds)}, not {backup.redundancy}."
+            )
 
 
 @rule(
@@ -283,7 +293,7 @@ def redundancy_supported(topology: Topology, _allocation: Allocation) -> Iterato
 )
 def failback_supported(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
     for primary, backup in pairs(topology):
-        kinds = failback_of(topology, primary.tier, topology.product_of(backup))
+        kinds = failback_of(primary.tier, topology.product_of(backup))
         if backup.failback is not None and backup.failback not in kinds:
             yield Problem(backup.name, "tiers_failback", f"Failback can be {', '.join(kinds)}, not {backup.failback}.")
 

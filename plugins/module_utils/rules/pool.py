@@ -124,7 +124,9 @@ def distributor_without_backup(topology: Topology, _allocation: Allocation) -> I
     """,
 )
 def distributor_on_member(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
-    members = {server.address: server.name for server in topology.servers.values() if topology.serves_as(server) == "parallel"}
+    members = {
+        server.address: server.name for server in topology.servers.values() if topology.serves_as(server) == "parallel"
+    }
     for server in topology.servers.values():
         if topology.serves_as(server) == "distributor" and server.address in members:
             yield Problem(server.name, "tiers_address", f"It is on the host of member {members[server.address]}.")

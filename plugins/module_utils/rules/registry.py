@@ -11,7 +11,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.distributed.tiers.plugins.module_utils.findings import OFF, WARNING, Finding, Problem, did_you_mean, merged
+from ansible_collections.distributed.tiers.plugins.module_utils.findings import (
+    OFF,
+    WARNING,
+    Finding,
+    Problem,
+    did_you_mean,
+    merged,
+)
 from ansible_collections.distributed.tiers.plugins.module_utils.topology import Topology
 
 # What a rule looks at: the topology and, for rules about clients, how they were shared out.
@@ -79,7 +86,14 @@ def rule(
         if name in REGISTRY:
             raise ValueError(f"two rules are called {name}")
         REGISTRY[name] = Rule(
-            name, severity, reason, remedy, textwrap.dedent(fires).lstrip(), textwrap.dedent(silent).lstrip(), check, firm
+            name,
+            severity,
+            reason,
+            remedy,
+            textwrap.dedent(fires).lstrip(),
+            textwrap.dedent(silent).lstrip(),
+            check,
+            firm,
         )
         return check
 
@@ -100,7 +114,9 @@ def lowering_problems(topology: Topology) -> Iterator[Problem]:
     for name in topology.lowered:
         known = REGISTRY.get(name)
         if known is None:
-            yield Problem(None, "tiers_rules", f"There is no rule '{name}'; {did_you_mean(name, REGISTRY)}".rstrip("; "))
+            yield Problem(
+                None, "tiers_rules", f"There is no rule '{name}'; {did_you_mean(name, REGISTRY)}".rstrip("; ")
+            )
         elif known.firm:
             yield Problem(None, "tiers_rules", f"Rule '{name}' cannot be lowered: without it no plan can be made.")
 
@@ -129,4 +145,16 @@ def switched_off(topology: Topology) -> list[tuple[str, str]]:
     )
 
 
-__all__ = ["EXAMPLE", "OFF", "REGISTRY", "WARNING", "Allocation", "Problem", "Rule", "judge", "reading", "rule", "switched_off"]
+__all__ = [
+    "EXAMPLE",
+    "OFF",
+    "REGISTRY",
+    "WARNING",
+    "Allocation",
+    "Problem",
+    "Rule",
+    "judge",
+    "reading",
+    "rule",
+    "switched_off",
+]

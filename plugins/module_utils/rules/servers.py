@@ -17,7 +17,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.findings import 
     enumerate_names,
 )
 from ansible_collections.distributed.tiers.plugins.module_utils.rules.registry import Allocation, reading, rule
-from ansible_collections.distributed.tiers.plugins.module_utils.topology import Client, Server, Topology
+from ansible_collections.distributed.tiers.plugins.module_utils.topology import Server, Topology
 
 
 @rule(
@@ -63,7 +63,7 @@ def one_master(topology: Topology, _allocation: Allocation) -> Iterator[Problem]
     firm=True,
 )
 def product_known(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
-    for host in (*topology.servers.values(), *topology.clients.values()):
+    for host in topology.hosts():
         if not host.product:
             yield Problem(host.name, "tiers_product", "No product is given.")
         elif topology.product_of(host) is None:
@@ -97,7 +97,7 @@ rule(
     fires="""
         proxy:
           hosts:
-            px1: {tiers_product: service}
+            px1: {tiers_product: example.other.product}
     """,
     silent="""
         all:
@@ -108,7 +108,7 @@ def one_product(topology: Topology, _allocation: Allocation) -> Iterator[Problem
     masters = topology.tier("master")
     if not masters:
         return
-    for host in (*topology.servers.values(), *topology.clients.values()):
+    for host in topology.hosts():
         if host.product and host.product != masters[0].product:
             yield Problem(host.name, "tiers_product", f"'{host.product}' is not the master's '{masters[0].product}'.")
 
@@ -180,8 +180,7 @@ def unique_address(topology: Topology, _allocation: Allocation) -> Iterator[Prob
     firm=True,
 )
 def usable_address(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
-    hosts: list[Server | Client] = [*topology.servers.values(), *topology.clients.values()]
-    for host in hosts:
+    for host in topology.hosts():
         try:
             address = ipaddress.ip_address(host.address)
         except ValueError:

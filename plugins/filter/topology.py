@@ -1,0 +1,81 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: topology
+short_description: Compute the plan of a tiered topology
+version_added: 0.1.0
+author:
+  - The distributed.tiers authors (@distributed-tiers)
+description:
+  - Checks the topology that the inventory describes and computes its plan, like M(distributed.tiers.topology_validate).
+  - Fails with all findings that are errors.
+  - In a play the module is the better choice, because it computes the plan once. The filter is for a look at it, and for
+    inventories that are put together from data.
+positional: hostvars
+options:
+  _input:
+    description: The groups with their hosts, such as the variable C(groups).
+    type: dict
+    required: true
+  hostvars:
+    description: The variables of each host, such as the variable C(hostvars).
+    type: dict
+    required: true
+  tiers_groups:
+    description: Which groups are read as which tier, where they are not called like the tiers.
+    type: dict
+  basedir:
+    description: The directory that relative paths of C(tiers_clients) start from.
+    type: str
+    default: .
+seealso:
+  - module: distributed.tiers.topology_validate
+"""
+
+EXAMPLES = r"""
+- name: Where does the client go?
+  ansible.builtin.debug:
+    msg: "{{ plan.clients['c-paris'].endpoints }}"
+  vars:
+    plan: "{{ groups | distributed.tiers.topology(hostvars, basedir=inventory_dir) }}"
+"""
+
+RETURN = r"""
+_value:
+  description: The plan, as M(distributed.tiers.topology_validate) returns it in RV(distributed.tiers.topology_validate#module:plan).
+  type: dict
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.distributed.tiers.plugins.module_utils.plan import Plan, make_plan
+from ansible_collections.distributed.tiers.plugins.plugin_utils.inventory import read_inventory
+
+
+def topology(groups: Any, hostvars: Any, tiers_groups: Any = None, basedir: str = ".") -> Plan:
+    """The plan of these groups and variables."""
+    for name, value in (("groups", groups), ("hostvars", hostvars)):
+        if not isinstance(value, Mapping):
+            raise AnsibleFilterError(f"{name} is to be a mapping, here it is a {type(value).__name__}.")
+
+    def template(host: str, _raw: Mapping[str, Any], name: str) -> Any:
+        return hostvars[host][name]
+
+    outcome = make_plan(read_inventory(groups, hostvars, template, tiers_groups, basedir))
+    if outcome.plan is None:
+        raise AnsibleFilterError("\n".join(error.as_text() for error in outcome.errors))
+    return outcome.plan
+
+
+class FilterModule:
+    """The filter of this file."""
+
+    def filters(self) -> dict[str, Any]:
+        return {"topology": topology}
