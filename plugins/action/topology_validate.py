@@ -15,7 +15,8 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.distributed.tiers.plugins.module_utils.plan import make_plan
-from ansible_collections.distributed.tiers.plugins.module_utils.report import differences, report
+from ansible_collections.distributed.tiers.plugins.module_utils.preview import preview
+from ansible_collections.distributed.tiers.plugins.module_utils.report import changes, report
 from ansible_collections.distributed.tiers.plugins.plugin_utils.inventory import filled_in, read_inventory
 
 
@@ -47,12 +48,13 @@ class ActionModule(ActionBase):
         result |= {
             "changed": False,
             "findings": [finding.as_dict() for finding in outcome.findings],
-            "report": report(topology, outcome),
+            "report": report(topology, outcome, diff=bool(self._task.diff)),
         }
         if outcome.plan is None:
             head = f"The inventory has {len(outcome.errors)} error(s); no host was touched."
             return result | {"failed": True, "msg": "\n".join([head, *(error.as_text() for error in outcome.errors)])}
         result["plan"] = outcome.plan
+        result["preview"] = preview(topology, outcome.plan)
         if self._task.diff:
-            result["diff"] = differences(topology, outcome.plan)
+            result["diff"] = [{"prepared": changes(topology, outcome.plan)}]
         return result

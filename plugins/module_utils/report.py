@@ -6,24 +6,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
-from ansible_collections.distributed.tiers.plugins.module_utils.findings import ERROR, WARNING, Finding, enumerate_names
+from ansible_collections.distributed.tiers.plugins.module_utils.findings import ERROR, WARNING, Finding
 from ansible_collections.distributed.tiers.plugins.module_utils.plan import Outcome, Plan
+from ansible_collections.distributed.tiers.plugins.module_utils.preview import Loss, preview
 from ansible_collections.distributed.tiers.plugins.module_utils.rules import switched_off
 from ansible_collections.distributed.tiers.plugins.module_utils.topology import Topology
 
 BAR = 20
 TIERS = ("master", "proxy", "parallel", "distributor", "backup")
 REASONS_SHOWN = 10
+LOSSES_SHOWN = 10
+GOES_ON = {True: "go on", False: "stop", None: None}
 
 
-def report(topology: Topology, outcome: Outcome) -> str:
-    """Short tables: the servers, who serves how many clients, what moves, and the findings."""
+def report(topology: Topology, outcome: Outcome, diff: bool = False) -> str:
+    """Short tables: the servers, who serves how many clients, what moves, what a loss costs, and the findings."""
     parts = [headline(topology)]
-    if outcome.plan is not None:
-        parts += [servers(outcome.plan), shares(outcome.plan), moves(outcome.plan)]
+    if (plan := outcome.plan) is not None:
+        parts += [servers(plan), shares(plan), moves(plan), losses(topology, plan)]
+        if diff:
+            parts.append(changes(topology, plan))
     parts += [findings(outcome.findings), lowered(topology)]
     return "\n\n".join(part for part in parts if part)
 
@@ -77,23 +82,13 @@ def shares(plan: Plan) -> str:
     allocation = plan["allocation"]
     if not allocation["proxies"]:
         return ""
-    rows = []
-    for name, share in sorted(allocation["proxies"].items()):
-        fate = allocation["survives"].get(name, {"ok": True})
-        where = ", ".join(
-            f"{server} {len(names)}" for server, names in sorted(allocation["backups"].get(name, {}).items())
-        )
-        lost = "" if fate["ok"] else f"{'; ' if where else ''}{fate['left_over_weight']} without a place"
-        rows.append(
-            (
-                name,
-                len(share["clients"]),
-                share["weight"],
-                bar(share["weight"], share["capacity"]),
-                where + lost or None,
-            )
-        )
-    return table(("PROXY", "CLIENTS", "CONNECTIONS", "OF ITS CAPACITY", "IF IT DIES, CLIENTS GO TO"), rows)
+    rows = [
+        (name, len(share["clients"]), share["weight"], bar(share["weight"], share["capacity"]))
+        for name, share in sorted(allocation["proxies"].items())
+    ]
+    text = table(("PROXY", "CLIENTS", "CONNECTIONS", "OF ITS CAPACITY"), rows)
+    cost, above = allocation["stats"]["cost_ms"], 100 * allocation["stats"]["gap"]
+    return f"{text}\nMilliseconds over all connections: {cost:g}, at most {above:.2f} % above the least possible."
 
 
 def moves(plan: Plan) -> str:
@@ -124,41 +119,43 @@ def lowered(topology: Topology) -> str:
     return "\n".join(f"Rule {name} is off, because: {why}" for name, why in switched_off(topology))
 
 
-def differences(topology: Topology, plan: Plan) -> list[dict[str, str]]:
-    """For `--diff`: every server as it is deployed, and as it is planned."""
-    result = []
-    for name, planned in sorted(plan["servers"].items()):
+def losses(topology: Topology, plan: Plan) -> str:
+    """What the loss of one thing costs, where it costs anything."""
+    costly = [loss for loss in preview(topology, plan) if is_costly(loss)]
+    if not costly:
+        return "No loss of a single server, zone or site costs a client its server."
+    rows = []
+    for loss in costly[:LOSSES_SHOWN]:
+        moved = ", ".join(f"{server} {number}" for server, number in loss["moved"].items())
+        fullest = f"{loss['fullest']} {loss['fullest_percent']} %" if loss["fullest_percent"] else None
+        what = f"{loss['kind']} {loss['name']}"
+        rows.append((what, loss["lost"], moved or None, fullest, GOES_ON[loss["writes"]], GOES_ON[loss["pool"]]))
+    text = table(("IF THIS DIES", "CLIENTS LOST", "CLIENTS MOVED TO", "THEN FULLEST", "WRITES", "POOL"), rows)
+    rest = len(costly) - len(rows)
+    return f"{text}\n{f'and {rest} milder ones. ' if rest else ''}Any other loss costs no client its server."
+
+
+def is_costly(loss: Loss) -> bool:
+    return bool(loss["lost"] or loss["moved"] or not loss["writes"] or loss["pool"] is False)
+
+
+def changes(topology: Topology, plan: Plan) -> str:
+    """For `--diff`: what differs between the servers as they are deployed and as they are planned."""
+    rows = []
+    for name, planned in plan["servers"].items():
         deployed = topology.servers[name].deployed
-        names = set()
-        if planned["clients"]:
-            names = {*planned["clients"]["hosts"], *planned["clients"]["names"]}
-        before: dict[str, Any] = {}
-        if deployed:
-            before = describe(deployed.tier, deployed.serves_as, deployed.version, set(deployed.clients))
-        after = describe(planned["tier"], planned["serves_as"], planned["version"], names)
-        if deployed:
-            after |= change("clients come", names - set(deployed.clients)) | change(
-                "clients go", set(deployed.clients) - names
-            )
-        if before != after:
-            result.append(
-                {
-                    "before_header": f"{name} deployed",
-                    "after_header": f"{name} planned",
-                    "before": lines(before),
-                    "after": lines(after),
-                }
-            )
-    return result
+        served = {*planned["clients"]["hosts"], *planned["clients"]["names"]} if planned["clients"] else set()
+        before = set(deployed.clients) if deployed else set()
+        was = role(deployed.tier, deployed.serves_as, deployed.version) if deployed else "nothing"
+        will = role(planned["tier"], planned["serves_as"], planned["version"])
+        if was != will or before != served:
+            rows.append((name, was, will, len(before), len(served), len(served - before), len(before - served)))
+    if not rows:
+        return "Every server is deployed as planned."
+    heads = ("SERVER", "DEPLOYED AS", "PLANNED AS", "CLIENTS", "PLANNED", "COME", "GO")
+    same = len(plan["servers"]) - len(rows)
+    return table(heads, rows) + (f"\n{same} other servers stay as they are." if same else "")
 
 
-def describe(tier: str, serves_as: str, version: str | None, clients: set[str]) -> dict[str, Any]:
-    return {"tier": tier, "serves as": serves_as, "version": version or "newest", "clients": len(clients)}
-
-
-def change(what: str, names: set[str]) -> dict[str, str]:
-    return {what: f"{len(names)} ({enumerate_names(names)})"} if names else {}
-
-
-def lines(entries: Mapping[str, Any]) -> str:
-    return "".join(f"{key}: {value}\n" for key, value in entries.items())
+def role(tier: str, serves_as: str, version: str | None) -> str:
+    return (tier if tier == serves_as else f"{tier} of a {serves_as}") + (f" {version}" if version else "")

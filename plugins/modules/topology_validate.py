@@ -11,8 +11,8 @@ module: topology_validate
 short_description: Check a tiered topology and compute its plan
 version_added: 0.1.0
 description:
-  - Reads the inventory of the run, applies all rules to it and computes the plan, who serves whom, who may connect where
-    and who starts when.
+  - Reads the inventory of the run, applies all rules to it and computes the plan, who serves whom, who may connect
+    where and who starts when.
   - Works on the controller alone. No host is connected to, so one task with C(run_once) does for all hosts.
   - Tells all findings at once and fails if one of them is an error.
   - What is deployed is taken from the local facts of the servers, where an earlier task gathered them. Without them the
@@ -27,7 +27,7 @@ attributes:
     details: Nothing is ever changed.
   diff_mode:
     support: full
-    details: Shows each server as it is deployed and as it is planned.
+    details: The report tells each server that is deployed otherwise than planned.
 options:
   previous:
     description:
@@ -95,6 +95,46 @@ report:
   description: The plan and the findings as a text for a person.
   returned: always
   type: str
+preview:
+  description: What the loss of each server, zone and site would cost, the worst first.
+  returned: when no finding is an error
+  type: list
+  elements: dict
+  contains:
+    kind:
+      description: V(server), V(zone) or V(site).
+      type: str
+    name:
+      description: What is lost.
+      type: str
+    servers:
+      description: The servers that are lost with it.
+      type: list
+      elements: str
+    lost:
+      description: How many clients have no server then, and RV(preview[].lost_weight) their connections.
+      type: int
+    lost_weight:
+      description: The connections of the clients that have no server then.
+      type: int
+    moved:
+      description: How many clients go to which other server.
+      type: dict
+    moved_weight:
+      description: The connections of the clients that go to other servers.
+      type: int
+    fullest:
+      description: The server that is fullest then.
+      type: str
+    fullest_percent:
+      description: How full that is.
+      type: int
+    writes:
+      description: Whether writes go on.
+      type: bool
+    pool:
+      description: Whether the pool goes on serving; null without a pool.
+      type: bool
 plan:
   description: Everything computed from the inventory.
   returned: when no finding is an error

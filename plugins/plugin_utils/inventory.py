@@ -54,7 +54,7 @@ def read_inventory(
 
 
 class _Views:
-    """Of each host's variables those the planner looks at, read once, with a template filled in only where there is one."""
+    """Of each host's variables those the planner looks at, read once; only templates are templated."""
 
     def __init__(self, hostvars: Any, template: Template) -> None:
         self.raw = getattr(hostvars, "raw_get", hostvars.__getitem__)
@@ -126,7 +126,7 @@ def is_template(value: Any) -> bool:
 
 def load_product(name: str) -> tuple[Product | None, list[str]]:
     """The product a role stands for. A role that is not installed is no product, and not a faulty one either."""
-    namespace, collection, role = (role_of(name).split(".", 2) + ["", ""])[:3]
+    namespace, collection, role = role_of(name).split(".", 2)
     try:
         package = importlib.import_module(f"ansible_collections.{namespace}.{collection}")
     except (ImportError, ValueError):

@@ -1,0 +1,72 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a loss costs."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.distributed.tiers.plugins.module_utils.plan import make_plan
+from ansible_collections.distributed.tiers.plugins.module_utils.preview import preview, preview_of
+
+CLIENTS = "all: {vars: {tiers_clients: [{name: a, site: berlin, weight: 3}, {name: b, site: berlin, weight: 2}]}}"
+BACKUP = "backup: {hosts: {px1-b: {ansible_host: 192.0.2.19, tiers_backup_of: px1, tiers_zone: rack-c}}}"
+
+
+@pytest.fixture(scope="module")
+def previewed(read):
+    def by_name(*patches):
+        topology = read(CLIENTS, *patches)
+        plan = make_plan(topology).plan
+        return topology, plan, {(loss["kind"], loss["name"]): loss for loss in preview(topology, plan)}
+
+    return by_name
+
+
+def test_a_proxy_moves_its_clients_to_the_other(previewed):
+    _topology, plan, losses = previewed()
+    share = plan["allocation"]["proxies"]["px1"]
+    loss = losses["server", "px1"]
+    assert (loss["lost"], loss["moved"]) == (0, {"px2": len(share["clients"])})
+    assert loss["moved_weight"] == share["weight"]
+    assert loss["writes"] and loss["pool"]
+
+
+def test_a_proxy_with_a_backup_moves_them_there(previewed):
+    _topology, _plan, losses = previewed(BACKUP)
+    assert list(losses["server", "px1"]["moved"]) == ["px1-b"]
+    assert losses["server", "px1-b"]["moved"] == {}
+
+
+def test_without_room_clients_are_lost(previewed):
+    _topology, plan, losses = previewed("proxy: {vars: {tiers_capacity: 3}}")
+    assert losses["server", "px1"]["lost_weight"] == plan["allocation"]["survives"]["px1"]["left_over_weight"] > 0
+
+
+def test_a_zone_takes_all_its_servers(previewed):
+    topology, plan, losses = previewed(BACKUP)
+    assert losses["zone", "berlin/rack-a"]["servers"] == ["d1", "m1", "p1", "px1"]
+    assert losses["zone", "berlin/rack-a"]["writes"] and losses["zone", "berlin/rack-a"]["pool"]
+    everything = losses["site", "berlin"]
+    assert (everything["lost"], everything["writes"], everything["pool"]) == (3, False, False)
+    assert next(iter(losses)) == ("site", "berlin")
+    both = preview_of(topology, plan, ["px1", "px1-b"])
+    assert both["lost"] == len(plan["allocation"]["proxies"]["px1"]["clients"])
+
+
+def test_the_master_and_its_backup_together_stop_writes(previewed):
+    topology, plan, losses = previewed()
+    assert losses["server", "m1"]["writes"]
+    assert not preview_of(topology, plan, ["m1", "m2"])["writes"]
+
+
+def test_load_is_told_in_percent_of_capacity(previewed):
+    _topology, _plan, losses = previewed("proxy: {vars: {tiers_capacity: 10}}", BACKUP)
+    loss = losses["server", "px2"]
+    assert (loss["fullest"], loss["fullest_percent"]) == ("px1", 60)
+
+
+def test_without_a_pool_nothing_is_said_about_it(previewed):
+    _topology, _plan, losses = previewed("{parallel: !remove , distributor: !remove , backup: {hosts: {d2: !remove }}}")
+    assert losses["server", "m1"]["pool"] is None
