@@ -21,11 +21,11 @@ HOME_READS = ("home reads", "home reads, new connections")
 HOME_WRITES = ("home writes",)
 POOL_READS = ("pool reads", "pool reads, new connections")
 
-# Seconds, unless the name says otherwise. What an operator may tighten or loosen: `tiers_drill_allowed`.
+# Seconds. What an operator may tighten or loosen: `tiers_drill_allowed`.
 ALLOWED: dict[str, float] = {
-    "proxy_takeover": 10,
-    "distributor_takeover": 10,
-    "master_takeover": 20,
+    "proxy_takeover": 8,
+    "distributor_takeover": 8,
+    "master_takeover": 10,
     "return_gap": 5,
     "return": 90,
 }
@@ -176,14 +176,20 @@ def figures(samples: Iterable[Sample], times: Times, until: float | None = None)
     )
     bad = [sample for sample in seen if not sample.ok]
     in_flight = [sample for sample in bad if sample.start <= times.off]
-    after = [sample.end for sample in seen if sample.ok and sample.start > times.off]
+    first: dict[tuple[str, str], float] = {}
+    for sample in seen:
+        if sample.ok and sample.start > times.off:
+            program = (sample.client, sample.stream)
+            first[program] = min(sample.end, first.get(program, sample.end))
+    served = {(sample.client, sample.stream) for sample in seen} == set(first)
     return {
         "requests": len(seen),
         "in_flight": len(in_flight),
         "failed": len(bad) - len(in_flight),
         "repeated": sum(1 for sample in seen if sample.tries > 1),
         "gap": round(longest_gap(seen, times.off_begin, until), 3),
-        "first": round(min(after) - times.off, 3) if after else None,
+        # When the last of the programs was served again; None if one was not at all.
+        "first": round(max(first.values()) - times.off, 3) if first and served else None,
         "servers": sorted({sample.server for sample in seen if sample.ok and sample.server}),
         "errors": sorted({sample.error for sample in bad}),
     }

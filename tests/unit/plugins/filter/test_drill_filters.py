@@ -1,0 +1,88 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The filters of verify, status and drill, through Ansible's own templating, on the plan of the rules' example."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleError
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
+
+Render = Callable[..., Any]
+
+
+@pytest.fixture
+def render() -> Render:
+    def render(template: str, **variables: Any) -> Any:
+        return Templar(loader=DataLoader(), variables=variables).template(trust_as_template("{{ " + template + " }}"))
+
+    return render
+
+
+@pytest.fixture
+def plan(judge: Any) -> dict[str, Any]:
+    outcome = judge()
+    assert outcome.plan, outcome.errors
+    found: dict[str, Any] = outcome.plan
+    return found
+
+
+def test_every_server_looks_at_itself(render: Render, plan: dict[str, Any]) -> None:
+    for name in plan["servers"]:
+        edges = render(f"plan | distributed.tiers.plan_edges('{name}', own=true, at_least=[{{'1': 'a'}}])", plan=plan)
+        assert edges[0]["name"] == name
+
+
+def test_every_planned_edge_is_probed_from_its_end(render: Render, plan: dict[str, Any]) -> None:
+    for edge in plan["edges"]:
+        edges = render(f"plan | distributed.tiers.plan_edges('{edge['from']}')", plan=plan)
+        assert (edge["to"], edge["address"], edge["port"]) in [(e["name"], e["address"], e["port"]) for e in edges]
+
+
+def test_places(render: Render, plan: dict[str, Any]) -> None:
+    for name, client in plan["clients"].items():
+        places = render(f"plan | distributed.tiers.plan_places('{name}')", plan=plan)
+        assert [place["name"] for place in places][: len(client["endpoints"])] == [e["name"] for e in client["endpoints"]]
+
+
+def test_reports(render: Render, plan: dict[str, Any]) -> None:
+    assert not render("{} | distributed.tiers.verify_report(plan)", plan=plan)["ok"]
+    assert "DOWN" in render("{} | distributed.tiers.status_report(plan, {})", plan=plan)["text"]
+
+
+def test_drill(render: Render, plan: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "c1.jsonl").write_text('["home writes",1,1,"x",1,7,""]\n')
+    experiments = render("plan | distributed.tiers.drill_experiments", plan=plan)
+    assert len(experiments["todo"]) + len(experiments["skipped"]) == 5
+    client = next(iter(plan["clients"].values()))
+    rates = {"read": 1, "connect": 1, "write": 1}
+    assert render("client | distributed.tiers.drill_streams(rates, 'r')", client=client, rates=rates)
+    assert render("dir | distributed.tiers.drill_acknowledged('r')", dir=str(tmp_path)) == ["r-c1-00007"]
+    assert render("dir | distributed.tiers.drill_acknowledged('r', before=1.5)", dir=str(tmp_path)) == []
+    record = {"experiments": experiments["todo"], "skipped": experiments["skipped"]}
+    report = render("record | distributed.tiers.drill_report(plan, dir, 'r')", record=record, plan=plan, dir=str(tmp_path))
+    assert not report["ok"]
+    assert "it was not begun" in report["text"]
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "[] | distributed.tiers.plan_edges('m1')",
+        "'x' | distributed.tiers.plan_places('m1')",
+        "[] | distributed.tiers.verify_report({})",
+        "{} | distributed.tiers.status_report([], {})",
+        "1 | distributed.tiers.drill_experiments",
+        "[] | distributed.tiers.drill_streams({}, 'r')",
+        "{} | distributed.tiers.drill_report([], '/nowhere', 'r')",
+    ],
+)
+def test_wrong_input_is_said(render: Render, template: str) -> None:
+    with pytest.raises(AnsibleError, match="must be a dict"):
+        render(template)
