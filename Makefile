@@ -28,22 +28,116 @@ $(VENV)/.made: requirements/dev.txt
 $(LINK):
 	@mkdir -p $(@D) && ln -sfn "$(CURDIR)" $@
 
+$(CACHE)/importer/.made: requirements/importer.txt $(VENV)/.made
+	@rm -rf $(CACHE)/importer
+	python3 -m venv $(CACHE)/importer
+	$(CACHE)/importer/bin/pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
 .PHONY: pins
-pins: ## Resolve requirements/dev.in anew into dev.txt
-	@rm -rf $(CACHE)/pins && python3 -m venv $(CACHE)/pins
-	$(CACHE)/pins/bin/pip install --quiet --disable-pip-version-check -r requirements/dev.in
-	{ echo '# Made by `make pins` from dev.in.'; $(CACHE)/pins/bin/pip freeze; } > requirements/dev.txt
+pins: ## Resolve requirements/*.in anew into pinned *.txt
+	@for name in dev importer; do
+	  rm -rf $(CACHE)/pins && python3 -m venv $(CACHE)/pins
+	  $(CACHE)/pins/bin/pip install --quiet --disable-pip-version-check -r requirements/$$name.in
+	  { echo "# Made by \`make pins\` from $$name.in."; $(CACHE)/pins/bin/pip freeze; } > requirements/$$name.txt
+	done
 	rm -rf $(CACHE)/pins
+
+# ---- Test hosts
 
 INVENTORY := inventories/demo
 SHARED := molecule/shared
 
-.PHONY: prerequisites hosts hosts-down
+.PHONY: prerequisites
 prerequisites:
-	@command -v podman runc mmdebstrap nft ssh-keygen >/dev/null || .ci/packages podman runc mmdebstrap nftables netavark aardvark-dns openssh-client
+	@missing=()
+	for pair in podman:podman runc:runc mmdebstrap:mmdebstrap nft:nftables ssh-keygen:openssh-client; do
+	  command -v "$${pair%%:*}" >/dev/null || missing+=("$${pair#*:}")
+	done
+	[ $${#missing[@]} = 0 ] || .ci/packages "$${missing[@]}"
 
-hosts: venv prerequisites ## Test hosts for every host of INVENTORY (inventories/demo), in containers
+.PHONY: secrets
+secrets: venv
+	@python3 .ci/secrets.py inventories/demo/secrets.example.yml inventories/demo/group_vars/all/secrets.yml
+
+.PHONY: hosts
+hosts: venv prerequisites ## Test hosts in containers, one for every host of INVENTORY
 	@ansible-playbook -i $(INVENTORY) $(SHARED)/create.yml $(SHARED)/prepare.yml
 
+.PHONY: hosts-down
 hosts-down: venv ## Remove the test hosts
 	@ansible-playbook -i $(INVENTORY) $(SHARED)/destroy.yml
+
+.PHONY: demo
+demo: ## All four tiers on thirteen test hosts: deploy, verify, break, report
+	@began=$$SECONDS
+	step() {
+	  local started=$$SECONDS
+	  printf '\n==== %s\n' "$$1"
+	  shift
+	  "$$@" || { echo "==== failed after $$((SECONDS - started)) s"; exit 1; }
+	  echo "==== $$((SECONDS - started)) s"
+	}
+	play() { ansible-playbook -i inventories/demo "distributed.tiers.$$1"; }
+	step 'Prepare Python and the test hosts' $(MAKE) --no-print-directory secrets hosts
+	step 'Deploy' play deploy
+	step 'Verify every edge of the plan' play verify
+	step 'Drill: break servers and measure' play drill
+	printf '\n'
+	cat $(CACHE)/demo/report.md
+	printf '\nReport: %s\nTotal: %d min %d s\n' $(CACHE)/demo/report.md $$(((SECONDS - began) / 60)) $$(((SECONDS - began) % 60))
+
+# ---- Tests
+
+.PHONY: test
+test: venv ## Everything below, in the order below
+	@.ci/test
+
+.PHONY: lint
+lint: venv ## ansible-lint, yamllint, ruff, mypy and the changelog's fragments
+	@ruff check
+	ruff format --check
+	mypy -p ansible_collections.distributed.tiers.plugins.module_utils
+	yamllint --strict .
+	antsibull-changelog lint
+	ansible-lint
+
+.PHONY: unit
+unit: venv ## Unit tests. ARGS: for pytest
+	@pytest --junitxml=$(CACHE)/results/unit.xml $(ARGS)
+
+.PHONY: sanity
+sanity: venv ## ansible-test sanity. ARGS: for ansible-test
+	@.ci/sanity $(ARGS)
+
+.PHONY: importer
+importer: venv $(CACHE)/importer/.made ## Build the archive and import it as Galaxy does
+	@archive=$$(.ci/archive)
+	cd $(CACHE)/archive
+	PATH=$(CURDIR)/$(CACHE)/importer/bin:$$PATH ANSIBLE_CONFIG=/dev/null GALAXY_IMPORTER_CONFIG=$(CURDIR)/.ci/importer.cfg \
+	  python3 -m galaxy_importer.main "$$archive"
+
+.PHONY: install-test
+install-test: venv ## Build the archive, install it into an empty path, validate the demo from there
+	@.ci/install-test
+
+NAME := default
+.PHONY: scenario
+scenario: secrets prerequisites ## Molecule scenario NAME (default: the demo's topology, from bare hosts to the drill)
+	@molecule test --scenario-name $(NAME)
+
+# ---- House
+
+.PHONY: changelog
+changelog: venv ## Write CHANGELOG.rst from the fragments
+	@copy=$$(.ci/copy $(CACHE)/changelog)
+	cd "$$copy"
+	antsibull-changelog release --update-existing
+	cp CHANGELOG.rst $(CURDIR)/
+	cp changelogs/changelog.yaml $(CURDIR)/changelogs/
+
+.PHONY: clean
+clean: ## Remove the test hosts, their images and everything made
+	@[ ! -x $(BIN)/ansible-playbook ] || ! command -v podman >/dev/null || $(MAKE) --no-print-directory hosts-down
+	! command -v podman >/dev/null || podman images --quiet 'localhost/tiers-testhost*' | sort -u | xargs --no-run-if-empty podman rmi
+	rm -rf $(VENV) $(CACHE) .ansible .hypothesis .mypy_cache .pytest_cache .ruff_cache

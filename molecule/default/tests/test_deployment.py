@@ -1,0 +1,106 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a deployment of the demo leaves on its hosts. That it serves is for the playbook `verify` to show."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+sys.path.append(str(Path(__file__).parents[2] / "shared"))
+
+from inventory import INVENTORIES, Inventory  # noqa: E402
+
+demo = Inventory("demo")
+SERVERS = demo.hosts("master", "proxy", "parallel", "distributor", "backup")
+CLIENTS = demo.hosts("client")
+DISTRIBUTORS = ["d1", "d2"]
+DIRECTORIES = [host for host in SERVERS if host not in DISTRIBUTORS]
+REPLICAS = [host for host in DIRECTORIES if host not in ("m1", "m2")]
+
+
+@pytest.mark.parametrize(
+    ("name", "unit"),
+    [(host, "slapd") for host in DIRECTORIES]
+    + [(host, "haproxy") for host in REPLICAS + DISTRIBUTORS]
+    + [(host, "keepalived") for host in DISTRIBUTORS],
+)
+def test_service_runs_now_and_after_a_boot(name: str, unit: str) -> None:
+    service = demo.connect(name).service(unit)
+    assert service.is_running
+    assert service.is_enabled
+
+
+@pytest.mark.parametrize("name", DIRECTORIES)
+def test_directory_does_not_run_as_root(name: str) -> None:
+    users = demo.connect(name).check_output("ps -o user= -C slapd").split()
+    assert users == ["openldap"]
+
+
+@pytest.mark.parametrize("name", SERVERS + CLIENTS)
+def test_firewall_refuses_what_is_not_planned(name: str) -> None:
+    host = demo.connect(name)
+    rules = host.check_output("nft list chain inet tiers input")
+    assert "policy drop" in rules
+    # Loaded at boot, before there is a network
+    assert host.check_output("systemctl is-enabled tiers-firewall") == "enabled"
+
+
+@pytest.mark.parametrize("name", SERVERS + CLIENTS)
+def test_private_key_is_for_its_readers_only(name: str) -> None:
+    host = demo.connect(name)
+    key = host.file("/etc/tiers/tls/server.key")
+    assert (key.user, key.group, key.mode) == ("root", "tiers-tls", 0o640)
+    host.check_output("openssl verify -CAfile /etc/tiers/tls/ca.crt /etc/tiers/tls/server.crt")
+
+
+@pytest.mark.parametrize("name", SERVERS + CLIENTS)
+def test_no_secret_can_be_read_by_everyone(name: str) -> None:
+    secrets = yaml.safe_load((INVENTORIES / "demo/group_vars/all/secrets.yml").read_text(encoding="utf-8"))
+    host = demo.connect(name)
+    for secret in secrets.values():
+        found = host.run("find /etc /var/lib /tmp -xdev -type f -perm -o=r -exec grep -lF -- %s {} +", secret)
+        assert found.stdout == ""
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_server_records_what_it_is(name: str) -> None:
+    record = json.loads(demo.connect(name).file("/etc/ansible/facts.d/tiers.fact").content_string)
+    assert record["server"] == name
+    assert record["system"] == "demo"
+    assert name in demo.hosts(record["tier"])
+
+
+def test_every_client_has_one_proxy() -> None:
+    served = [
+        client
+        for name in demo.hosts("proxy")
+        for client in json.loads(demo.connect(name).file("/etc/ansible/facts.d/tiers.fact").content_string)["clients"]
+    ]
+    population = (INVENTORIES / "demo/clients.csv").read_text(encoding="utf-8").splitlines()[1:]
+    assert len(served) == len(set(served)) == len(population) + len(CLIENTS)
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+def test_client_knows_its_servers(name: str) -> None:
+    host = demo.connect(name)
+    written = json.loads(host.file("/etc/tiers/endpoints.json").content_string)
+    assert written["client"] == name
+    assert written["endpoints"]
+    first = written["endpoints"][0]["address"]
+    assert first in [demo.variable(proxy, "ansible_host") for proxy in demo.hosts("proxy")]
+    # The shell's file says the same
+    shown = host.check_output(". /etc/tiers/endpoints.env; echo $TIERS_ENDPOINTS")
+    assert shown.split()[0] == f"ldaps://{first}:{written['endpoints'][0]['port']}"
+
+
+def test_one_distributor_holds_the_virtual_address() -> None:
+    address = demo.variable("d1", "tiers_virtual_address")
+    holders = [name for name in DISTRIBUTORS if f" {address}/" in demo.connect(name).check_output("ip -4 -o address")]
+    assert len(holders) == 1

@@ -1,0 +1,37 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The inventory of a scenario and its test hosts, for tests of what a deployment left on them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import testinfra
+from testinfra.host import Host
+
+INVENTORIES = Path(__file__).parents[2] / "inventories"
+
+
+class Inventory:
+    """What Ansible makes of an inventory."""
+
+    def __init__(self, name: str) -> None:
+        command = ["ansible-inventory", "-i", str(INVENTORIES / name), "--list"]
+        self._read: dict[str, Any] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+
+    def hosts(self, *groups: str) -> list[str]:
+        return [host for group in groups for host in self._read[group]["hosts"]]
+
+    def variable(self, host: str, name: str) -> Any:
+        return self._read["_meta"]["hostvars"][host].get(name)
+
+    @cache  # noqa: B019 - one inventory lives as long as the tests
+    def connect(self, host: str) -> Host:
+        """The test host, as root."""
+        return testinfra.get_host(f"podman://{self.variable(host, 'testhosts_prefix')}-{host}")
