@@ -22,7 +22,8 @@ from ansible_collections.distributed.tiers.plugins.module_utils.rules.servers im
 from ansible_collections.distributed.tiers.plugins.module_utils.topology import Client, Server, Topology
 
 SCHEMA = 1
-WAVES = (("master",), ("proxy", "parallel"), ("distributor",))
+# Who starts after whom. The master's backup starts from the master's data, so it stands in a wave of its own.
+WAVES = (("master",), ("backup of master",), ("proxy", "parallel"), ("distributor",))
 POOL = "pool"
 UPSTREAM = "upstream"
 
@@ -149,7 +150,7 @@ class _Planner:
             "servers": {s.name: self.server(s, opened[s.name]) for s in topology.servers.values()},
             "clients": {c.name: self.client(c) for c in topology.clients.values()},
             "edges": edges,
-            "waves": [[s for s, work in self.work.items() if work in wave] for wave in WAVES],
+            "waves": [[s.name for s in topology.servers.values() if self.wave(s) == number] for number in range(len(WAVES))],
             "sites": self.sites(),
         }
         shares = {key: self.allocation[key] for key in ("proxies", "backups", "unplaced", "survives")}
@@ -302,8 +303,14 @@ class _Planner:
             "firewall": firewall,
             "clients": self.clients_of(server) if server.tier == "proxy" else None,
             "pool_address": pool[0]["address"] if pool and work == "parallel" else None,
-            "wave": next(number for number, tiers in enumerate(WAVES) if work in tiers),
+            "wave": self.wave(server),
         }
+
+    def wave(self, server: Server) -> int:
+        work = self.work[server.name]
+        if work == "master" and server.primary:
+            work = f"backup of {work}"
+        return next(number for number, works in enumerate(WAVES) if work in works)
 
     def member(self, member: Server) -> dict[str, Any]:
         backup = self.backups.get(member.name)

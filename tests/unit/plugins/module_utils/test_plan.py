@@ -114,7 +114,7 @@ def test_every_edge_is_let_through_by_the_firewall_it_meets(plan):
 
 
 def test_waves_start_what_others_need_first(plan):
-    assert plan["waves"] == [["m1", "m2"], ["p1", "p2", "p3", "px-paris", "px-paris-b", "px-tokyo"], ["d1", "d2"]]
+    assert plan["waves"] == [["m1"], ["m2"], ["p1", "p2", "p3", "px-paris", "px-paris-b", "px-tokyo"], ["d1", "d2"]]
     assert all(name in plan["waves"][server["wave"]] for name, server in plan["servers"].items())
 
 
