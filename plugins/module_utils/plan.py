@@ -150,7 +150,9 @@ class _Planner:
             "servers": {s.name: self.server(s, opened[s.name]) for s in topology.servers.values()},
             "clients": {c.name: self.client(c) for c in topology.clients.values()},
             "edges": edges,
-            "waves": [[s.name for s in topology.servers.values() if self.wave(s) == number] for number in range(len(WAVES))],
+            "waves": [
+                [s.name for s in topology.servers.values() if self.wave(s) == number] for number in range(len(WAVES))
+            ],
             "sites": self.sites(),
         }
         shares = {key: self.allocation[key] for key in ("proxies", "backups", "unplaced", "survives")}

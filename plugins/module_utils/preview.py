@@ -90,7 +90,7 @@ class _Scales:
         }
 
     def percent(self, server: str, weight: int) -> int:
-        """The load in percent of the capacity, 0 without a limit. A backup has its primary's unless it says otherwise."""
+        """The load in percent of the capacity, 0 without a limit. A backup has its primary's if it gives none."""
         primary = self.servers[server]["primary"]
         capacity = self.servers[server]["capacity"] or (self.servers[primary]["capacity"] if primary else None)
         return round(100 * weight / capacity) if capacity else 0

@@ -38,7 +38,7 @@ def headline(topology: Topology) -> str:
     counts.append((len(topology.clients), "client"))
     text = ", ".join(f"{number} {tier}" for number, tier in counts if number)
     if topology.population:
-        text += f", {len(topology.population)} named clients"
+        text += f", {len(topology.population)} named client" + ("s" if len(topology.population) > 1 else "")
     return f"System {topology.name}: {text or 'no hosts'}"
 
 

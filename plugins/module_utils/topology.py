@@ -214,7 +214,7 @@ class _Reading:
         product = products.get(product_name)
         secrets = product.secrets if product else ()
         if variables.OWN_CERTIFICATE not in self.hostvars.get(name, {}):
-            secrets = (variables.CA_PASSPHRASE, *secrets)
+            secrets = (variables.UNLOCKS_CA, *secrets)
         backup = tier == "backup"
         return Server(
             name=name,
@@ -258,7 +258,7 @@ class _Reading:
             spread=self.value(name, "tiers_spread"),
             missing_secrets=()
             if variables.OWN_CERTIFICATE in self.hostvars.get(name, {})
-            else self.missing(name, (variables.CA_PASSPHRASE,)),
+            else self.missing(name, (variables.UNLOCKS_CA,)),
         )
 
 

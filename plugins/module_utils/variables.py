@@ -392,16 +392,30 @@ TABLE: tuple[Variable, ...] = (
         "",
         "Passphrase of the authority's key. Needed unless hosts bring certificates of their own.",
     ),
-    Variable("tiers_report_dir", "all", "path", "", "Where reports and exports are written on the controller."),
+    Variable(
+        "tiers_report_dir", "all", "path", "`reports` beside the inventory", "Where the controller writes reports."
+    ),
     Variable("tiers_drill_confirm", "all", "flag", "false", "Allows `drill` to break servers on purpose.", flag),
     Variable(
         "tiers_drill_power_off",
         "all",
         "text",
-        "",
-        "Command on the controller that kills a host; `{{ name }}` is the server.",
+        "its services are killed",
+        "Command on the controller that kills a host; `{server}` in it is the server.",
     ),
-    Variable("tiers_drill_power_on", "all", "text", "", "Command on the controller that starts a host again."),
+    Variable("tiers_drill_power_on", "all", "text", "", "Command on the controller that starts a killed host again."),
+    Variable("tiers_drill_seconds", "all", "number", "12", "How long each loss of a drill lasts.", number(1)),
+    Variable(
+        "tiers_drill_rates",
+        "all",
+        "mapping",
+        "",
+        "Load of each client in a drill: `read`, `connect`, `write` a second.",
+    ),
+    Variable("tiers_drill_allowed", "all", "mapping", "", "Seconds that a drill allows, see docs/drills.md."),
+    Variable(
+        "tiers_status_strict", "all", "flag", "false", "Makes `status` fail when something is not as planned.", flag
+    ),
 )
 BY_NAME: dict[str, Variable] = {variable.name: variable for variable in TABLE}
 
@@ -412,15 +426,14 @@ MADE_IN_RUNS = frozenset(
         "tiers_server",
         "tiers_client",
         "tiers_validation",
-        "tiers_restart_needed",
         "tiers_probe_access",
+        "tiers_probe_units",
         "tiers_wave",
-        "tiers_wave_tolerance",
     }
 )
 
 # What else of a host is looked at. The product roles' secrets come on top.
 ANSIBLE_HOST = "ansible_host"
 OWN_CERTIFICATE = "common_certificate"
-CA_PASSPHRASE = "tiers_ca_passphrase"
+UNLOCKS_CA = "tiers_ca_passphrase"
 LOCAL_FACT = "ansible_local.tiers"

@@ -82,7 +82,7 @@ class _Views:
         local = (raw.get("ansible_facts") or {}).get("ansible_local") or {}
         if isinstance(local, Mapping) and local.get("tiers") is not None:
             view[variables.LOCAL_FACT] = local["tiers"]
-        self.add_secrets(host, view, (variables.CA_PASSPHRASE,))
+        self.add_secrets(host, view, (variables.UNLOCKS_CA,))
         return view
 
     def add_secrets(self, host: str, view: dict[str, Any], names: tuple[str, ...]) -> None:
@@ -93,7 +93,7 @@ class _Views:
                 value = filled_in(self.template, host, raw, name)
                 view[name] = not isinstance(value, Unreadable) and value not in (None, "")
             else:
-                view[name] = raw.get(name) is not None and raw[name] != ""
+                view[name] = raw.get(name) is not None and not (isinstance(raw[name], str) and raw[name] == "")
 
     def systemwide(self, host: str, raw: Mapping[str, Any], name: str) -> Any:
         source = raw[name]
@@ -114,14 +114,15 @@ def filled_in(template: Template, host: str, raw: Mapping[str, Any], name: str) 
 
 
 def is_template(value: Any) -> bool:
-    """Whether there may be a template anywhere in the value."""
+    """Whether there may be a template anywhere in the value, or something else that is not the plain value yet."""
     if isinstance(value, str):
         return "{{" in value or "{%" in value
     if isinstance(value, Mapping):
         return any(is_template(key) or is_template(item) for key, item in value.items())
     if isinstance(value, (list, tuple)):
         return any(is_template(item) for item in value)
-    return False
+    # A vaulted value is opened where its template would be filled in.
+    return not isinstance(value, (int, float, type(None)))
 
 
 def load_product(name: str) -> tuple[Product | None, list[str]]:

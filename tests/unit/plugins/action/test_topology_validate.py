@@ -1,0 +1,135 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The action in real runs of ansible-playbook."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[4]
+DEMO = REPOSITORY / "inventories" / "demo"
+SECRETS = {"tiers_ca_passphrase": "x", "product_openldap_probe_password": "y"}
+# Nobody has the password of this.
+VAULTED = "!vault |\n" + "\n".join(" " * 6 + line for line in ["$ANSIBLE_VAULT;1.1;AES256", *["6162" * 20] * 4]) + "\n"
+ONE_HOST = "master: {hosts: {m1: {ansible_host: 192.0.2.1}}}\nall:\n  vars:\n    tiers_product: openldap\n"
+PLAY = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - distributed.tiers.topology_validate:
+      run_once: true
+      register: tiers_validation
+"""
+
+
+def run(tmp_path, inventory, *arguments, play=PLAY, extra=SECRETS):
+    """Run a play; returns its exit code and the result of its first task."""
+    playbook = tmp_path / "play.yml"
+    playbook.write_text(play, encoding="utf-8")
+    command = [Path(sys.executable).with_name("ansible-playbook"), "-i", inventory, "-e", json.dumps(extra)]
+    done = subprocess.run(
+        [*command, *arguments, playbook],
+        env={
+            **os.environ,
+            "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg"),
+            "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
+            "ANSIBLE_COLLECTIONS_PATH": str(REPOSITORY / ".cache" / "collections"),
+        },
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    output = json.loads(done.stdout[done.stdout.index("{") :])
+    (result,) = output["plays"][0]["tasks"][0]["hosts"].values()
+    return done.returncode, result
+
+
+def test_the_demo_is_planned_in_seconds_without_a_change(tmp_path):
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    code, result = run(tmp_path, DEMO)
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before < 5  # 1 s here, and this machine may be busy
+    assert code == 0
+    assert result["changed"] is False
+    assert len(result["plan"]["servers"]) == 10
+    assert "px-paris" in result["report"]
+    assert result["preview"][0]["lost"] > 0
+
+
+def test_check_and_diff_mode(tmp_path):
+    code, result = run(tmp_path, DEMO, "--check", "--diff")
+    assert code == 0
+    assert "px-tokyo    nothing      proxy" in result["diff"][0]["prepared"]
+    assert result["diff"][0]["prepared"] in result["report"]
+
+
+def test_limit_plans_the_whole(tmp_path):
+    whole, part = run(tmp_path, DEMO)[1], run(tmp_path, DEMO, "--limit", "p1")[1]
+    assert part["plan"] == whole["plan"]
+
+
+def test_all_errors_come_at_once_and_no_plan(tmp_path):
+    hosts = tmp_path / "hosts.yml"
+    hosts.write_text(
+        """
+        all: {vars: {tiers_product: openldap, tiers_capacty: 5}}
+        master: {hosts: {m1: {ansible_host: 192.0.2.1}, m2: {ansible_host: 192.0.2.1, tiers_site: "{{ nowhere }}"}}}
+        """,
+        encoding="utf-8",
+    )
+    code, result = run(tmp_path, hosts, extra={})
+    assert code == 2
+    rules = {finding["rule"] for finding in result["findings"] if finding["severity"] == "error"}
+    assert rules == {"one-master", "unique-address", "unknown-variable", "unreadable-value", "missing-secret"}
+    assert all(rule in result["msg"] for rule in rules)
+    assert "plan" not in result
+
+
+@pytest.mark.parametrize("clients", ["nowhere.csv", "", 5, [{"name": "a"}], {"a": {"b": {}}}])
+def test_wrong_clients_are_findings(tmp_path, clients):
+    code, result = run(tmp_path, DEMO, extra={**SECRETS, "tiers_clients": clients})
+    assert code == 2
+    assert {finding["variable"] for finding in result["findings"] if finding["severity"] == "error"} == {
+        "tiers_clients"
+    }
+
+
+def test_a_vaulted_secret_is_not_opened(tmp_path):
+    """Whether it is there is all that counts; its password may be wrong or absent."""
+    hosts = tmp_path / "hosts.yml"
+    hosts.write_text(
+        f"{ONE_HOST}    product_openldap_probe_password: x\n    tiers_ca_passphrase: {VAULTED}",
+        encoding="utf-8",
+    )
+    code, result = run(tmp_path, hosts, extra={})
+    assert code == 0, result
+    assert list(result["plan"]["servers"]) == ["m1"]
+
+
+def test_a_vaulted_value_that_cannot_be_opened_is_a_finding(tmp_path):
+    hosts = tmp_path / "hosts.yml"
+    hosts.write_text(f"{ONE_HOST}    tiers_site: {VAULTED}", encoding="utf-8")
+    code, result = run(tmp_path, hosts)
+    assert code == 2
+    assert [(f["rule"], f["variable"]) for f in result["findings"]] == [("unreadable-value", "tiers_site")]
+
+
+def test_a_template_in_tiers_groups(tmp_path):
+    extra = {**SECRETS, "tiers_groups": {"client": "{{ nothing | default('none') }}"}, "tiers_expected": {"client": 0}}
+    code, result = run(tmp_path, DEMO, extra=extra)
+    assert code == 0, result
+    assert result["plan"]["clients"] == {}
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in (REPOSITORY / "inventories").iterdir()))
+def test_every_inventory_of_the_collection_is_sound(tmp_path, name):
+    code, result = run(tmp_path, REPOSITORY / "inventories" / name)
+    assert code == 0, result.get("msg")

@@ -1,0 +1,54 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reading meta/product.yml."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.distributed.tiers.plugins.module_utils.products import parse_product, role_of
+
+SOUND = {"name": "x", "port": 700, "protocol": "tcp", "tiers": ["master"], "redundancy": {"master": ["hot"]}}
+
+
+def test_a_sound_product():
+    product, problems = parse_product("my.collection.product_x", SOUND)
+    assert problems == []
+    assert (product.name, product.role, product.port) == ("x", "my.collection.product_x", 700)
+    assert product.redundancy == {"master": ("hot",)}
+
+
+def test_short_names_are_roles_of_this_collection():
+    assert role_of("openldap") == "distributed.tiers.product_openldap"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"port": 0}, "'port' is to be a number from 1 to 65535"),
+        ({"port": True}, "'port' is to be a number from 1 to 65535"),
+        ({"protocol": None}, "'protocol' is to be a word"),
+        ({"tiers": "master"}, "'tiers' is to be a list of words"),
+        ({"tiers": ["mistress"]}, "'tiers' holds 'mistress', allowed are master, proxy, parallel, distributor"),
+        ({"redundancy": ["hot"]}, "'redundancy' is to map tiers to lists of cold, warm and hot"),
+        ({"redundancy": {"backup": ["hot"]}}, "'redundancy' holds 'backup', allowed are"),
+        ({"redundancy": {"master": ["boiling"]}}, "'redundancy.master' holds 'boiling', allowed are cold, warm, hot"),
+        ({"stateful": "yes"}, "'stateful' is to be true or false"),
+        ({"replication": "sometimes"}, "'replication' is to be one of synchronous, asynchronous, none"),
+        ({"secret": ["a"]}, "unknown key 'secret' did you mean 'secrets'?"),
+    ],
+)
+def test_what_is_wrong_is_told(wrong, message):
+    product, problems = parse_product("x", {**SOUND, **wrong})
+    assert product is None
+    assert any(message in problem for problem in problems)
+
+
+@pytest.mark.parametrize("data", [None, [], "text", 5])
+def test_no_mapping_is_no_product(data):
+    assert parse_product("x", data) == (None, ["the file holds no mapping"])
+
+
+def test_everything_wrong_comes_at_once():
+    assert len(parse_product("x", {"port": "x", "tiers": 5, "colour": "red"})[1]) >= 4

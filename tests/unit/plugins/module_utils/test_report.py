@@ -1,0 +1,80 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The report a person reads."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.distributed.tiers.plugins.module_utils.findings import enumerate_names, nearest
+from ansible_collections.distributed.tiers.plugins.module_utils.plan import make_plan
+from ansible_collections.distributed.tiers.plugins.module_utils.report import bar, changes, moves, report, table
+
+
+def test_a_table_has_straight_columns():
+    text = table(("NAME", "NUMBER"), [("a", 5), ("longer", 1000), ("c", None)])
+    assert text.split("\n") == ["NAME    NUMBER", "a            5", "longer    1000", "c            -"]
+
+
+@pytest.mark.parametrize(
+    ("used", "capacity", "text"),
+    [
+        (0, 10, "[....................] 0 %"),
+        (5, 10, "[##########..........] 50 %"),
+        (20, 10, "[####################] 200 %"),
+        (7, None, "no limit"),
+    ],
+)
+def test_a_bar_shows_how_full(used, capacity, text):
+    assert bar(used, capacity) == text
+
+
+def test_moves_are_counted_by_their_cause():
+    many = [{"from": "a", "to": "b", "why": "a is down"}] * 50000 + [{"from": "b", "to": "c", "why": "nearer"}] * 5
+    assert moves({"allocation": {"moves": many}}).split("\n") == [
+        "CLIENTS MOVED  FROM  TO  WHY",
+        "        50000  a     b   a is down",
+        "            5  b     c   nearer",
+    ]
+    several = [{"from": f"p{i:02}", "to": "q", "why": "gone"} for i in range(12)]
+    assert moves({"allocation": {"moves": several}}).endswith("and 2 for 2 other reasons")
+
+
+def test_the_report_of_a_sound_system(read):
+    topology = read()
+    text = report(topology, make_plan(topology))
+    assert text.startswith(
+        "System tiers: 1 master, 2 proxy, 2 parallel, 1 distributor, 2 backup, 1 client, 1 named client\n"
+    )
+    assert text.endswith("No findings.")
+    assert "SERVER  TIER" in text
+    assert "PLANNED AS" not in text
+
+
+def test_the_report_of_errors_has_no_plan(read):
+    topology = read("master: {hosts: {m1: !remove }}")
+    text = report(topology, make_plan(topology))
+    assert "ERROR one-master [tiers_groups]\n  No host is in the group master.\n  Remedy: " in text
+    assert "CONNECTS TO" not in text
+
+
+def test_no_host_at_all(read):
+    tiers = ("master", "proxy", "parallel", "distributor", "backup", "client")
+    topology = read("\n".join(f"{tier}: !remove" for tier in tiers))
+    assert "no hosts" in report(topology, make_plan(topology))
+
+
+def test_changes_tell_what_a_deployment_would_do(read):
+    fact = {"schema": 1, "tier": "proxy", "serves_as": "proxy", "version": "2.5", "clients": ["desk-1", "gone"]}
+    topology = read("client: {hosts: {c1: {tiers_pin: px1}}}", facts={"px1": fact})
+    plan = make_plan(topology).plan
+    (row,) = [line for line in changes(topology, plan).split("\n") if line.startswith("px1")]
+    kept = "desk-1" in plan["allocation"]["proxies"]["px1"]["clients"]
+    assert row.split() == ["px1", "proxy", "2.5", "proxy", "2", *(["2", "1", "1"] if kept else ["1", "1", "2"])]
+
+
+def test_long_lists_of_names_are_cut():
+    assert enumerate_names(f"h{i}" for i in range(10000)) == "h0, h1, h10, h100, h1000 and 9995 more"
+    assert nearest("tiers_capacty", ["tiers_zone", "tiers_capacity"]) == "tiers_capacity"
+    assert nearest("x", ["tiers_zone"]) is None
