@@ -7,15 +7,10 @@
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
 
 import pytest
 import yaml
-
-sys.path.append(str(Path(__file__).parents[2] / "shared"))
-
-from inventory import INVENTORIES, Inventory  # noqa: E402
+from deployed import INVENTORIES, Inventory
 
 demo = Inventory("demo")
 SERVERS = demo.hosts("master", "proxy", "parallel", "distributor", "backup")
