@@ -50,7 +50,8 @@ _value:
 from typing import Any
 
 from ansible_collections.distributed.tiers.plugins.module_utils.drill_report import as_markdown, as_text, build
-from ansible_collections.distributed.tiers.plugins.plugin_utils.arguments import mapping, samples as read_all
+from ansible_collections.distributed.tiers.plugins.plugin_utils.arguments import mapping
+from ansible_collections.distributed.tiers.plugins.plugin_utils.arguments import samples as read_all
 
 
 def drill_report(record: Any, plan: Any, samples: Any, run: str, allowed: Any = None) -> dict[str, Any]:

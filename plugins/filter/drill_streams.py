@@ -11,14 +11,17 @@ version_added: 0.1.0
 author:
   - The distributed.tiers authors (@distributed-tiers)
 description:
-  - Gives the streams for M(distributed.tiers.tier_load) - reads and writes at the endpoints of a client, reads through the pool, on kept and on new connections.
+  - Gives the streams for M(distributed.tiers.tier_load) - reads and writes at the endpoints of a client, reads through
+    the pool, on kept and on new connections.
 options:
   _input:
     description: The client's slice of the plan.
     type: dict
     required: true
   rates:
-    description: Requests a second of one program that reads (C(read)), connects anew each time (C(connect)), and writes (C(write)).
+    description:
+      - Requests a second of a program that reads (C(read)), that connects anew each time (C(connect)), that writes
+        (C(write)).
     type: dict
     required: true
   run:
@@ -49,9 +52,7 @@ from ansible_collections.distributed.tiers.plugins.plugin_utils.arguments import
 
 
 def drill_streams(client: Any, rates: Any, run: str) -> list[dict[str, Any]]:
-    return streams(
-        mapping("drill_streams", "the input", client), mapping("drill_streams", "rates", rates), str(run)
-    )
+    return streams(mapping("drill_streams", "the input", client), mapping("drill_streams", "rates", rates), str(run))
 
 
 class FilterModule:

@@ -11,7 +11,8 @@ version_added: 0.1.0
 author:
   - The distributed.tiers authors (@distributed-tiers)
 description:
-  - Gives the edges that M(distributed.tiers.tier_probe) is to try on one host - the server on it, every planned edge from it, and every server that must refuse it.
+  - Gives the edges that M(distributed.tiers.tier_probe) is to try on one host - the server on it, every planned edge
+    from it, and every server that must refuse it.
 options:
   _input:
     description: The plan, as M(distributed.tiers.topology_validate) returns it.
@@ -26,7 +27,9 @@ options:
     type: bool
     default: false
   at_least:
-    description: How far the server's own data has to be, as one or more servers told their RV(distributed.tiers.tier_probe#module:edges[].position).
+    description:
+      - How far the server's own data has to be, as one or more servers told their
+        RV(distributed.tiers.tier_probe#module:edges[].position).
     type: list
     elements: dict
     default: []

@@ -11,7 +11,8 @@ version_added: 0.1.0
 author:
   - The distributed.tiers authors (@distributed-tiers)
 description:
-  - Gives the servers for M(distributed.tiers.tier_rows) on one host - the server on it, or the endpoints of a client and the pool.
+  - Gives the servers for M(distributed.tiers.tier_rows) on one host - the server on it, or the endpoints of a client
+    and the pool.
 options:
   _input:
     description: The plan, as M(distributed.tiers.topology_validate) returns it.

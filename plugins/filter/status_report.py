@@ -14,7 +14,9 @@ description:
   - Turns what every server saw on itself into a table and alerts, split brain among them.
 options:
   _input:
-    description: For each server, what M(distributed.tiers.tier_probe) returned there. A host that did not answer may have no edges.
+    description:
+      - For each server, what M(distributed.tiers.tier_probe) returned there. A host that did not
+        answer may have no edges.
     type: dict
     required: true
   plan:

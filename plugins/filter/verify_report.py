@@ -15,7 +15,8 @@ description:
 options:
   _input:
     description:
-      - For each host, what the modules returned there - C(probed) by M(distributed.tiers.tier_probe), C(written) and C(found) by M(distributed.tiers.tier_rows).
+      - For each host, what the modules returned there - C(probed) by M(distributed.tiers.tier_probe), C(written) and
+        C(found) by M(distributed.tiers.tier_rows).
     type: dict
     required: true
   plan:

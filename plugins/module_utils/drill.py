@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from ansible_collections.distributed.tiers.plugins.module_utils.rows import row
@@ -205,7 +206,7 @@ def longest_gap(samples: Iterable[Sample], begin: float, end: float) -> float:
             ends.append(sample.end)
     for ends in programs.values():
         marks = [*sorted(ends), end]
-        longest = max(longest, *(later - earlier for earlier, later in zip(marks, marks[1:], strict=False)))
+        longest = max(longest, *(later - earlier for earlier, later in pairwise(marks)))
     return longest
 
 

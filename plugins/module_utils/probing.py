@@ -93,14 +93,20 @@ def probe(edge: Mapping[str, Any], access: Access, timeout: float) -> dict[str, 
         return {**seen, "ok": False, "why": f"it serves as {observed.role}, planned is {wanted}"}
     if late := behind(observed.position, edge.get("at_least") or {}):
         return {**seen, "ok": False, "why": f"its data is behind the writes of server id {', '.join(late)}"}
-    if down := [f"{name} {observed.servers.get(name, 'unknown')}" for name in edge.get("up") or [] if observed.servers.get(name) != "UP"]:
+    if down := [
+        f"{name} {observed.servers.get(name, 'unknown')}"
+        for name in edge.get("up") or []
+        if observed.servers.get(name) != "UP"
+    ]:
         return {**seen, "ok": False, "why": f"it does not give to {', '.join(down)}"}
     return {**seen, "ok": True, "why": ""}
 
 
 def _held(address: str, wanted: bool) -> dict[str, Any]:
     """Whether this host holds an address, such as the shared one of a pair."""
-    texts = [path.read_text() if path.exists() else "" for path in (Path("/proc/net/fib_trie"), Path("/proc/net/if_inet6"))]
+    texts = [
+        path.read_text() if path.exists() else "" for path in (Path("/proc/net/fib_trie"), Path("/proc/net/if_inet6"))
+    ]
     here = ipaddress.ip_address(address) in map(ipaddress.ip_address, local_addresses(*texts))
     why = "" if here == wanted else f"this host {'does not hold' if wanted else 'holds'} the address"
     return {"reachable": here, "ok": here == wanted, "why": why}

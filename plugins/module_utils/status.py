@@ -53,7 +53,8 @@ def report(
 ) -> dict[str, Any]:
     """The table, the alerts, and both as text. `answers`: tier_probe's per server; `recorded`: the local facts."""
     servers = sorted(
-        plan["servers"].values(), key=lambda s: (TIERS.index(s["serves_as"]), s["primary"] or s["name"], s["primary"] is not None)
+        plan["servers"].values(),
+        key=lambda s: (TIERS.index(s["serves_as"]), s["primary"] or s["name"], s["primary"] is not None),
     )
     seen = {s["name"]: look(s, answers.get(s["name"], {}), recorded.get(s["name"])) for s in servers}
     last = _newest(plan, seen)

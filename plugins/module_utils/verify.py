@@ -28,7 +28,7 @@ def _edge(name: str, address: str, port: int, protocol: str, **more: Any) -> dic
 
 def starts(server: Mapping[str, Any]) -> bool:
     """Whether the plan has this server running."""
-    return server["state"] != "down" and server["redundancy"] != "cold"
+    return bool(server["state"] != "down" and server["redundancy"] != "cold")
 
 
 def holds(plan: Mapping[str, Any], server: Mapping[str, Any]) -> bool | None:
@@ -143,7 +143,7 @@ def places(plan: Mapping[str, Any], host: str) -> list[dict[str, Any]]:
 
 
 def report(plan: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """All hosts' answers as findings and as text. `results`: per host `probed`, `written` and `found`, as registered."""
+    """All answers as findings and as text. `results`: per host `probed`, `written` and `found`, as registered."""
     findings: list[dict[str, str]] = []
     probed: list[tuple[str, Mapping[str, Any]]] = []
     written: list[tuple[str, Mapping[str, Any]]] = []
@@ -154,11 +154,15 @@ def report(plan: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]]) ->
             if answer.get("skipped"):
                 continue
             if key not in answer:
-                findings.append({"host": host, "what": step, "why": str(answer.get("msg") or "no answer from this host")})
+                findings.append(
+                    {"host": host, "what": step, "why": str(answer.get("msg") or "no answer from this host")}
+                )
             into.extend((host, one) for one in answer.get(key, []))
     for host, edge in probed:
         if not edge["ok"]:
-            findings.append({"host": host, "what": f"{edge['name']} {edge['address']}:{edge['port']}", "why": edge["why"]})
+            findings.append(
+                {"host": host, "what": f"{edge['name']} {edge['address']}:{edge['port']}", "why": edge["why"]}
+            )
     for host, one in [*written, *found]:
         if not one["ok"]:
             findings.append({"host": host, "what": f"rows through {one['server']}", "why": one["why"]})

@@ -15,8 +15,8 @@ description:
 options:
   state:
     description:
-      - V(present) writes one row through each of O(servers), named O(prefix), this host (O(writer)) and the server, then
-        reads it through each of O(readers).
+      - V(present) writes one row through each of O(servers), named by O(prefix), O(writer) and the server, then reads
+        it through each of O(readers).
       - V(found) looks for O(names) at each of O(servers) and changes nothing.
       - V(absent) removes all rows whose names begin with O(prefix), through the first of O(servers) that answers.
     type: str
@@ -97,8 +97,8 @@ EXAMPLES = r"""
 RETURN = r"""
 rows:
   description:
-    - With O(state=present), for each row its RV(rows[].name), the RV(rows[].server) it was written through, how long that
-      took and what the RV(rows[].readers) saw.
+    - With O(state=present), for each row its RV(rows[].name), the RV(rows[].server) it was written through, how long
+      that took and what the RV(rows[].readers) saw.
     - With O(state=found), what each server has.
     - With O(state=absent), how many rows were removed.
   returned: always, but not in check mode unless O(state=found)

@@ -48,7 +48,9 @@ def test_every_planned_edge_is_probed_from_its_end(render: Render, plan: dict[st
 def test_places(render: Render, plan: dict[str, Any]) -> None:
     for name, client in plan["clients"].items():
         places = render(f"plan | distributed.tiers.plan_places('{name}')", plan=plan)
-        assert [place["name"] for place in places][: len(client["endpoints"])] == [e["name"] for e in client["endpoints"]]
+        assert [place["name"] for place in places][: len(client["endpoints"])] == [
+            e["name"] for e in client["endpoints"]
+        ]
 
 
 def test_reports(render: Render, plan: dict[str, Any]) -> None:
@@ -66,7 +68,9 @@ def test_drill(render: Render, plan: dict[str, Any], tmp_path: Path) -> None:
     assert render("dir | distributed.tiers.drill_acknowledged('r')", dir=str(tmp_path)) == ["r-c1-00007"]
     assert render("dir | distributed.tiers.drill_acknowledged('r', before=1.5)", dir=str(tmp_path)) == []
     record = {"experiments": experiments["todo"], "skipped": experiments["skipped"]}
-    report = render("record | distributed.tiers.drill_report(plan, dir, 'r')", record=record, plan=plan, dir=str(tmp_path))
+    report = render(
+        "record | distributed.tiers.drill_report(plan, dir, 'r')", record=record, plan=plan, dir=str(tmp_path)
+    )
     assert not report["ok"]
     assert "it was not begun" in report["text"]
 

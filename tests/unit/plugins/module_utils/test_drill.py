@@ -76,7 +76,9 @@ def experiment(kind: str) -> dict[str, Any]:
     return next(one for one in drill.experiments(PLAN)["todo"] if one["kind"] == kind)
 
 
-def judged(kind: str, samples: list[Sample], missing: int | None = None, plan: dict[str, Any] = PLAN) -> dict[str, bool]:
+def judged(
+    kind: str, samples: list[Sample], missing: int | None = None, plan: dict[str, Any] = PLAN
+) -> dict[str, bool]:
     promises = drill.judge(experiment(kind), plan, samples, TIMES, drill.ALLOWED, missing)
     return {promise["promise"]: promise["ok"] for promise in promises}
 

@@ -10,6 +10,7 @@ import http.server
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -106,16 +107,31 @@ def test_who_refuses(monkeypatch: pytest.MonkeyPatch, error: OSError, by: str) -
     assert base.knock(Endpoint("s", "192.0.2.1", 1, "tcp"), 1)[0] == by
 
 
-def test_a_host_that_is_not_there_is_no_firewall(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same error, but only after the second or more that the kernel looks for the host."""
-    clock = iter((0.0, 3.0, 3.0, 3.0))
-    monkeypatch.setattr(base.time, "monotonic", lambda: next(clock))
+@pytest.mark.parametrize(
+    ("address", "number", "by"),
+    [
+        ("192.0.2.1", errno.EHOSTUNREACH, "network"),  # the kernel looked for the host in vain
+        ("192.0.2.2", errno.EHOSTUNREACH, "firewall"),
+        ("198.51.100.1", errno.EHOSTUNREACH, "firewall"),  # behind a router, which said so
+        ("2001:db8::1", errno.EHOSTUNREACH, "network"),
+        ("2001:db8::1", errno.EACCES, "firewall"),
+    ],
+)
+def test_a_host_that_is_not_there_is_no_firewall(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, address: str, number: int, by: str
+) -> None:
+    table = tmp_path / "arp"
+    table.write_text(
+        "IP address HW type Flags HW address Mask Device\n"
+        "192.0.2.1 0x1 0x0 00:00:00:00:00:00 * eth0\n192.0.2.2 0x1 0x2 00:00:00:00:00:01 * eth0\n"
+    )
+    monkeypatch.setattr(base, "_ARP", table)
 
     def refuse(*_args: Any) -> None:
-        raise OSError(errno.EHOSTUNREACH, "no route")
+        raise OSError(number, "no")
 
     monkeypatch.setattr(socket, "create_connection", refuse)
-    assert base.knock(Endpoint("s", "192.0.2.1", 1, "tcp"), 5)[0] == "network"
+    assert base.knock(Endpoint("s", address, 1, "tcp"), 5)[0] == by
 
 
 class Fake:
@@ -138,7 +154,11 @@ class Fake:
         (Observation("provider"), {"role": "replica"}, "it serves as provider, planned is replica"),
         (Observation(None), {"role": "replica"}, ""),
         (Observation(position={"1": "b"}), {"at_least": {"1": "a"}}, ""),
-        (Observation(position={"1": "a"}), {"at_least": {"1": "b", "2": "a"}}, "its data is behind the writes of server id 1, 2"),
+        (
+            Observation(position={"1": "a"}),
+            {"at_least": {"1": "b", "2": "a"}},
+            "its data is behind the writes of server id 1, 2",
+        ),
         (Observation(servers={"a": "UP"}), {"up": ["a"]}, ""),
         (Observation(servers={"a": "DOWN"}), {"up": ["a", "b"]}, "it does not give to a DOWN, b unknown"),
         (Unavailable("LDAP: no"), {}, "LDAP: no"),

@@ -68,7 +68,9 @@ def answers() -> Answers:
 
 @pytest.fixture
 def recorded() -> dict[str, Any]:
-    return {name: {"plan_digest": "now", "clients": ["c", "n1", "n2"] if name == "x" else []} for name in PLAN["servers"]}
+    return {
+        name: {"plan_digest": "now", "clients": ["c", "n1", "n2"] if name == "x" else []} for name in PLAN["servers"]
+    }
 
 
 def row(report: dict[str, Any], name: str) -> dict[str, Any]:
@@ -109,7 +111,10 @@ Change = Callable[[Answers, dict[str, Any]], Any]
             lambda a, _r: a["y"]["edges"][1].update(servers={"m": "DOWN", "mb": "UP"}),
             "split brain: writes go to different masters: x to m; y to mb",
         ),
-        (lambda a, _r: a["db"]["edges"][1].update(reachable=True), "split brain: d and db both have the shared address v"),
+        (
+            lambda a, _r: a["db"]["edges"][1].update(reachable=True),
+            "split brain: d and db both have the shared address v",
+        ),
         (lambda a, _r: a["d"]["edges"][2].update(reachable=False), "nobody has the shared address v"),
         (
             lambda a, _r: (

@@ -199,7 +199,11 @@ def test_report_good(plan: dict[str, Any]) -> None:
 def test_report_tells_everything_at_once(plan: dict[str, Any]) -> None:
     bad_row = {"name": "r", "server": "x", "ok": False, "why": "no", "readers": []}
     results = {
-        "c": {"probed": {"edges": [seen(ok=False, why="open!")]}, "written": {"rows": [bad_row]}, "found": {"rows": []}},
+        "c": {
+            "probed": {"edges": [seen(ok=False, why="open!")]},
+            "written": {"rows": [bad_row]},
+            "found": {"rows": []},
+        },
         "m": {"probed": {"unreachable": True, "msg": "no route"}, "written": {}, "found": {}},
     }
     report = verify.report(plan, results)
