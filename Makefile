@@ -58,7 +58,7 @@ prerequisites:
 
 .PHONY: secrets
 secrets: venv
-	@python3 .ci/secrets.py inventories/demo/secrets.example.yml inventories/demo/group_vars/all/secrets.yml
+	@python3 .ci/make_secrets.py inventories/demo/secrets.example.yml inventories/demo/group_vars/all/secrets.yml
 
 .PHONY: hosts
 hosts: venv prerequisites ## Test hosts in containers, one for every host of INVENTORY
