@@ -47,8 +47,8 @@ INVENTORY_HEAD = """\
 
 The inventory is the only input. Its groups tell the tier of a host: `master`, `proxy`, `parallel`, `distributor`,
 `backup`, `client`. Other groups may serve for anything else. A host is in one tier. Where the groups are called
-otherwise, or one inventory holds several systems, `tiers_groups` tells which are read; several systems are told apart by
-running with one `tiers_groups` each (as a group variable together with `--limit`, or as an extra variable).
+otherwise, or one inventory holds several systems, `tiers_groups` tells which are read; several systems are told apart
+by running with one `tiers_groups` each (as a group variable together with `--limit`, or as an extra variable).
 
 The smallest sensible one:
 
@@ -73,7 +73,8 @@ Secrets belong into a vault: `tiers_ca_passphrase` and those of the product.
 
 ## Variables
 
-*Where* tells which hosts a variable is looked at: `all` is one value for the whole system, the same wherever it is given.
+*Where* tells on which hosts a variable is looked at: `all` is one value for the whole system, the same wherever it is
+given.
 Names that start with `tiers_` and are not listed here are errors.
 
 | variable | where | takes | default | meaning |
@@ -137,7 +138,7 @@ def inventory() -> str:
 
 def row(variable: Variable) -> str:
     takes = ", ".join(f"`{choice}`" for choice in variable.choices) or variable.kind
-    return f"| `{variable.name}` | {variable.where} | {takes} | {variable.default or '–'} | {variable.meaning} |"
+    return f"| `{variable.name}` | {variable.where} | {takes} | {variable.default or '-'} | {variable.meaning} |"
 
 
 PAGES = {"rules.md": rules, "inventory.md": inventory}

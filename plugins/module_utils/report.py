@@ -6,16 +6,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
-from ansible_collections.distributed.tiers.plugins.module_utils.findings import ERROR, WARNING, Finding
+from ansible_collections.distributed.tiers.plugins.module_utils.findings import ERROR, WARNING, Finding, enumerate_names
 from ansible_collections.distributed.tiers.plugins.module_utils.plan import Outcome, Plan
 from ansible_collections.distributed.tiers.plugins.module_utils.preview import Loss, preview
 from ansible_collections.distributed.tiers.plugins.module_utils.rules import switched_off
 from ansible_collections.distributed.tiers.plugins.module_utils.topology import Topology
 
 BAR = 20
+ROWS_SHOWN = 40
 TIERS = ("master", "proxy", "parallel", "distributor", "backup")
 REASONS_SHOWN = 10
 LOSSES_SHOWN = 10
@@ -58,17 +60,27 @@ def table(heads: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
     return "\n".join(text)
 
 
+def first_rows(heads: tuple[str, ...], rows: list[tuple[Any, ...]], what: str) -> str:
+    """A table that stays readable for a thousand rows."""
+    rest = len(rows) - ROWS_SHOWN
+    return table(heads, rows[:ROWS_SHOWN]) + (f"\nand {rest} more {what}" if rest > 0 else "")
+
+
 def servers(plan: Plan) -> str:
-    rows = []
-    for s in sorted(
-        plan["servers"].values(), key=lambda s: (TIERS.index(s["serves_as"]), s["primary"] or s["name"], s["name"])
-    ):
-        tier = f"{s['tier']} of {s['primary']}, {s['redundancy']}" if s["primary"] else s["tier"]
-        place = s["site"] + (f"/{s['zone']}" if s["zone"] else "")
-        up = " ".join(u["name"] for u in s["upstreams"])
-        up = " ".join(m["name"] for m in s["members"]) or up
-        rows.append((s["name"], tier, f"{s['address']}:{s['port']}", place, s["state"], up or None))
-    return table(("SERVER", "TIER", "ADDRESS", "SITE/ZONE", "STATE", "CONNECTS TO"), rows)
+    rows: list[tuple[Any, ...]] = []
+    for server in sorted(plan["servers"].values(), key=beside_its_primary):
+        tier, primary = server["tier"], server["primary"]
+        if primary:
+            tier = f"{tier} of {primary}, {server['redundancy']}"
+        place = server["site"] + (f"/{server['zone']}" if server["zone"] else "")
+        goes_to = enumerate_names(entry["name"] for entry in server["members"] or server["upstreams"])
+        address = f"{server['address']}:{server['port']}"
+        rows.append((server["name"], tier, address, place, server["state"], goes_to or None))
+    return first_rows(("SERVER", "TIER", "ADDRESS", "SITE/ZONE", "STATE", "CONNECTS TO"), rows, "servers")
+
+
+def beside_its_primary(server: dict[str, Any]) -> tuple[Any, ...]:
+    return TIERS.index(server["serves_as"]), server["primary"] or server["name"], server["name"]
 
 
 def bar(used: int, capacity: int | None) -> str:
@@ -82,11 +94,15 @@ def shares(plan: Plan) -> str:
     allocation = plan["allocation"]
     if not allocation["proxies"]:
         return ""
-    rows = [
+    proxies = list(allocation["proxies"].items())
+    if len(proxies) > ROWS_SHOWN:
+        # Who cannot see all wants to see the fullest.
+        proxies.sort(key=lambda entry: (-entry[1]["weight"] / (entry[1]["capacity"] or math.inf), entry[0]))
+    rows: list[tuple[Any, ...]] = [
         (name, len(share["clients"]), share["weight"], bar(share["weight"], share["capacity"]))
-        for name, share in sorted(allocation["proxies"].items())
+        for name, share in proxies
     ]
-    text = table(("PROXY", "CLIENTS", "CONNECTIONS", "OF ITS CAPACITY"), rows)
+    text = first_rows(("PROXY", "CLIENTS", "CONNECTIONS", "OF ITS CAPACITY"), rows, "proxies, less full")
     cost, above = allocation["stats"]["cost_ms"], 100 * allocation["stats"]["gap"]
     return f"{text}\nMilliseconds over all connections: {cost:g}, at most {above:.2f} % above the least possible."
 
@@ -141,7 +157,7 @@ def is_costly(loss: Loss) -> bool:
 
 def changes(topology: Topology, plan: Plan) -> str:
     """For `--diff`: what differs between the servers as they are deployed and as they are planned."""
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     for name, planned in plan["servers"].items():
         deployed = topology.servers[name].deployed
         served = {*planned["clients"]["hosts"], *planned["clients"]["names"]} if planned["clients"] else set()
@@ -154,7 +170,7 @@ def changes(topology: Topology, plan: Plan) -> str:
         return "Every server is deployed as planned."
     heads = ("SERVER", "DEPLOYED AS", "PLANNED AS", "CLIENTS", "PLANNED", "COME", "GO")
     same = len(plan["servers"]) - len(rows)
-    return table(heads, rows) + (f"\n{same} other servers stay as they are." if same else "")
+    return first_rows(heads, rows, "servers that change") + (f"\n{same} servers stay as they are." if same else "")
 
 
 def role(tier: str, serves_as: str, version: str | None) -> str:

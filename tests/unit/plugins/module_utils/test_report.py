@@ -9,7 +9,7 @@ import pytest
 
 from ansible_collections.distributed.tiers.plugins.module_utils.findings import enumerate_names, nearest
 from ansible_collections.distributed.tiers.plugins.module_utils.plan import make_plan
-from ansible_collections.distributed.tiers.plugins.module_utils.report import bar, changes, moves, report, table
+from ansible_collections.distributed.tiers.plugins.module_utils.report import bar, changes, moves, report, shares, table
 
 
 def test_a_table_has_straight_columns():
@@ -57,6 +57,14 @@ def test_the_report_of_errors_has_no_plan(read):
     text = report(topology, make_plan(topology))
     assert "ERROR one-master [tiers_groups]\n  No host is in the group master.\n  Remedy: " in text
     assert "CONNECTS TO" not in text
+
+
+def test_a_large_system_shows_its_fullest_proxies():
+    share = {"clients": [], "capacity": 100}
+    proxies = {f"px{i:03}": {**share, "weight": i} for i in range(100)}
+    text = shares({"allocation": {"proxies": proxies, "stats": {"cost_ms": 1, "gap": 0}}}).split("\n")
+    assert text[1].startswith("px099 ")
+    assert text[-2] == "and 60 more proxies, less full"
 
 
 def test_no_host_at_all(read):
