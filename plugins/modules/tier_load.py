@@ -15,8 +15,8 @@ description:
   - Each of O(streams) is one program with one request at a time. It takes the first of its servers that answers, in
     order.
   - Every request leaves one line in the file O(path), a JSON list of the stream, when the request started (seconds
-    since 1970), how long it took, which server answered, how often it was tried, the number of the row written (V(0) for a
-    read) and what went wrong (empty if nothing did).
+    since 1970), how long it took, which server answered, how often it was tried, the number of the row written (V(0)
+    for a read) and what went wrong (empty if nothing did).
   - A read on a kept connection that turns out to be lost is tried once more on a new one, as client libraries do. A
     write never is, as it may have been done. A request on a connection of its own is never repeated.
 options:

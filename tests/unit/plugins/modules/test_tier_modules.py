@@ -1,0 +1,160 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""tier_probe, tier_rows and tier_load as modules: what they take, give and refuse."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+
+from ansible_collections.distributed.tiers.plugins.module_utils import load, rows
+from ansible_collections.distributed.tiers.plugins.module_utils.protocols.base import Access, Endpoint
+from ansible_collections.distributed.tiers.plugins.modules import tier_load, tier_probe, tier_rows
+
+Run = Callable[..., dict[str, Any]]
+SERVER = {"name": "s", "address": "127.0.0.1", "port": 1, "protocol": "ldaps"}
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    def run(module: ModuleType, **arguments: Any) -> dict[str, Any]:
+        with patch_module_args(arguments), pytest.raises(SystemExit):
+            module.main()
+        result: dict[str, Any] = json.loads(capsys.readouterr().out)
+        return result
+
+    return run
+
+
+@pytest.fixture
+def listening() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def test_probe_tells_what_it_saw(run: Run, listening: int) -> None:
+    result = run(tier_probe, edges=[{"name": "s", "address": "127.0.0.1", "port": listening}], _ansible_check_mode=True)
+    assert result["changed"] is False
+    assert result["edges"][0]["reachable"] is True
+
+
+def test_probe_fails_with_everything_at_once(run: Run, listening: int) -> None:
+    edges = [
+        {"name": name, "address": "127.0.0.1", "port": listening, "expect": "refused"} for name in ("first", "second")
+    ]
+    result = run(tier_probe, edges=edges)
+    assert result["failed"]
+    assert "first (127.0.0.1:" in result["msg"] and "second (127.0.0.1:" in result["msg"]
+    assert len(result["edges"]) == 2
+
+
+def test_probe_wants_an_address(run: Run) -> None:
+    assert "address" in run(tier_probe, edges=[{"name": "s", "protocol": "ldaps"}])["msg"]
+
+
+def test_the_password_does_not_show(run: Run, listening: int) -> None:
+    edges = [{"name": "s", "address": "127.0.0.1", "port": listening}]
+    assert "hidden-word" not in json.dumps(run(tier_probe, edges=edges, access={"password": "hidden-word"}))
+
+
+class Store:
+    """Rows in memory behind any endpoint."""
+
+    def __init__(self) -> None:
+        self.kept: set[str] = set()
+        self.server = "s"
+
+    def connect(self, _endpoints: Sequence[Endpoint], _access: Access, _timeout: float) -> Store:
+        return self
+
+    def read(self) -> None: ...
+
+    def write(self, name: str) -> None:
+        self.kept.add(name)
+
+    def names(self, prefix: str) -> set[str]:
+        return {name for name in self.kept if name.startswith(prefix)}
+
+    def remove(self, prefix: str) -> int:
+        gone = self.names(prefix)
+        self.kept -= gone
+        return len(gone)
+
+    def close(self) -> None: ...
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> Store:
+    made = Store()
+    for module in (load, rows):
+        monkeypatch.setattr(module, "driver", lambda _protocol: made)
+    return made
+
+
+def test_rows_come_are_found_and_go(run: Run, store: Store) -> None:
+    written = run(tier_rows, state="present", prefix="v", writer="c", servers=[SERVER], readers=[SERVER])
+    assert (written["changed"], store.kept) == (True, {"v-c-s"})
+    found = run(tier_rows, state="found", servers=[SERVER], names=["v-c-s"])
+    assert (found["changed"], found["rows"][0]["found"]) == (False, 1)
+    gone = run(tier_rows, state="absent", prefix="v-", servers=[SERVER])
+    assert (gone["changed"], gone["rows"][0]["removed"], store.kept) == (True, 1, set())
+    assert run(tier_rows, state="absent", prefix="v-", servers=[SERVER])["changed"] is False
+
+
+def test_missing_rows_fail_unless_they_are_only_counted(run: Run, store: Store) -> None:
+    arguments = {"state": "found", "servers": [SERVER], "names": ["v"], "wait": 0}
+    assert run(tier_rows, **arguments)["failed"]
+    assert run(tier_rows, **arguments, required=False)["rows"][0]["missing"] == ["v"]
+
+
+def test_check_mode_writes_and_removes_nothing(run: Run, store: Store) -> None:
+    store.kept = {"v-1"}
+    written = run(
+        tier_rows, state="present", prefix="v", writer="c", servers=[SERVER], readers=[], _ansible_check_mode=True
+    )
+    assert written["changed"]
+    run(tier_rows, state="absent", prefix="v-", servers=[SERVER], _ansible_check_mode=True)
+    assert store.kept == {"v-1"}
+
+
+def test_rows_need_a_prefix(run: Run, store: Store) -> None:
+    assert "prefix" in run(tier_rows, state="absent", servers=[SERVER])["msg"]
+
+
+def stream(**more: Any) -> dict[str, Any]:
+    return {"name": "w", "kind": "write", "prefix": "r", "rate": 50, "servers": [SERVER], **more}
+
+
+def test_load_leaves_samples_that_only_root_reads(run: Run, store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "samples"
+    result = run(tier_load, path=str(path), duration=0.3, streams=[stream()])
+    lines = path.read_text().splitlines()
+    assert len(lines) == result["streams"]["w"]["requests"] == len(store.kept) > 0
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_load_is_ended_by_the_same_module(run: Run, store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "samples"
+    run(tier_load, path=str(path), state="stopped")
+    assert (tmp_path / "samples.stop").exists()
+    run(tier_load, path=str(path), duration=0.3, streams=[stream()])  # begins anew, whatever was left behind
+    assert not (tmp_path / "samples.stop").exists()
+
+
+@pytest.mark.parametrize("bad", [{"rate": 0}, {"servers": []}])
+def test_load_without_a_rate_or_a_server(run: Run, store: Store, tmp_path: Path, bad: dict[str, Any]) -> None:
+    result = run(tier_load, path=str(tmp_path / "samples"), streams=[stream(**bad)])
+    assert result["failed"] and "every stream needs" in result["msg"]
+
+
+def test_load_in_check_mode(run: Run, store: Store, tmp_path: Path) -> None:
+    run(tier_load, path=str(tmp_path / "samples"), streams=[stream()], _ansible_check_mode=True)
+    assert not list(tmp_path.iterdir())
