@@ -45,16 +45,15 @@ class ActionModule(ActionBase):
             task_vars.get("inventory_dir") or ".",
         )
         outcome = make_plan(topology, options["previous"])
-        result |= {
-            "changed": False,
-            "findings": [finding.as_dict() for finding in outcome.findings],
-            "report": report(topology, outcome, diff=bool(self._task.diff)),
-        }
+        result |= {"changed": False, "findings": [finding.as_dict() for finding in outcome.findings]}
         if outcome.plan is None:
             head = f"The inventory has {len(outcome.errors)} error(s); no host was touched."
-            return result | {"failed": True, "msg": "\n".join([head, *(error.as_text() for error in outcome.errors)])}
-        result["plan"] = outcome.plan
-        result["preview"] = preview(topology, outcome.plan)
+            return result | {"failed": True, "msg": "\n".join([head, *(found.as_text() for found in outcome.findings)])}
+        result |= {
+            "plan": outcome.plan,
+            "preview": preview(topology, outcome.plan),
+            "report": report(topology, outcome, diff=bool(self._task.diff)),
+        }
         if self._task.diff:
             result["diff"] = [{"prepared": changes(topology, outcome.plan)}]
         return result

@@ -16,7 +16,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.preview import L
 from ansible_collections.distributed.tiers.plugins.module_utils.rules import switched_off
 from ansible_collections.distributed.tiers.plugins.module_utils.topology import Topology
 
-BAR = 20
+GAUGE = 20
 ROWS_SHOWN = 40
 TIERS = ("master", "proxy", "parallel", "distributor", "backup")
 REASONS_SHOWN = 10
@@ -83,11 +83,11 @@ def beside_its_primary(server: dict[str, Any]) -> tuple[Any, ...]:
     return TIERS.index(server["serves_as"]), server["primary"] or server["name"], server["name"]
 
 
-def bar(used: int, capacity: int | None) -> str:
+def gauge(used: int, capacity: int | None) -> str:
     if not capacity:
         return "no limit"
-    filled = min(BAR, round(BAR * used / capacity))
-    return f"[{'#' * filled}{'.' * (BAR - filled)}] {100 * used / capacity:.0f} %"
+    filled = min(GAUGE, round(GAUGE * used / capacity))
+    return f"[{'#' * filled}{'.' * (GAUGE - filled)}] {100 * used / capacity:.0f} %"
 
 
 def shares(plan: Plan) -> str:
@@ -99,7 +99,7 @@ def shares(plan: Plan) -> str:
         # Who cannot see all wants to see the fullest.
         proxies.sort(key=lambda entry: (-entry[1]["weight"] / (entry[1]["capacity"] or math.inf), entry[0]))
     rows: list[tuple[Any, ...]] = [
-        (name, len(share["clients"]), share["weight"], bar(share["weight"], share["capacity"]))
+        (name, len(share["clients"]), share["weight"], gauge(share["weight"], share["capacity"]))
         for name, share in proxies
     ]
     text = first_rows(("PROXY", "CLIENTS", "CONNECTIONS", "OF ITS CAPACITY"), rows, "proxies, less full")

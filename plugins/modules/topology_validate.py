@@ -92,8 +92,8 @@ findings:
       message: It is in the zone of its primary m1 (rack-a).
       remedy: Put the backup into another zone, or correct tiers_zone.
 report:
-  description: The plan and the findings as a text for a person.
-  returned: always
+  description: The plan and the findings as a text for a person. On failure RV(ignore:msg) tells the findings.
+  returned: when no finding is an error
   type: str
 preview:
   description: What the loss of each server, zone and site would cost, the worst first.

@@ -9,7 +9,14 @@ import pytest
 
 from ansible_collections.distributed.tiers.plugins.module_utils.findings import enumerate_names, nearest
 from ansible_collections.distributed.tiers.plugins.module_utils.plan import make_plan
-from ansible_collections.distributed.tiers.plugins.module_utils.report import bar, changes, moves, report, shares, table
+from ansible_collections.distributed.tiers.plugins.module_utils.report import (
+    changes,
+    gauge,
+    moves,
+    report,
+    shares,
+    table,
+)
 
 
 def test_a_table_has_straight_columns():
@@ -26,8 +33,8 @@ def test_a_table_has_straight_columns():
         (7, None, "no limit"),
     ],
 )
-def test_a_bar_shows_how_full(used, capacity, text):
-    assert bar(used, capacity) == text
+def test_a_gauge_shows_how_full(used, capacity, text):
+    assert gauge(used, capacity) == text
 
 
 def test_moves_are_counted_by_their_cause():
