@@ -48,12 +48,22 @@ pins: ## Resolve requirements/*.in anew into pinned *.txt
 INVENTORY := inventories/demo
 SHARED := molecule/shared
 
+# netavark and iptables: what podman needs for a network, and only recommends.
 .PHONY: prerequisites
 prerequisites:
-	@missing=()
-	for pair in podman:podman runc:runc mmdebstrap:mmdebstrap nft:nftables ssh-keygen:openssh-client; do
-	  command -v "$${pair%%:*}" >/dev/null || missing+=("$${pair#*:}")
-	done
+	@[ "$$(id -u)" = 0 ] || { echo 'Test hosts run systemd in containers, which needs root: run the same command with sudo.' >&2; exit 1; }
+	missing=()
+	while read -r command packages; do
+	  command -v "$$command" >/dev/null || missing+=($$packages)
+	done <<'LIST'
+	podman podman netavark aardvark-dns
+	iptables iptables
+	runc runc
+	mmdebstrap mmdebstrap
+	nft nftables
+	ssh-keygen openssh-client
+	ip iproute2
+	LIST
 	[ $${#missing[@]} = 0 ] || .ci/packages "$${missing[@]}"
 
 .PHONY: secrets
