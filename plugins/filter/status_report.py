@@ -24,7 +24,7 @@ options:
     type: dict
     required: true
   recorded:
-    description: For each server, the local fact that the deployment left on it.
+    description: For each server, the local fact that the deployment left on it; empty where there is none.
     type: dict
     required: true
 """

@@ -58,6 +58,7 @@ def probe(edge: Mapping[str, Any], access: Access, timeout: float) -> dict[str, 
         "role": None,
         "position": {},
         "servers": {},
+        "at": None,
         "connect_ms": None,
         "latency_ms": None,
     }
@@ -85,6 +86,7 @@ def probe(edge: Mapping[str, Any], access: Access, timeout: float) -> dict[str, 
     seen.update(
         role=observed.role,
         position=dict(observed.position),
+        at=round(time.time(), 3),
         servers=dict(observed.servers),
         latency_ms=round((time.monotonic() - began) * 1000, 2),
     )

@@ -14,6 +14,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.report import TI
 from ansible_collections.distributed.tiers.plugins.module_utils.verify import ROLES, newest, starts
 
 DOWN = "DOWN"
+NOT_ASKED = "not asked"
 
 
 @dataclass(frozen=True)
@@ -22,15 +23,19 @@ class Seen:
 
     up: bool
     why: str = ""
+    asked: bool = True
     role: str | None = None
     position: Mapping[str, str] | None = None
+    at: float | None = None
     gives_to: Mapping[str, str] | None = None
     holds: bool | None = None
     recorded: Mapping[str, Any] | None = None
 
 
-def look(server: Mapping[str, Any], answer: Mapping[str, Any], recorded: Mapping[str, Any] | None) -> Seen:
-    """What a server's own probes told, as tier_probe returned them."""
+def look(server: Mapping[str, Any], answer: Mapping[str, Any] | None, recorded: Mapping[str, Any] | None) -> Seen:
+    """What a server's own probes told, as tier_probe returned them. Without an answer nobody asked (`--limit`)."""
+    if answer is None:
+        return Seen(False, asked=False)
     if "edges" not in answer:
         return Seen(False, f"host: {answer.get('msg') or 'no answer'}".split("\n")[0], recorded=recorded)
     services = [edge for edge in answer["edges"] if edge["protocol"] not in ("haproxy", "address")]
@@ -42,6 +47,7 @@ def look(server: Mapping[str, Any], answer: Mapping[str, Any], recorded: Mapping
         why="; ".join(dict.fromkeys(edge["why"] for edge in answer["edges"] if not edge["ok"])),
         role=service["role"] if service else None,
         position=service["position"] if service else None,
+        at=service.get("at") if service else None,
         gives_to=balancer["servers"] if balancer and balancer["reachable"] else None,
         holds=shared["reachable"] if shared else None,
         recorded=recorded,
@@ -56,7 +62,7 @@ def report(
         plan["servers"].values(),
         key=lambda s: (TIERS.index(s["serves_as"]), s["primary"] or s["name"], s["primary"] is not None),
     )
-    seen = {s["name"]: look(s, answers.get(s["name"], {}), recorded.get(s["name"])) for s in servers}
+    seen = {s["name"]: look(s, answers.get(s["name"]), recorded.get(s["name"]) or None) for s in servers}
     last = _newest(plan, seen)
     rows = [
         {
@@ -74,7 +80,7 @@ def report(
     alerts = list(_alerts(plan, servers, seen))
     heads = ("SERVER", "PLANNED", "OBSERVED", "SITE", "LAG", "GIVES TO", "CLIENTS", "BACKUP")
     text = table(heads, [tuple(row.values()) for row in rows])
-    text += "\n\n" + ("\n".join(f"! {alert}" for alert in alerts) if alerts else "All is as planned.")
+    text += "\n\n" + ("\n".join(f"! {alert}" for alert in alerts) if alerts else "All that was asked is as planned.")
     return {"ok": not alerts, "servers": rows, "alerts": alerts, "text": text}
 
 
@@ -84,6 +90,8 @@ def _planned(server: Mapping[str, Any]) -> str:
 
 
 def _observed(server: Mapping[str, Any], seen: Seen) -> str:
+    if not seen.asked:
+        return NOT_ASKED
     if not seen.up:
         return DOWN if starts(server) else "not started"
     words = [seen.role or "up"]
@@ -123,7 +131,8 @@ def _backup(server: Mapping[str, Any], seen: Mapping[str, Seen]) -> str | None:
         return None
     if not server["backup"]:
         return "none"
-    return str(server["backup"]) if seen[server["backup"]].up else f"{server['backup']} {DOWN}"
+    backup = seen[server["backup"]]
+    return str(server["backup"]) if backup.up or not backup.asked else f"{server['backup']} {DOWN}"
 
 
 def _newest(plan: Mapping[str, Any], seen: Mapping[str, Seen]) -> dict[str, str]:
@@ -133,25 +142,26 @@ def _newest(plan: Mapping[str, Any], seen: Mapping[str, Seen]) -> dict[str, str]
 
 
 def _lag(seen: Seen, last: Mapping[str, str]) -> str | None:
-    """How old the oldest change is that the server does not have."""
+    """How far the server was behind when it was asked. What others, asked later, have beyond that does not count."""
     if not seen.up or not seen.position:
         return None
-    behind = [_age(seen.position.get(writer), change) for writer, change in last.items()]
+    behind = [_age(seen.position.get(writer), change, seen.at) for writer, change in last.items()]
     worst = max(behind, default=0.0)
     if worst == float("inf"):
         return "never in step"
-    return f"{worst:.1f} s" if worst > 0 else "in step"
+    return f"{worst:.1f} s" if worst >= 0.05 else "in step"
 
 
-def _age(have: str | None, last: str) -> float:
+def _age(have: str | None, last: str, at: float | None) -> float:
     if have is None:
         return float("inf")
-    return max(0.0, (_time(last) - _time(have)).total_seconds())
+    until = _time(last) if at is None else min(_time(last), at)
+    return max(0.0, until - _time(have))
 
 
-def _time(change: str) -> datetime:
-    """`20260101000000.000000Z#…`"""
-    return datetime.strptime(change.split("#")[0], "%Y%m%d%H%M%S.%fZ")
+def _time(change: str) -> float:
+    """Seconds since 1970 of `20260101000000.000000Z#…`"""
+    return datetime.strptime(change.split("#")[0] + "+0000", "%Y%m%d%H%M%S.%fZ%z").timestamp()
 
 
 def _alerts(plan: Mapping[str, Any], servers: Iterable[Mapping[str, Any]], seen: Mapping[str, Seen]) -> Iterable[str]:
@@ -167,7 +177,8 @@ def _alerts(plan: Mapping[str, Any], servers: Iterable[Mapping[str, Any]], seen:
             yield f"{name}: nothing is recorded on it, it was not deployed to its end"
         elif one.recorded is not None and one.recorded.get("plan_digest") != plan["digest"]:
             yield f"{name}: deployed from another plan; run deploy"
-        if server["backup"] and not seen[server["backup"]].up and starts(plan["servers"][server["backup"]]):
+        backup = seen.get(server["backup"])
+        if backup and backup.asked and not backup.up and starts(plan["servers"][server["backup"]]):
             yield f"{name} is without a backup: {server['backup']} is down"
         if server["serves_as"] == "master" and one.up:
             masters.append(name)

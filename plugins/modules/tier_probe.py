@@ -122,6 +122,7 @@ edges:
     role: {description: The role observed - V(provider) or V(replica) - where the protocol tells., type: str}
     position: {description: How far its data is; a position for each server that writes., type: dict}
     connect_ms: {description: Milliseconds until the connection stood or was refused., type: float}
+    at: {description: When the position was read; in seconds since 1970 by the clock of this host., type: float}
     servers: {description: The state of the servers that HAProxy gives to., type: dict}
     latency_ms: {description: Milliseconds for a whole answer - connection TLS login and reading., type: float}
     ok: {description: Whether that is what was expected., type: bool}

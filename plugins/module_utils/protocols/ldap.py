@@ -20,8 +20,8 @@ from ansible_collections.distributed.tiers.plugins.module_utils.protocols.base i
 )
 
 try:
-    import ldap
-    import ldap.filter
+    import ldap  # type: ignore[import-not-found]
+    import ldap.filter  # type: ignore[import-not-found]
 except ImportError:
     ldap = None
 

@@ -94,7 +94,7 @@ def test_all_as_planned(answers: Answers, recorded: dict[str, Any]) -> None:
     assert row(report, "d")["observed"] == "up, has the shared address"
     assert row(report, "d")["gives_to"] == "1 of 2 members"
     assert row(report, "mb")["planned"] == "hot backup of m"
-    assert "All is as planned." in report["text"]
+    assert "All that was asked is as planned." in report["text"]
 
 
 Change = Callable[[Answers, dict[str, Any]], Any]
@@ -154,9 +154,26 @@ def test_clients_that_are_not_deployed_yet(answers: Answers, recorded: dict[str,
     assert row(status.report(PLAN, answers, recorded), "x")["clients"] == "3, deployed 1"
 
 
+def test_what_changed_after_a_server_was_asked_is_no_lag(answers: Answers, recorded: dict[str, Any]) -> None:
+    second = 1767225600.0  # OLD's
+    answers["x"]["edges"][0].update(position={"1": OLD, "2": OTHER}, at=second + 0.01)
+    assert row(status.report(PLAN, answers, recorded), "x")["lag"] == "in step"
+    answers["x"]["edges"][0]["at"] = second + 1
+    assert row(status.report(PLAN, answers, recorded), "x")["lag"] == "1.0 s"
+
+
+def test_who_was_not_asked_is_not_down(answers: Answers, recorded: dict[str, Any]) -> None:
+    """As under --limit."""
+    del answers["mb"], answers["x"], recorded["x"]
+    report = status.report(PLAN, answers, recorded)
+    assert report["ok"], report["alerts"]
+    assert [row(report, name)["observed"] for name in ("mb", "x")] == ["not asked"] * 2
+    assert row(report, "m")["backup"] == "mb"
+
+
 def test_nobody_answers() -> None:
     """Still a table."""
-    report = status.report(PLAN, {}, {})
+    report = status.report(PLAN, {name: {"msg": "no route"} for name in PLAN["servers"]}, {})
     assert {one["observed"] for one in report["servers"]} == {"DOWN"}
     assert row(report, "m")["backup"] == "mb DOWN"
 
