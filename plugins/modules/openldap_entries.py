@@ -11,7 +11,8 @@ short_description: The entries an OpenLDAP master must hold
 version_added: 0.1.0
 author: The distributed.tiers authors (@distributed)
 description:
-  - Makes what is missing of a list of entries, in one call for all of them, on the server itself and as its root (C(ldapi), SASL EXTERNAL).
+  - Makes what is missing of a list of entries, in one call for all of them, on the server itself and as its root
+    (C(ldapi), SASL EXTERNAL).
   - A directory that has no base yet is begun only when nobody else can have its data. When O(source) holds data,
     the module waits for it to arrive by replication instead.
 options:
@@ -34,7 +35,7 @@ options:
         type: dict
         required: true
       exact:
-        description: Whether these attributes are put right in an entry that is there already. Otherwise such an entry is left alone.
+        description: Whether these attributes are put right in an entry that is there, instead of leaving it alone.
         type: bool
         default: false
   only_children_of:
@@ -195,20 +196,20 @@ class Entries:
 
     def obtain_base(self) -> None:
         """Have the base come from the other master, or see that it may be begun here."""
-        base = self.params["base"]
-        if self.params["source"] and self.source_has_data():
+        base, source = self.params["base"], self.params["source"]
+        if source and self.source_has_data():
             self.result["waited_for_source"] = True
             while read(self.connection, base) is None:
                 if time.monotonic() > self.until:
                     self.module.fail_json(
-                        msg=f"{self.params['source']} holds {base}, but it did not arrive here. See: journalctl -u slapd"
+                        msg=f"{source} holds {base}, but it did not arrive here. See: journalctl -u slapd"
                     )
                 time.sleep(0.5)
         elif not self.params["begin"]:
             self.module.fail_json(
-                msg=f"This server holds no {base}, {self.params['source'] or 'no other master'} does not give it, and other servers of the "
-                "system run: the data is elsewhere. Start the other master, or restore the data here (restore_data); to begin an "
-                "empty directory in spite of that, set product_openldap_begin: true."
+                msg=f"This server holds no {base}, {source or 'no other master'} does not give it, and other servers "
+                "of the system run: the data is elsewhere. Start the other master, or restore the data (restore_data); "
+                "to begin an empty directory in spite of that, set product_openldap_begin: true."
             )
 
     def ensure(self, dn: str, attributes: dict[str, list[bytes]], exact: bool) -> None:
@@ -240,7 +241,7 @@ class Entries:
                     self.connection.delete_s(dn)
 
     def set_password(self, dn: str, password: str) -> None:
-        if dn in self.result["added"] and self.module.check_mode or not opens(dn, password):
+        if (dn in self.result["added"] and self.module.check_mode) or not opens(dn, password):
             self.result["passwords_set"].append(dn)
             if not self.module.check_mode:
                 self.connection.passwd_s(dn, None, password)

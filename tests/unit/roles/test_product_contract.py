@@ -1,0 +1,121 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every product role keeps the contract of docs/products.md."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ansible_collections.distributed.tiers.plugins.module_utils.products import KEYS, Product, parse_product
+
+ROOT = Path(__file__).parents[3]
+ROLES = sorted((ROOT / "roles").glob("product_*"))
+TASKS = (
+    "install",
+    "start",
+    "stop",
+    "check",
+    "drain",
+    "undrain",
+    "promote",
+    "demote",
+    "save_data",
+    "restore_data",
+    "probe",
+    "client",
+)
+# What every entry point of a server needs is its slice of the plan; these serve clients.
+FOR_CLIENTS = {"client": "tiers_client", "probe": None}
+
+
+def read(path: Path) -> Any:
+    return yaml.safe_load(path.read_text())
+
+
+def product(role: Path) -> Product:
+    parsed, problems = parse_product(role.name.removeprefix("product_"), read(role / "meta/product.yml"))
+    assert not problems
+    assert parsed is not None
+    return parsed
+
+
+def entry_points(role: Path) -> list[str]:
+    return [*TASKS, *(f"configure_{tier}" for tier in product(role).tiers)]
+
+
+@pytest.fixture(params=ROLES, ids=lambda role: role.name)
+def role(request: pytest.FixtureRequest) -> Path:
+    return Path(request.param)
+
+
+def test_there_is_a_product() -> None:
+    assert [role.name for role in ROLES if role.name == "product_openldap"]
+
+
+def test_every_task_file_is_there_and_does_something(role: Path) -> None:
+    empty = [name for name in entry_points(role) if not read(role / f"tasks/{name}.yml")]
+    assert empty == []
+
+
+def test_every_entry_point_is_described(role: Path) -> None:
+    specs = read(role / "meta/argument_specs.yml")["argument_specs"]
+    assert [name for name in entry_points(role) if not specs.get(name, {}).get("description")] == []
+
+
+def test_entry_points_demand_their_slice_of_the_plan(role: Path) -> None:
+    specs = read(role / "meta/argument_specs.yml")["argument_specs"]
+    for name in entry_points(role):
+        needed = FOR_CLIENTS.get(name, "tiers_server")
+        assert needed is None or specs[name]["options"][needed]["required"] is True, name
+
+
+def test_secrets_are_never_shown_and_have_no_default(role: Path) -> None:
+    specs = read(role / "meta/argument_specs.yml")["argument_specs"]
+    defaults = read(role / "defaults/main.yml")
+    for secret in product(role).secrets:
+        assert secret not in defaults
+        described = [spec["options"][secret] for spec in specs.values() if secret in spec["options"]]
+        assert described
+        assert all(option["no_log"] and option["required"] for option in described)
+
+
+def test_what_the_product_can_do_fits_its_tiers(role: Path) -> None:
+    known = product(role)
+    assert known.name == role.name.removeprefix("product_")
+    assert known.tiers
+    assert set(known.redundancy) <= set(known.tiers)
+    assert set(known.upgrade_order) == {*known.tiers, *(["backup"] if any(known.redundancy.values()) else [])}
+
+
+def test_configuring_only_tells_that_a_restart_is_needed(role: Path) -> None:
+    """A rolling play drains before it restarts: no configure_* may do it by itself, nor by a handler."""
+    assert not list(role.glob("handlers/*"))
+    texts = [path.read_text() for path in role.glob("tasks/configure*.yml")]
+    assert any("__tiers_restart_needed" in text for text in texts)
+    assert not [text for text in texts if re.search(r"systemd(_service)?:|\bnotify:", text)]
+
+
+def test_nothing_is_ignored_on_the_way_through_the_gate(role: Path) -> None:
+    assert "ignore_errors" not in (role / "tasks/check.yml").read_text()
+
+
+def test_variables_bear_the_name_of_the_role(role: Path) -> None:
+    strange = [name for name in read(role / "defaults/main.yml") if not name.startswith(f"{role.name}_")]
+    assert strange == []
+
+
+def test_every_variable_is_explained(role: Path) -> None:
+    readme = (role / "README.md").read_text()
+    assert [name for name in read(role / "defaults/main.yml") if f"`{name}`" not in readme] == []
+
+
+def test_the_page_about_products_names_the_whole_contract() -> None:
+    page = (ROOT / "docs/products.md").read_text()
+    missing = [word for word in (*TASKS, "configure_<tier>", *KEYS) if f"`{word}`" not in page]
+    assert missing == []
