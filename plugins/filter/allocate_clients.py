@@ -115,6 +115,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+
 from ansible_collections.distributed.tiers.plugins.module_utils.allocation import AllocationError, allocate
 from ansible_collections.distributed.tiers.plugins.module_utils.populations import read_population
 

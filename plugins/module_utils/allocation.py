@@ -15,22 +15,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.distributed.tiers.plugins.module_utils.allocation_backups import Backups, find_backups
+from ansible_collections.distributed.tiers.plugins.module_utils.allocation_choose import Choice, choose, value
 from ansible_collections.distributed.tiers.plugins.module_utils.allocation_model import (
     MICROSECONDS,
     AllocationError,
     Problem,
     build,
 )
-from ansible_collections.distributed.tiers.plugins.module_utils.allocation_place import (
-    Hubs,
-    Placement,
-    Solved,
-    excess,
-    hand_out,
-    latency_cost,
-    moved_weight,
-    solve_classes,
-)
+from ansible_collections.distributed.tiers.plugins.module_utils.allocation_place import Placement, latency_cost
 
 __all__ = ["AllocationError", "allocate"]
 
@@ -60,68 +52,51 @@ def _allocate(
     clients: Any, proxies: Any, latency: Any, previous: Any, previous_backups: Any, policy: Any
 ) -> dict[str, Any]:
     problem = build(clients, proxies, latency, previous, previous_backups, policy)
-    hubs = Hubs(problem, (demand.reach for demand in problem.demands), set(excess(problem)))
     move_cost = round(problem.policy.move_cost * MICROSECONDS)
-    best = solve_classes(problem, hubs, move_cost)
-    placement = hand_out(problem, hubs, best.flow)
-    needed = 0
-    if moved_weight(placement):
-        still = solve_classes(problem, hubs, None)
-        needed = still.moved
-        gain = 100 * (still.latency - best.latency)
-        if gain < problem.policy.rebalance * still.latency:
-            placement = hand_out(problem, hubs, still.flow)
-    moves = _moves(problem, placement, needed)
-    backups = find_backups(problem, placement)
-    return _result(problem, placement, best, backups, moves, move_cost)
+    choice = choose(problem)
+    backups = find_backups(problem, choice.placement, None if problem.unchanged else move_cost)
+    return _result(problem, choice, backups, move_cost)
 
 
-def _moves(problem: Problem, placement: Placement, needed: int) -> list[dict[str, Any]]:
+def _moves(problem: Problem, choice: Choice) -> list[dict[str, Any]]:
     """Every client that changes its proxy, by name, with the reason."""
-    if not problem.previous:
-        return []
-    number = {server.name: index for index, server in enumerate(problem.active)}
     states = {server.name: server.state for server in problem.proxies}
-    over = excess(problem)
-    between = problem.latency.between
-    moves = []
-    for proxy, server in enumerate(problem.active):
-        for k, weight, names in placement.new[proxy]:
-            demand = problem.demands[k]
-            here = between(demand.site, server.site)
-            for name in names:
-                source = problem.previous.get(name)
-                if source is None:
-                    continue
-                moves.append((name, weight, k, source, server.name, here))
+    number = {server.name: index for index, server in enumerate(problem.active)}
+    voluntary = {move.name: move for move in choice.voluntary}
     found = []
-    for name, weight, k, source, target, here in sorted(moves):
-        demand = problem.demands[k]
-        index = number.get(source)
-        forced = True
-        if index is None:
-            why = f"{source} is {states[source]}" if source in states else f"{source} is gone"
-        elif not (demand.reach is None or index in demand.reach):
-            why = f"{source} is no longer allowed"
-        elif name in problem.crowded:
-            why = f"another of its spread group is on {source}"
-        elif over.get(index, 0) > 0:
-            over[index] -= weight
-            why = f"{source} is over its limit"
-        else:
-            gain = between(demand.site, problem.active[index].site) - here
-            if gain > 0 and gain >= round(problem.policy.move_cost * MICROSECONDS):
-                forced, why = False, f"{target} is nearer by {gain / MICROSECONDS:g} ms"
-            else:
-                forced, why = needed > 0, f"makes room at {source}"
-                needed -= weight
-        found.append({"client": name, "from": source, "to": target, "forced": forced, "why": why})
-    return found
+    for proxy, pieces in choice.placement.new.items():
+        target = problem.active[proxy].name
+        for k, _weight, names in pieces:
+            reach = problem.demands[k].reach
+            for name in names if problem.previous else ():
+                source = problem.previous.get(name)
+                if source in (None, target):  # back home, though a sibling seemed to keep it out
+                    continue
+                index = number.get(source)
+                move = voluntary.get(name)
+                if move is not None:
+                    nearer = move.gain > 0 and not move.needed
+                    why = (
+                        f"{target} is nearer by {move.gain / MICROSECONDS:g} ms"
+                        if nearer
+                        else f"makes room at {source}"
+                    )
+                elif index is None:
+                    why = f"{source} is {states.get(source, 'gone')}"
+                elif not (reach is None or index in reach):
+                    why = f"{source} is no longer allowed"
+                elif name in problem.crowded:
+                    why = f"another of its spread group is on {source}"
+                else:
+                    why = f"{source} is over its limit"
+                forced = move is None or move.needed
+                found.append({"client": name, "from": source, "to": target, "forced": forced, "why": why})
+    return sorted(found, key=lambda move: move["client"])
 
 
 def _why_unplaced(problem: Problem, placement: Placement, k: int, weight: int, names: list[str]) -> str:
     demand = problem.demands[k]
-    pin, allow, deny = demand.restriction
+    pin = demand.restriction[0]
     if not problem.active:
         return "no proxy is active"
     if demand.reach is not None and not demand.reach:
@@ -138,14 +113,8 @@ def _why_unplaced(problem: Problem, placement: Placement, k: int, weight: int, n
     return "no room on any proxy it may use"
 
 
-def _result(
-    problem: Problem,
-    placement: Placement,
-    best: Solved,
-    backups: Backups,
-    moves: list[dict[str, Any]],
-    move_cost: int,
-) -> dict[str, Any]:
+def _result(problem: Problem, choice: Choice, backups: Backups, move_cost: int) -> dict[str, Any]:
+    placement, bound = choice.placement, choice.bound
     unit = problem.unit
     all_shares = sum(problem.shares)
     servers: dict[str, Any] = {server.name: None for server in problem.proxies}
@@ -157,10 +126,7 @@ def _result(
             proxy = number[server.name]
             load = placement.load[proxy] * unit
             share = problem.shares[proxy] / all_shares if all_shares else 0.0
-            for runs in placement.kept[proxy].values():
-                for part in runs.values():
-                    names += part
-            for _class, _weight, part in placement.new[proxy]:
+            for _class, _weight, part in placement.pieces(proxy):
                 names += part
             names.sort()
         servers[server.name] = {"clients": names, "weight": load, "capacity": server.capacity, "share": share}
@@ -169,33 +135,38 @@ def _result(
         for k, weight, names in placement.out
         for name in names
     }
-    latency = latency_cost(placement)
-    moved = moved_weight(placement)
-    left = sum(weight * len(names) for _class, weight, names in placement.out)
-    cost, bound = latency + moved * move_cost, best.latency + best.moved * move_cost
+    moves = _moves(problem, choice)
+    left, squares, cost = value(placement, move_cost)
+    least = bound.latency + bound.moved * move_cost
     forced = sum(move["forced"] for move in moves)
+    milliseconds = unit / MICROSECONDS
+    spare = sum(problem.capacities) - max(problem.capacities, default=0) - problem.total
     return {
         "proxies": servers,
         "backups": backups.of,
         "unplaced": dict(sorted(unplaced.items())),
         "moves": moves,
         "survives": {
-            name: {"ok": left_over == 0, "left_over_weight": left_over}
+            name: {"ok": left_over == 0, "left_over_weight": left_over * unit}
             for name, left_over in backups.left_over.items()
         },
         "stats": {
             "clients": problem.clients,
             "weight": problem.total * unit,
             "unplaced_weight": left * unit,
-            "unplaced_bound": best.unplaced * unit,
-            "cost_ms": cost * unit / MICROSECONDS,
-            "latency_ms": latency * unit / MICROSECONDS,
-            "bound_ms": bound * unit / MICROSECONDS,
-            "gap": _gap(cost, bound) if left == best.unplaced else None,
+            "unplaced_bound": bound.unplaced * unit,
+            "cost_ms": cost * milliseconds,
+            "latency_ms": latency_cost(placement) * milliseconds,
+            "bound_ms": least * milliseconds,
+            # Who is left out decides what the others cost: only between equals does the bound say anything.
+            "gap": _gap(cost, least) if (left, squares) == (bound.unplaced, bound.squares) else None,
             "moved": len(moves),
             "forced": forced,
+            "held_back": choice.held_back,
+            "spare_without_largest": spare * unit,
         },
-        "digest": problem.digest,
+        # With moves held back, the next run has to go on: its input must not look done.
+        "digest": f"unfinished-{problem.digest}" if choice.held_back else problem.digest,
     }
 
 

@@ -13,17 +13,21 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 
 from ansible_collections.distributed.tiers.plugins.module_utils.allocation_model import (
-    MICROSECONDS,
+    NO_RESTRICTION,
     Demand,
     Problem,
     Runs,
 )
+from ansible_collections.distributed.tiers.plugins.module_utils.allocation_pack import pack
 from ansible_collections.distributed.tiers.plugins.module_utils.allocation_place import (
     Hubs,
     Placement,
+    even_hubs,
     hand_out,
     solve_classes,
 )
+
+Class = tuple[str, frozenset[int] | None]  # site, backup reach
 
 
 @dataclass
@@ -34,78 +38,93 @@ class Backups:
     left_over: dict[str, int]
 
 
-def find_backups(problem: Problem, placement: Placement) -> Backups:
-    """A backup endpoint for every client that has a proxy."""
+def find_backups(problem: Problem, placement: Placement, move_cost: int | None) -> Backups:
+    """A backup endpoint for every client that has a proxy. ``move_cost`` None: who has a good one keeps it."""
     result = Backups({}, {})
-    hubs = Hubs(problem, (demand.backup_reach for demand in problem.demands), set())
-    spare = [capacity - load for capacity, load in zip(problem.capacities, placement.load)]
-    number = {server.name: index for index, server in enumerate(problem.active)}
+    losses = _Losses(problem, placement, move_cost)
     for proxy, server in enumerate(problem.active):
-        runs = _clients_of(problem, placement, proxy)
         if server.backup is not None:
-            names = sorted(name for by_weight in runs.values() for part in by_weight.values() for name in part)
+            names = sorted(name for _number, _weight, part in placement.pieces(proxy) for name in part)
             result.of[server.name] = {server.backup: names} if names else {}
             result.left_over[server.name] = 0
-            continue
-        result.of[server.name], left = _fail_over(problem, hubs, spare, number, proxy, runs)
-        result.left_over[server.name] = left
+        else:
+            result.of[server.name], result.left_over[server.name] = losses.of(proxy)
     return result
 
 
-Class = tuple  # site, backup reach
+class _Losses:
+    """One proxy after the other dies. What all losses share is computed once."""
 
+    def __init__(self, problem: Problem, placement: Placement, move_cost: int | None) -> None:
+        self.placement = placement
+        self.move_cost = move_cost
+        self.hubs = Hubs(problem, (demand.backup_reach for demand in problem.demands))
+        self.spare = [
+            max(0, capacity - load) for capacity, load in zip(problem.capacities, placement.load, strict=False)
+        ]
+        self.rooms = self.hubs.rooms(self.spare)
+        self.number = {server.name: index for index, server in enumerate(problem.active)}
+        self.domains: defaultdict[tuple[str, str, str], list[int]] = defaultdict(list)
+        for index, server in enumerate(problem.active):
+            self.domains[server.domain].append(index)
+        self.problem = replace(problem, shares=[float(room) for room in self.spare])
 
-def _clients_of(problem: Problem, placement: Placement, proxy: int) -> dict[Class, Runs]:
-    """The clients of a proxy by what matters for a backup: where they are and what they may use."""
-    parts: defaultdict[Class, Runs] = defaultdict(dict)
-    pieces = [
-        (number, weight, names)
-        for number, runs in placement.kept[proxy].items()
-        for weight, names in runs.items()
-    ]  # fmt: skip
-    for number, weight, names in pieces + placement.new[proxy]:
-        demand = problem.demands[number]
-        runs = parts[demand.site, demand.backup_reach]
-        runs[weight] = runs[weight] + names if weight in runs else names
-    return parts
+    def of(self, proxy: int) -> tuple[dict[str, list[str]], int]:
+        spare, rooms = list(self.spare), list(self.rooms)
+        for index in self.domains[self.problem.active[proxy].domain]:
+            rooms[self.hubs.of_proxy[index]] -= spare[index]
+            spare[index] = 0
+        loss = replace(self.problem, demands=self._demands(proxy, spare), limits=spare)
+        solved = solve_classes(loss, self.hubs, self.move_cost, rooms)
+        even_hubs(loss, self.hubs, solved)
+        after = hand_out(loss, self.hubs, solved.flow)
+        if after.out:
+            highest = self.hubs.farthest // self.hubs.scale + 1
+            after = pack(loss, self.hubs, after, highest if self.move_cost is None else self.move_cost)
+        backups = {}
+        for index in sorted({*after.kept, *after.new}):
+            parts = [names for _class, _weight, names in after.pieces(index)]
+            if parts:
+                backups[loss.active[index].name] = sorted([name for names in parts for name in names])
+        return backups, sum(weight * len(names) for _class, weight, names in after.out)
 
-
-def _fail_over(
-    problem: Problem,
-    hubs: Hubs,
-    spare: list[int],
-    number: dict[str, int],
-    proxy: int,
-    runs: dict[Class, Runs],
-) -> tuple[dict[str, list[str]], int]:
-    domain = problem.active[proxy].domain
-    rooms = [
-        0 if index == proxy or problem.active[index].domain == domain else max(0, room)
-        for index, room in enumerate(spare)
-    ]
-    demands = []
-    held: defaultdict[int, int] = defaultdict(int)
-    for (site, reach), by_weight in sorted(runs.items(), key=lambda item: (item[0][0], sorted(item[0][1] or ()))):
-        demand = Demand(site, reach, reach, (None, (), ()))
-        for weight, names in sorted(by_weight.items(), reverse=True):
-            names = sorted(names)
-            demand.weight += weight * len(names)
-            for name in names:
-                index = number.get(problem.previous_backups.get(name, ""))
-                if index is None or not (reach is None or index in reach) or held[index] + weight > rooms[index]:
-                    demand.free.setdefault(weight, []).append(name)
+    def _demands(self, proxy: int, spare: list[int]) -> list[Demand]:
+        """The clients of a proxy by what matters for a backup: where they are and what they may use."""
+        parts: defaultdict[Class, Runs] = defaultdict(dict)
+        for number, weight, names in self.placement.pieces(proxy):
+            demand = self.problem.demands[number]
+            runs = parts[demand.site, demand.backup_reach]
+            runs[weight] = sorted(runs[weight] + names) if weight in runs else names
+        demands = []
+        held: defaultdict[int, int] = defaultdict(int)
+        for (site, reach), runs in sorted(parts.items(), key=lambda part: (part[0][0], sorted(part[0][1] or ()))):
+            demand = Demand(site, reach, reach, NO_RESTRICTION)
+            for weight in sorted(runs, reverse=True):
+                names = runs[weight]
+                demand.weight += weight * len(names)
+                if self.problem.previous_backups:
+                    self._keep(demand, weight, names, spare, held)
                 else:
-                    held[index] += weight
-                    demand.stays.setdefault(index, {}).setdefault(weight, []).append(name)
-        demands.append(demand)
-    loss = replace(problem, demands=demands, limits=rooms, shares=[float(room) for room in rooms])
-    solved = solve_classes(loss, hubs, round(problem.policy.move_cost * MICROSECONDS))
-    after = hand_out(loss, hubs, solved.flow)
-    backups: dict[str, list[str]] = {}
-    for index, server in enumerate(problem.active):
-        names = [name for by_weight in after.kept[index].values() for part in by_weight.values() for name in part]
-        for _class, _weight, part in after.new[index]:
-            names += part
-        if names:
-            backups[server.name] = sorted(names)
-    return backups, sum(weight * len(names) for _class, weight, names in after.out) * problem.unit
+                    demand.free[weight] = names
+            demands.append(demand)
+        return demands
+
+    def _keep(
+        self, demand: Demand, weight: int, names: list[str], spare: list[int], held: defaultdict[int, int]
+    ) -> None:
+        """Who has a backup that still will do may keep it."""
+        split: defaultdict[str | None, list[str]] = defaultdict(list)
+        for name, server in zip(names, map(self.problem.previous_backups.get, names), strict=False):
+            split[server].append(name)
+        free = []
+        for server, part in split.items():
+            index = -1 if server is None else self.number.get(server, -1)
+            fits = 0
+            if index >= 0 and (demand.reach is None or index in demand.reach):
+                fits = min(len(part), (spare[index] - held[index]) // weight)
+            if fits:
+                held[index] += fits * weight
+                demand.stays.setdefault(index, {})[weight] = part[:fits]
+            free += part[fits:]
+        if free:
+            demand.free[weight] = sorted(free)

@@ -20,14 +20,15 @@ class Transport:
 
     ``rows[k]`` are the hubs class k may use as (cost, hub), cheapest first; ``costs[k][h]`` the same by hub.
     Up to ``stay[k][h]`` units go to a hub without the surcharge ``credit`` that every other unit pays: they are
-    there already. ``most[k][h]`` bounds the flow between a pair. ``outside`` is the cost of a unit left unplaced.
+    there already. ``most[k][h]`` bounds the flow between a pair. ``outside[k]`` are the units left unplaced, as
+    (cost, units), cheapest first.
     """
 
     supply: list[int]
     room: list[int]
     rows: list[list[tuple[int, int]]]
     costs: list[list[int]]
-    outside: int
+    outside: list[list[tuple[int, int]]]
     credit: int = 0
     stay: list[dict[int, int]] = field(default_factory=list)
     most: dict[int, list[int]] = field(default_factory=dict)
@@ -85,7 +86,7 @@ class _Solver:
                 k = ~node
                 settled_class.append(k)
                 base = distance + self.price_class[k]
-                through = base + self.given.outside
+                through = base + self._left_out(k)[0]
                 if best is None or through < best:
                     best, last_class, target = through, k, -1
                 best, last_class, target = self._relax_class(
@@ -193,6 +194,8 @@ class _Solver:
         if target >= 0:
             amount = min(amount, self.room[target])
             self.room[target] -= amount
+        else:
+            amount = min(amount, self._left_out(steps[0][0])[1])
         for k, leaves, enters in steps:
             flow = self.flow[k]
             if leaves >= 0:
@@ -206,6 +209,15 @@ class _Solver:
             else:
                 self.outside[k] += amount
         return amount
+
+    def _left_out(self, k: int) -> tuple[int, int]:
+        """The cost of the next unit left out, and how many cost that."""
+        already = self.outside[k]
+        for cost, units in self.given.outside[k]:
+            if already < units:
+                return cost, units - already
+            already -= units
+        return self.given.outside[k][-1]
 
     def _forward(self, k: int, h: int) -> int:
         """How much the piece of the cost that comes next still takes."""

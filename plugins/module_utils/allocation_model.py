@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import repeat
-from typing import Any, Optional, Tuple
+from typing import Any
 
 ACTIVE = "active"
 STATES = (ACTIVE, "draining", "down")
@@ -29,9 +29,10 @@ SELECTORS = ("site", "region", "zone", "tag")
 # Latencies are whole microseconds inside, so that sums are exact and no order of adding them matters.
 MICROSECONDS = 1000
 SHOWN_PROBLEMS = 20
+LARGEST_WEIGHT = 10**15
 
-Restriction = Tuple[Optional[str], Tuple[str, ...], Tuple[str, ...]]  # pin, allow, deny
-Runs = dict  # weight -> sorted names
+Restriction = tuple[str | None, tuple[str, ...], tuple[str, ...]]  # pin, allow, deny
+Runs = dict[int, list[str]]  # weight -> sorted names
 
 
 class AllocationError(ValueError):
@@ -90,6 +91,11 @@ class Demand:
     weight: int = 0  # of all of them, in units
     groups: int = 0  # spread classes: the number of groups
 
+    def runs(self) -> Iterator[tuple[int, list[str]]]:
+        """Weight and names of everyone, wherever they are."""
+        for runs in (self.free, *self.stays.values()):
+            yield from runs.items()
+
 
 @dataclass
 class Problem:
@@ -111,6 +117,7 @@ class Problem:
     total: int  # weight of all clients, units
     clients: int
     digest: str
+    unchanged: bool = False  # the input is the one that was deployed, and so is what came of it
 
 
 class Latency:
@@ -132,9 +139,7 @@ class Latency:
         return [[site, sorted(row.items())] for site, row in sorted(self._matrix.items())]
 
 
-def build(
-    clients: Any, proxies: Any, latency: Any, previous: Any, previous_backups: Any, policy: Any
-) -> Problem:
+def build(clients: Any, proxies: Any, latency: Any, previous: Any, previous_backups: Any, policy: Any) -> Problem:
     """Check everything, then group. Raises AllocationError with all problems at once."""
     problems: list[str] = []
     rules = _read_policy(policy, problems)
@@ -146,7 +151,24 @@ def build(
     grouped = _group(clients, names, problems)
     if problems or grouped is None:
         raise AllocationError(problems)
-    return _assemble(rules, servers, matrix, deployed, backups, grouped, len(clients))
+    problem = _assemble(rules, servers, matrix, deployed, backups, grouped, len(clients))
+    problem.unchanged = _is_unchanged(problem, previous)
+    return problem
+
+
+def _is_unchanged(problem: Problem, previous: Any) -> bool:
+    """Does the former result belong to this very input, and is everyone still where it says?"""
+    if not isinstance(previous, Mapping) or previous.get("digest") != problem.digest:
+        return False
+    unplaced = previous.get("unplaced")
+    homeless = [name for demand in problem.demands for names in demand.free.values() for name in names]
+    if not isinstance(unplaced, Mapping) or sorted(homeless) != sorted(map(str, unplaced)):
+        return False
+    load = [0] * len(problem.active)
+    for demand in problem.demands:
+        for proxy, runs in demand.stays.items():
+            load[proxy] += sum(weight * len(names) for weight, names in runs.items())
+    return all(held <= limit for held, limit in zip(load, problem.limits, strict=False))
 
 
 # --- reading -----------------------------------------------------------------------------------------------------
@@ -253,7 +275,8 @@ def _read_latency(latency: Any, problems: list[str]) -> Latency:
         for other, value in row.items():
             if not isinstance(other, str) or not _is_number(value) or value < 0:
                 problems.append(
-                    f"latency[{site!r}][{other!r}]: must be a finite number of milliseconds of at least 0, not {value!r}"
+                    f"latency[{site!r}][{other!r}]: must be a finite number of milliseconds of at least 0, "
+                    f"not {value!r}"
                 )
     return Latency(None if len(problems) > before else latency)
 
@@ -314,7 +337,7 @@ def _add_names(flat: dict[str, str], names: Any, server: Any, where: str, proble
 
 # --- grouping ----------------------------------------------------------------------------------------------------
 
-Key = Tuple[str, Restriction, Optional[str], int]  # site, restriction, spread group, weight
+Key = tuple[str, Restriction, str | None, int]  # site, restriction, spread group, weight
 NO_RESTRICTION: Restriction = (None, (), ())
 
 
@@ -343,8 +366,8 @@ def _group_fast(clients: Mapping[str, Any], proxies: set[str]) -> dict[Key, list
     get = dict.get
     try:
         # Keys are made and looked up without a line of Python a client; what they hold is checked once a key.
-        keys = zip(map(get, values, repeat("site")), map(get, values, repeat("weight")), map(len, values))
-        for name, key in zip(clients, keys):
+        keys = zip(map(get, values, repeat("site")), map(get, values, repeat("weight")), map(len, values), strict=False)
+        for name, key in zip(clients, keys, strict=False):
             table[key].append(name)
     except TypeError as error:
         raise _Wrong from error
@@ -375,7 +398,9 @@ def _group_fast(clients: Mapping[str, Any], proxies: set[str]) -> dict[Key, list
 
 def _weight_is_right(weight: Any) -> bool:
     # 1.0 and true are the same key as 1, so they must be as good as 1, whichever comes first.
-    return weight is None or (isinstance(weight, (int, float)) and weight >= 1 and weight == weight // 1)
+    return weight is None or (
+        isinstance(weight, (int, float)) and 1 <= weight <= LARGEST_WEIGHT and weight == weight // 1
+    )
 
 
 def _extras(client: Mapping[str, Any], proxies: set[str]) -> tuple[Restriction, str | None]:
@@ -407,7 +432,7 @@ def _client_complaints(client: Mapping[str, Any], proxies: set[str]) -> Iterator
     if not isinstance(site, str) or not site:
         yield f"site must be a text that is not empty, not {site!r}"
     if not _weight_is_right(client.get("weight")):
-        yield f"weight must be a whole number of at least 1, not {client['weight']!r}"
+        yield f"weight must be a whole number from 1 to 10^15, not {client['weight']!r}"
     pin = client.get("pin")
     if pin is not None and (not isinstance(pin, str) or pin not in proxies):
         yield f"pin names no proxy: {pin!r}"
@@ -448,9 +473,7 @@ def _assemble(
     active = [server for server in servers if server.state == ACTIVE]
     largest = max((server.capacity for server in active if server.capacity is not None), default=1) or 1
     shares = [(largest if server.capacity is None else server.capacity) * server.weight for server in active]
-    capacities = [
-        total if server.capacity is None else min(total, server.capacity // unit) for server in active
-    ]
+    capacities = [total if server.capacity is None else min(total, server.capacity // unit) for server in active]
     limits = _limits(policy, active, shares, unit, total)
     problem = Problem(
         policy, servers, active, limits, capacities, shares, [], latency, previous, previous_backups,
@@ -464,13 +487,15 @@ def _limits(policy: Policy, active: list[Proxy], shares: list[float], unit: int,
     kept_free = Fraction(repr(policy.headroom))
     all_shares = math.fsum(shares)
     limits = []
-    for server, share in zip(active, shares):
+    for server, share in zip(active, shares, strict=False):
         limit = total
         if server.capacity is not None:
             limit = min(limit, math.floor(server.capacity * (1 - kept_free) / unit))
         if policy.balance is not None and all_shares:
             # Rounded up: at balance 1 the whole demand must still fit.
-            limit = min(limit, math.ceil(Fraction(repr(policy.balance)) * Fraction(share) / Fraction(all_shares) * total))
+            limit = min(
+                limit, math.ceil(Fraction(repr(policy.balance)) * Fraction(share) / Fraction(all_shares) * total)
+            )
         limits.append(limit)
     return limits
 
@@ -546,14 +571,18 @@ def _add(problem: Problem, demand: Demand, number: dict[str, int], names: list[s
         _merge(demand.free, weight, names)
         return
     split: defaultdict[str | None, list[str]] = defaultdict(list)
-    for name, server in zip(names, map(problem.previous.get, names)):
+    for name, server in zip(names, map(problem.previous.get, names), strict=False):
         split[server].append(name)
     for server, part in split.items():
         index = None if server is None else number.get(server)
-        if index is None or not (demand.reach is None or index in demand.reach):
+        if index is None or not _may_stay(problem, demand.reach, index, weight):
             _merge(demand.free, weight, part)
         else:
             _merge(demand.stays.setdefault(index, {}), weight, part)
+
+
+def _may_stay(problem: Problem, reach: frozenset[int] | None, proxy: int, weight: int) -> bool:
+    return (reach is None or proxy in reach) and weight <= problem.limits[proxy]
 
 
 def _merge(runs: Runs, weight: int, names: list[str]) -> None:
@@ -582,15 +611,13 @@ def _add_spread_group(
         problem.group_of[name] = group
     for key, names in sorted(together.items(), key=lambda item: (-item[0][3], min(item[1]))):
         site, reach, backup_reach, weight = key
-        demand = _class(
-            classes, ("spread", len(names), *key), site, (reach, backup_reach), restriction_of[key]
-        )
+        demand = _class(classes, ("spread", len(names), *key), site, (reach, backup_reach), restriction_of[key])
         demand.siblings = len(names)
         demand.groups += 1
         demand.weight += weight * len(names)
         for name in sorted(names):
             index = number.get(problem.previous.get(name, ""))
-            if index is None or index in taken or not (reach is None or index in reach):
+            if index is None or index in taken or not _may_stay(problem, reach, index, weight):
                 if index in taken:
                     problem.crowded.add(name)
                 demand.free.setdefault(weight, []).append(name)

@@ -12,23 +12,28 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import List, Tuple
+from heapq import heapify, heapreplace
 
 from ansible_collections.distributed.tiers.plugins.module_utils.allocation_flow import Flow, Transport, fill, solve
 from ansible_collections.distributed.tiers.plugins.module_utils.allocation_model import (
-    MICROSECONDS,
     Demand,
     Problem,
     Runs,
 )
 
-Piece = Tuple[int, List[str]]  # weight, names
+Piece = tuple[int, list[str]]  # weight, names
+HEAVIEST = 10**18  # more than any client weighs: one unit more left out is worse than which units are
+ROUNDS = 20  # of levelling; each brings the loads of a site closer together
 
 
 class Hubs:
-    """The proxies as the classes see them, with what each pair costs."""
+    """The proxies as the classes see them, with what each pair costs.
 
-    def __init__(self, problem: Problem, reaches: Iterable[frozenset[int] | None], alone: set[int]) -> None:
+    Costs are microseconds times ``scale``, which is more than a path has nodes. So there is room below a latency for
+    breaking ties, and one latency range times the scale never outweighs a move, or a client left out.
+    """
+
+    def __init__(self, problem: Problem, reaches: Iterable[frozenset[int] | None], alone: Iterable[int] = ()) -> None:
         """``alone``: proxies that need a hub of their own, because who stays there is limited by itself."""
         self._problem = problem
         distinct = sorted({reach for reach in reaches if reach is not None}, key=sorted)
@@ -36,30 +41,35 @@ class Hubs:
         for number, reach in enumerate(distinct):
             for proxy in reach:
                 signature[proxy].append(number)
+        apart = set(alone)
         together: defaultdict[tuple[str, tuple[int, ...], int], list[int]] = defaultdict(list)
         for proxy, server in enumerate(problem.active):
-            together[server.site, tuple(signature[proxy]), proxy if proxy in alone else -1].append(proxy)
+            together[server.site, tuple(signature[proxy]), proxy if proxy in apart else -1].append(proxy)
         self.members = sorted(together.values(), key=lambda members: (problem.active[members[0]].site, members))
         self.sites = [problem.active[members[0]].site for members in self.members]
         self.of_proxy = [0] * len(problem.active)
+        self.at_site: defaultdict[str, list[int]] = defaultdict(list)
         for hub, members in enumerate(self.members):
+            self.at_site[self.sites[hub]].append(hub)
             for proxy in members:
                 self.of_proxy[proxy] = hub
+        self.scale = len(problem.demands) + len(self.members) + 3
         self._costs: dict[str, list[int]] = {}
         self._rows: dict[tuple[str, frozenset[int] | None], list[tuple[int, int]]] = {}
+        self.farthest = max((max(self.costs(demand.site), default=0) for demand in problem.demands), default=0)
 
     def __len__(self) -> int:
         return len(self.members)
 
     def costs(self, site: str) -> list[int]:
-        """Microseconds from a site to every hub."""
+        """From a site to every hub."""
         if site not in self._costs:
-            between = {other: self._problem.latency.between(site, other) for other in dict.fromkeys(self.sites)}
+            between = {other: self._problem.latency.between(site, other) * self.scale for other in self.at_site}
             self._costs[site] = [between[other] for other in self.sites]
         return self._costs[site]
 
     def row(self, site: str, reach: frozenset[int] | None) -> list[tuple[int, int]]:
-        """(microseconds, hub), nearest first, of the hubs a class may use."""
+        """(cost, hub), nearest first, of the hubs a class may use."""
         key = (site, reach)
         if key not in self._rows:
             if reach is None:
@@ -68,52 +78,37 @@ class Hubs:
                 self._rows[key] = [pair for pair in self.row(site, None) if self.members[pair[1]][0] in reach]
         return self._rows[key]
 
+    def rooms(self, limits: list[int]) -> list[int]:
+        return [sum(limits[proxy] for proxy in members) for members in self.members]
+
 
 @dataclass
 class Solved:
     """A flow together with what it proves: nothing that keeps the rules leaves less or costs less."""
 
     flow: Flow
+    stay: list[dict[int, int]]  # class -> hub -> units that are there
+    most: dict[int, list[int]]  # spread class -> hub -> most units
     unplaced: int  # units
+    squares: int  # units x weight of the clients they belong to
     latency: int  # units x microseconds
     moved: int  # units moved without need
 
 
-def solve_classes(problem: Problem, hubs: Hubs, move_cost: int | None) -> Solved:
+def solve_classes(problem: Problem, hubs: Hubs, move_cost: int | None, rooms: list[int]) -> Solved:
     """The splittable optimum. ``move_cost`` in microseconds; None: as few moves as possible, latency second."""
     demands = problem.demands
-    nodes = len(demands) + len(hubs) + 3
-    costs: dict[str, list[int]] = {}
-    rows: dict[tuple[str, frozenset[int] | None], list[tuple[int, int]]] = {}
-    # Every latency is multiplied by more than a path has nodes: then one unit more breaks ties (for staying),
-    # and one level up, a whole latency range times that never outweighs a move or a client left out.
-    for demand in demands:
-        costs.setdefault(demand.site, [cost * nodes for cost in hubs.costs(demand.site)])
-        key = (demand.site, demand.reach)
-        if key not in rows:
-            rows[key] = [(cost * nodes, hub) for cost, hub in hubs.row(*key)]
-    farthest = max((max(row, default=0) for row in costs.values()), default=0)
-    credit = (farthest + 1) * nodes if move_cost is None else move_cost * nodes + 1
-    stay = []
-    most = {}
-    for number, demand in enumerate(demands):
-        at_hub: defaultdict[int, int] = defaultdict(int)
-        for proxy in sorted(demand.stays):
-            at_hub[hubs.of_proxy[proxy]] += weight_of(demand.stays[proxy])
-        stay.append(dict(at_hub))
-        if demand.siblings:
-            each = demand.weight // (demand.siblings * demand.groups)
-            most[number] = [
-                sum(min(demand.groups, problem.limits[proxy] // each) * each for proxy in members)
-                for members in hubs.members
-            ]
+    # One unit more than the moves cost: where staying and moving are equal, who is there stays.
+    credit = (hubs.farthest + 1 if move_cost is None else move_cost) * hubs.scale + 1
+    stay = [_stays_at(hubs, demand) for demand in demands]
+    most = {number: _most(problem, hubs, demand) for number, demand in enumerate(demands) if demand.siblings}
     flow = solve(
         Transport(
             supply=[demand.weight for demand in demands],
-            room=[sum(problem.limits[proxy] for proxy in members) for members in hubs.members],
-            rows=[rows[demand.site, demand.reach] for demand in demands],
-            costs=[costs[demand.site] for demand in demands],
-            outside=(farthest + credit + 1) * nodes,
+            room=rooms,
+            rows=[hubs.row(demand.site, demand.reach) for demand in demands],
+            costs=[hubs.costs(demand.site) for demand in demands],
+            outside=[_left_out(demand, (hubs.farthest + credit + 1) * hubs.scale) for demand in demands],
             credit=credit,
             stay=stay,
             most=most,
@@ -122,12 +117,46 @@ def solve_classes(problem: Problem, hubs: Hubs, move_cost: int | None) -> Solved
     latency = 0
     moved = -sum(excess(problem).values())
     for number, demand in enumerate(demands):
-        row = hubs.costs(demand.site)
-        latency += sum(units * row[hub] for hub, units in flow.by_class[number].items())
-        moved += sum(max(0, units - flow.by_class[number].get(hub, 0)) for hub, units in stay[number].items())
-    solved = Solved(flow, sum(flow.outside), latency, moved)
-    _even_hubs(problem, hubs, flow, stay, most)
-    return solved
+        costs, units = hubs.costs(demand.site), flow.by_class[number]
+        latency += sum(amount * costs[hub] for hub, amount in units.items())
+        moved += sum(max(0, amount - units.get(hub, 0)) for hub, amount in stay[number].items())
+    squares = sum(_squares(demand, flow.outside[number]) for number, demand in enumerate(demands))
+    return Solved(flow, stay, most, sum(flow.outside), squares, latency // hubs.scale, moved)
+
+
+def _left_out(demand: Demand, dear: int) -> list[tuple[int, int]]:
+    """(cost, units) of leaving clients out: the light first, as the heavy are dearer a unit."""
+    return [(dear * (HEAVIEST + weight), units) for weight, units in _units_by_weight(demand)]
+
+
+def _squares(demand: Demand, outside: int) -> int:
+    squares = 0
+    for weight, units in _units_by_weight(demand) if outside else ():
+        squares += weight * min(units, outside)
+        outside -= min(units, outside)
+    return squares
+
+
+def _units_by_weight(demand: Demand) -> list[tuple[int, int]]:
+    units: defaultdict[int, int] = defaultdict(int)
+    for weight, names in demand.runs():
+        units[weight] += weight * len(names)
+    return sorted(units.items())
+
+
+def _stays_at(hubs: Hubs, demand: Demand) -> dict[int, int]:
+    at_hub: defaultdict[int, int] = defaultdict(int)
+    for proxy in sorted(demand.stays):
+        at_hub[hubs.of_proxy[proxy]] += weight_of(demand.stays[proxy])
+    return dict(at_hub)
+
+
+def _most(problem: Problem, hubs: Hubs, demand: Demand) -> list[int]:
+    """A proxy takes at most one member of a spread group."""
+    each = demand.weight // (demand.siblings * demand.groups)
+    return [
+        sum(min(demand.groups, problem.limits[proxy] // each) * each for proxy in members) for members in hubs.members
+    ]
 
 
 def weight_of(runs: Runs) -> int:
@@ -143,43 +172,41 @@ def excess(problem: Problem) -> dict[int, int]:
     return {proxy: load - problem.limits[proxy] for proxy, load in held.items() if load > problem.limits[proxy]}
 
 
-def _even_hubs(
-    problem: Problem, hubs: Hubs, flow: Flow, stay: list[dict[int, int]], most: dict[int, list[int]]
-) -> None:
+def even_hubs(problem: Problem, hubs: Hubs, solved: Solved) -> None:
     """Level the hubs of each site that restrictions keep apart, class by class, at no cost in latency or moves."""
-    siblings: defaultdict[str, list[int]] = defaultdict(list)
-    for hub, site in enumerate(hubs.sites):
-        siblings[site].append(hub)
-    split = {hub for group in siblings.values() if len(group) > 1 for hub in group}
+    split = {hub for group in hubs.at_site.values() if len(group) > 1 for hub in group}
     if not split:
         return
-    load = [0] * len(hubs)
-    for units in flow.by_class:
+    load: defaultdict[int, int] = defaultdict(int)
+    for units in solved.flow.by_class:
         for hub, amount in units.items():
             load[hub] += amount
-    limit = [sum(problem.limits[proxy] for proxy in members) for members in hubs.members]
-    share = [sum(problem.shares[proxy] for proxy in members) for members in hubs.members]
-    for _round in range(20):
+    limit = {hub: sum(problem.limits[proxy] for proxy in hubs.members[hub]) for hub in split}
+    share = {hub: sum(problem.shares[proxy] for proxy in hubs.members[hub]) for hub in split}
+    for _round in range(ROUNDS):
         changed = False
         for number, demand in enumerate(problem.demands):
-            units = flow.by_class[number]
+            units, stay = solved.flow.by_class[number], solved.stay[number]
             for site in sorted({hubs.sites[hub] for hub in units if hub in split}):
                 # Only who does not stay anywhere is moved about, and only between hubs open to the class.
                 bins = [
-                    hub for hub in siblings[site]
+                    hub for hub in hubs.at_site[site]
                     if (demand.reach is None or hubs.members[hub][0] in demand.reach)
-                    and units.get(hub, 0) >= stay[number].get(hub, 0)
+                    and units.get(hub, 0) >= stay.get(hub, 0)
                 ]  # fmt: skip
                 if len(bins) < 2:
                     continue
-                base = [stay[number].get(hub, 0) for hub in bins]
-                movable = [units.get(hub, 0) - kept for hub, kept in zip(bins, base)]
-                rooms = [limit[hub] - load[hub] + part for hub, part in zip(bins, movable)]
-                if number in most:
-                    rooms = [min(room, most[number][hub] - kept) for hub, room, kept in zip(bins, rooms, base)]
-                loads = [float(load[hub] - part) for hub, part in zip(bins, movable)]
+                base = [stay.get(hub, 0) for hub in bins]
+                movable = [units.get(hub, 0) - kept for hub, kept in zip(bins, base, strict=False)]
+                rooms = [limit[hub] - load[hub] + part for hub, part in zip(bins, movable, strict=False)]
+                if number in solved.most:
+                    rooms = [
+                        min(room, solved.most[number][hub] - kept)
+                        for hub, room, kept in zip(bins, rooms, base, strict=False)
+                    ]
+                loads = [float(load[hub] - part) for hub, part in zip(bins, movable, strict=False)]
                 poured = fill(sum(movable), rooms, loads, [share[hub] for hub in bins])
-                for hub, kept, before, after in zip(bins, base, movable, poured):
+                for hub, kept, before, after in zip(bins, base, movable, poured, strict=False):
                     if before != after:
                         changed = True
                         load[hub] += after - before
@@ -197,16 +224,30 @@ class Placement:
         self.problem = problem
         self.hubs = hubs
         self.load = [0] * len(problem.active)
-        self.kept: list[dict[int, Runs]] = [{} for _proxy in problem.active]
-        self.new: list[list[tuple[int, int, list[str]]]] = [[] for _proxy in problem.active]
+        self.kept: defaultdict[int, dict[int, Runs]] = defaultdict(dict)
+        self.new: defaultdict[int, list[tuple[int, int, list[str]]]] = defaultdict(list)
         self.out: list[tuple[int, int, list[str]]] = []
         self.taken: defaultdict[str, set[int]] = defaultdict(set)  # spread group -> its proxies
+
+    def pieces(self, proxy: int) -> list[tuple[int, int, list[str]]]:
+        """Class, weight and names of everyone on a proxy."""
+        kept = self.kept.get(proxy, {})
+        stayed = [(number, weight, names) for number, runs in kept.items() for weight, names in runs.items()]
+        return stayed + self.new.get(proxy, [])
 
     def room(self, proxy: int) -> int:
         return self.problem.limits[proxy] - self.load[proxy]
 
+    def stay(self, proxy: int, number: int, weight: int, names: list[str]) -> None:
+        runs = self.kept[proxy].setdefault(number, {})
+        runs[weight] = sorted(runs[weight] + names) if weight in runs else names
+        self._count(proxy, number, weight, names)
+
     def put(self, proxy: int, number: int, weight: int, names: list[str]) -> None:
         self.new[proxy].append((number, weight, names))
+        self._count(proxy, number, weight, names)
+
+    def _count(self, proxy: int, number: int, weight: int, names: list[str]) -> None:
         self.load[proxy] += weight * len(names)
         if self.problem.demands[number].siblings:
             for name in names:
@@ -223,27 +264,32 @@ def hand_out(problem: Problem, hubs: Hubs, flow: Flow) -> Placement:
     arriving: defaultdict[int, list[tuple[int, int, list[str]]]] = defaultdict(list)  # hub -> class, weight, names
     spread: list[tuple[int, Runs, dict[int, int]]] = []
     for number, demand in enumerate(problem.demands):
-        free, wanted = _keep(placement, number, demand, flow.by_class[number])
+        free, wanted = _keep(placement, number, demand, flow.by_class[number], flow.outside[number] > 0)
         if not free:
             continue
         if demand.siblings:
             spread.append((number, free, wanted))
             continue
         bins = sorted(wanted)
-        poured, rest = pour(sorted(free.items(), reverse=True), [wanted[hub] for hub in bins])
-        for hub, runs in zip(bins, poured):
-            arriving[hub] += [(number, weight, names) for weight, names in runs]
+        poured, rest = pour(sorted(free.items(), reverse=True), [wanted[hub] for hub in bins], whole=True)
+        for hub, part in zip(bins, poured, strict=False):
+            arriving[hub] += [(number, weight, names) for weight, names in part]
         loose += [(number, weight, names) for weight, names in rest]
     for number, free, wanted in spread:
         _place_spread(placement, number, free, wanted, loose)
     for hub in sorted(arriving):
         loose += _arrive(placement, hub, arriving[hub])
-    _insert(placement, loose)
-    return placement
+    placement.out = loose
+    return insert(placement)
 
 
-def _keep(placement: Placement, number: int, demand: Demand, flow: dict[int, int]) -> tuple[Runs, dict[int, int]]:
-    """Let stay who may. Returns who needs a place, and how much of the class each hub still wants."""
+def _keep(
+    placement: Placement, number: int, demand: Demand, flow: dict[int, int], light: bool
+) -> tuple[Runs, dict[int, int]]:
+    """Let stay who may. Returns who needs a place, and how much of the class each hub still wants.
+
+    ``light``: some of the class will be left out, and that should not be the heavy ones.
+    """
     problem, hubs = placement.problem, placement.hubs
     free = {weight: list(names) for weight, names in demand.free.items()} if demand.stays else demand.free
     wanted = dict(flow)
@@ -258,10 +304,10 @@ def _keep(placement: Placement, number: int, demand: Demand, flow: dict[int, int
             # The fullest proxies of the hub give first: pouring into the negative of their loads.
             loads = [-float(placement.load[proxy]) for proxy in members]
             leave = fill(-wanted[hub], held, loads, [problem.shares[proxy] for proxy in members])
-        for proxy, amount in zip(members, leave):
+        for proxy, amount in zip(members, leave, strict=False):
             runs = demand.stays[proxy]
             if amount:
-                runs, gone = _take(runs, amount)
+                runs, gone = _take(runs, amount, light=light)
                 placement.load[proxy] -= weight_of(gone)
                 for weight, names in gone.items():
                     free[weight] = sorted(free.get(weight, []) + names)
@@ -273,11 +319,11 @@ def _keep(placement: Placement, number: int, demand: Demand, flow: dict[int, int
     return free, {hub: amount for hub, amount in wanted.items() if amount > 0}
 
 
-def _take(runs: Runs, amount: int) -> tuple[Runs, Runs]:
-    """Take at least an amount out of runs: the heavy first, so that few move, the last of them by name."""
+def _take(runs: Runs, amount: int, light: bool) -> tuple[Runs, Runs]:
+    """Take at least an amount out of runs, last names first: the heavy, so that few move, or the light."""
     left: Runs = {}
     gone: Runs = {}
-    for weight in sorted(runs, reverse=True):
+    for weight in sorted(runs, reverse=not light):
         names = runs[weight]
         count = min(len(names), amount // weight)
         amount -= count * weight
@@ -289,31 +335,39 @@ def _take(runs: Runs, amount: int) -> tuple[Runs, Runs]:
     return {w: names for w, names in left.items() if names}, {w: names for w, names in gone.items() if names}
 
 
-def pour(runs: list[Piece], quotas: list[int]) -> tuple[list[list[Piece]], list[Piece]]:
+def pour(runs: list[Piece], quotas: list[int], whole: bool = False) -> tuple[list[list[Piece]], list[Piece]]:
     """Deal runs (heaviest first) into bins of given quotas, and return what did not fit.
 
     All but the lightest run are dealt in proportion, so that every bin gets the same mix of light and heavy; the
-    lightest then fills each bin to the brim.
+    lightest then fills each bin to the brim. ``whole``: quotas together are meant to be used up, and a client too
+    heavy for what each has left goes to the one with most; lighter ones make room later.
     """
     left = list(quotas)
     bins: list[list[Piece]] = [[] for _quota in quotas]
     rest: list[Piece] = []
     for position, (weight, names) in enumerate(runs):
-        start = 0
         if position < len(runs) - 1:
-            whole = sum(left)
-            counts = [min(room // weight, len(names) * room // whole) if whole else 0 for room in left]
-            missing = len(names) - sum(counts)
-            while missing:
-                index = max(range(len(left)), key=lambda i: (left[i] - counts[i] * weight, -i), default=-1)
-                if index < 0 or left[index] - counts[index] * weight < weight:
-                    break
+            together = sum(room for room in left if room > 0)
+            counts = [min(room // weight, len(names) * room // together) if room > 0 else 0 for room in left]
+        else:
+            counts, wanted = [], len(names)
+            for room in left:
+                counts.append(min(max(0, room // weight), wanted))
+                wanted -= counts[-1]
+        missing = len(names) - sum(counts)
+        if missing:
+            over = [room - count * weight for room, count in zip(left, counts, strict=False)]
+            heap = [(-room, index) for index, room in enumerate(over)]
+            heapify(heap)
+            together = sum(over)
+            while missing and heap and (-heap[0][0] >= weight or (whole and together >= weight)):
+                room, index = heap[0]
+                heapreplace(heap, (room + weight, index))
+                together -= weight
                 counts[index] += 1
                 missing -= 1
-        else:
-            counts = [room // weight for room in left]
+        start = 0
         for index, count in enumerate(counts):
-            count = min(count, len(names) - start)
             if count:
                 bins[index].append((weight, names[start : start + count]))
                 left[index] -= count * weight
@@ -336,7 +390,7 @@ def _arrive(placement: Placement, hub: int, runs: list[tuple[int, int, list[str]
             amount = sum(weight * len(names) for weight, names in pieces)
             rooms = fill(amount, rooms, loads, [problem.shares[proxy] for proxy in members])
         left_owner, left_pieces = [], []
-        for number, (weight, names) in zip(owner, pieces):
+        for number, (weight, names) in zip(owner, pieces, strict=False):
             lightest = weight == pieces[-1][0]
             poured, rest = pour([(weight, names)] if lightest else [(weight, names), (1, [])], rooms)
             for index, part in enumerate(poured):
@@ -348,7 +402,7 @@ def _arrive(placement: Placement, hub: int, runs: list[tuple[int, int, list[str]
         owner, pieces = left_owner, left_pieces
         if not pieces:
             break
-    return [(number, weight, names) for number, (weight, names) in zip(owner, pieces)]
+    return [(number, weight, names) for number, (weight, names) in zip(owner, pieces, strict=False)]
 
 
 def _place_spread(
@@ -364,23 +418,24 @@ def _place_spread(
             rooms = [max(0, min(placement.room(proxy) // weight, groups)) for proxy in members]
             loads = [placement.load[proxy] / weight for proxy in members]
             shares = [problem.shares[proxy] for proxy in members]
-            quota.update(zip(members, fill(wanted[hub] // weight, rooms, loads, shares)))
+            quota.update(zip(members, fill(wanted[hub] // weight, rooms, loads, shares), strict=False))
         together: defaultdict[str, list[str]] = defaultdict(list)
         for name in sorted(names):
             together[problem.group_of[name]].append(name)
         for group, some in sorted(together.items()):
             open_to = sorted((-left, proxy) for proxy, left in quota.items() if left > 0)
             choices = [proxy for _left, proxy in open_to if proxy not in placement.taken[group]][: len(some)]
-            for name, proxy in zip(some, choices):
+            for name, proxy in zip(some, choices, strict=False):
                 quota[proxy] -= 1
                 placement.put(proxy, number, weight, [name])
             if len(some) > len(choices):
                 loose.append((number, weight, some[len(choices) :]))
 
 
-def _insert(placement: Placement, loose: list[tuple[int, int, list[str]]]) -> None:
-    """Put what is left over, the heaviest first, into the nearest proxy with room, or tell that there is none."""
+def insert(placement: Placement) -> Placement:
+    """Put who is left out, the heaviest first, into the nearest proxy with room, as far as there is one."""
     problem, hubs = placement.problem, placement.hubs
+    loose, placement.out = placement.out, []
     for number, weight, names in sorted(loose, key=lambda run: (-run[1], run[0], run[2])):
         demand = problem.demands[number]
         names = _back_home(placement, number, weight, names)
@@ -394,11 +449,14 @@ def _insert(placement: Placement, loose: list[tuple[int, int, list[str]]]) -> No
                 if not open_to:
                     break
                 proxy = min(open_to, key=lambda p: (placement.load[p] / (problem.shares[p] or 1e-9), p))
-                count = 1 if demand.siblings else max(1, min(len(names), placement.room(proxy) // weight // len(open_to)))
+                count = (
+                    1 if demand.siblings else max(1, min(len(names), placement.room(proxy) // weight // len(open_to)))
+                )
                 placement.put(proxy, number, weight, names[:count])
                 names = names[count:]
         if names:
             placement.out.append((number, weight, names))
+    return placement
 
 
 def _back_home(placement: Placement, number: int, weight: int, names: list[str]) -> list[str]:
@@ -413,11 +471,7 @@ def _back_home(placement: Placement, number: int, weight: int, names: list[str])
                 and placement.room(proxy) >= weight
                 and not (problem.demands[number].siblings and proxy in placement.taken[problem.group_of[name]])
             ):
-                kept = placement.kept[proxy][number]
-                kept[weight] = sorted([*kept.get(weight, []), name])
-                placement.load[proxy] += weight
-                if problem.demands[number].siblings:
-                    placement.taken[problem.group_of[name]].add(proxy)
+                placement.stay(proxy, number, weight, [name])
                 break
         else:
             others.append(name)
@@ -428,13 +482,10 @@ def latency_cost(placement: Placement) -> int:
     """Units x microseconds of everyone placed."""
     problem, hubs = placement.problem, placement.hubs
     cost = 0
-    for proxy in range(len(problem.active)):
-        hub = hubs.of_proxy[proxy]
-        for number, runs in placement.kept[proxy].items():
-            cost += weight_of(runs) * hubs.costs(problem.demands[number].site)[hub]
-        for number, weight, names in placement.new[proxy]:
+    for proxy, hub in enumerate(hubs.of_proxy):
+        for number, weight, names in placement.pieces(proxy):
             cost += weight * len(names) * hubs.costs(problem.demands[number].site)[hub]
-    return cost
+    return cost // hubs.scale
 
 
 def moved_weight(placement: Placement) -> int:
@@ -442,11 +493,6 @@ def moved_weight(placement: Placement) -> int:
     left: defaultdict[int, int] = defaultdict(int)
     for number, demand in enumerate(placement.problem.demands):
         for proxy, runs in demand.stays.items():
-            left[proxy] += weight_of(runs) - weight_of(placement.kept[proxy].get(number, {}))
+            left[proxy] += weight_of(runs) - weight_of(placement.kept.get(proxy, {}).get(number, {}))
     over = excess(placement.problem)
     return sum(max(0, units - over.get(proxy, 0)) for proxy, units in left.items())
-
-
-def milliseconds(cost: int, unit: int) -> float:
-    return cost * unit / MICROSECONDS
-

@@ -161,7 +161,7 @@ class _Reader:
             name = row.pop(name_at)
             client = shared.get(tuple(row))
             if client is None:
-                given = {column: value.strip() for column, value in zip(rest, row) if value.strip()}
+                given = {column: value.strip() for column, value in zip(rest, row, strict=False) if value.strip()}
                 client, wrong = _client(given, from_text=True)
                 if wrong:
                     for reason in wrong:
@@ -249,7 +249,6 @@ class _Pairs:
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         self.pairs = pairs
-
 
 
 def _client(given: Mapping[Any, Any], from_text: bool = False) -> tuple[dict[str, Any], list[str]]:

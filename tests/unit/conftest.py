@@ -1,12 +1,16 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Let Ansible's own loader find the collection, before any test imports it."""
+"""Let Ansible's own loader find the collection, before any test imports it; and let slow machines be slow."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from ansible.plugins.loader import init_plugin_loader
+from hypothesis import settings
 
 init_plugin_loader([str(Path(__file__).parents[2] / ".cache" / "collections")])
+
+settings.register_profile("collection", deadline=None)
+settings.load_profile("collection")

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 from ansible.errors import AnsibleError
-from templating import template
+
+from ansible_collections.distributed.tiers.tests.unit.plugins.filter.templating import template
 
 PROXIES = {"pp": {"site": "paris", "capacity": 5}, "pt": {"site": "tokyo", "capacity": "{{ places }}"}}
 VARIABLES = {

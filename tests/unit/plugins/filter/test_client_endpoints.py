@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 from ansible.errors import AnsibleError
-from templating import template
+
+from ansible_collections.distributed.tiers.tests.unit.plugins.filter.templating import template
 
 ALLOCATION: dict[str, Any] = {
     "proxies": {"pp": {"clients": ["a", "b"]}, "pt": {"clients": ["é,c"]}},

@@ -136,8 +136,8 @@ def placed(result: dict[str, Any]) -> dict[str, str]:
     return {client: name for name, entry in result["proxies"].items() for client in entry["clients"]}
 
 
-def objective(case: dict[str, Any], where: dict[str, str]) -> tuple[int, float]:
-    """(weight left out, cost): what the allocation must make least, in this order."""
+def objective(case: dict[str, Any], where: dict[str, str]) -> tuple[int, int, float]:
+    """(weight left out, its squares, cost): what the allocation must make least, in this order."""
     clients, previous = case["clients"], case.get("previous") or {}
     move_cost = (case.get("policy") or {}).get("move_cost", 20)
     cost: float = sum(
@@ -155,16 +155,19 @@ def objective(case: dict[str, Any], where: dict[str, str]) -> tuple[int, float]:
     for name in left:
         over = max(0, held[name] - limit[name])
         cost += move_cost * max(0, left[name] - over)
-    return sum(weight(client) for name, client in clients.items() if name not in where), cost
+    out = [weight(client) for name, client in clients.items() if name not in where]
+    return sum(out), sum(each * each for each in out), cost
 
 
 def stayers(case: dict[str, Any]) -> list[str]:
     """Clients whose proxy may go on serving them; of a spread group on one proxy only one may."""
     clients, previous = case["clients"], case.get("previous") or {}
+    limit = limits(case)
     result = []
     taken = set()
     for name in sorted(clients, key=lambda name: (-weight(clients[name]), name)):
-        if may_use(case, clients[name], previous.get(name, "")):
+        home = previous.get(name, "")
+        if may_use(case, clients[name], home) and weight(clients[name]) <= limit[home]:
             spot = (clients[name].get("spread"), previous[name])
             if spot[0] is None or spot not in taken:
                 taken.add(spot)
@@ -189,7 +192,7 @@ def broken(case: dict[str, Any], where: dict[str, str]) -> list[str]:
     return found
 
 
-def best(case: dict[str, Any]) -> tuple[int, float]:
+def best(case: dict[str, Any]) -> tuple[int, int, float]:
     """The best objective by trying every assignment."""
     names = sorted(case["clients"])
     choices = [
