@@ -166,6 +166,7 @@ def _time(change: str) -> float:
 
 def _alerts(plan: Mapping[str, Any], servers: Iterable[Mapping[str, Any]], seen: Mapping[str, Seen]) -> Iterable[str]:
     masters: list[str] = []
+    outdated: list[str] = []
     relays: dict[str, list[str]] = {}
     holders: dict[str, list[str]] = {}
     for server in servers:
@@ -176,7 +177,7 @@ def _alerts(plan: Mapping[str, Any], servers: Iterable[Mapping[str, Any]], seen:
         if one.recorded is None and one.up:
             yield f"{name}: nothing is recorded on it, it was not deployed to its end"
         elif one.recorded is not None and one.recorded.get("plan_digest") != plan["digest"]:
-            yield f"{name}: deployed from another plan; run deploy"
+            outdated.append(name)
         backup = seen.get(server["backup"])
         if backup and backup.asked and not backup.up and starts(plan["servers"][server["backup"]]):
             yield f"{name} is without a backup: {server['backup']} is down"
@@ -190,6 +191,8 @@ def _alerts(plan: Mapping[str, Any], servers: Iterable[Mapping[str, Any]], seen:
                 holders[server["virtual_address"]].append(name)
         if one.up and one.role and one.role != ROLES[server["serves_as"]]:
             yield f"{name} serves as {one.role}, planned is {ROLES[server['serves_as']]}"
+    if outdated:
+        yield f"deployed from another plan, run deploy: {', '.join(outdated)}"
     if len(relays) > 1:
         sides = "; ".join(f"{', '.join(names)} to {master}" for master, names in sorted(relays.items()))
         yield f"split brain: writes go to different masters: {sides}"

@@ -123,7 +123,7 @@ Change = Callable[[Answers, dict[str, Any]], Any]
             ),
             "m and mb each have writes that the other has not: they do not replicate, or not yet",
         ),
-        (lambda _a, r: r["x"].update(plan_digest="before"), "x: deployed from another plan; run deploy"),
+        (lambda _a, r: r["x"].update(plan_digest="before"), "deployed from another plan, run deploy: x"),
         (lambda _a, r: r.pop("x"), "x: nothing is recorded on it, it was not deployed to its end"),
     ],
 )
