@@ -24,7 +24,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.allocation_model
 )
 from ansible_collections.distributed.tiers.plugins.module_utils.allocation_place import Placement, latency_cost
 
-__all__ = ["AllocationError", "allocate"]
+__all__ = ["AllocationError", "allocate", "least_headroom"]
 
 
 def allocate(
@@ -46,6 +46,35 @@ def allocate(
     finally:
         if collecting:
             gc.enable()
+
+
+def least_headroom(
+    clients: Mapping[str, Mapping[str, Any]],
+    proxies: Mapping[str, Mapping[str, Any]],
+    latency: Mapping[str, Mapping[str, float]] | None,
+    policy: Mapping[str, Any] | None = None,
+) -> float | None:
+    """The smallest headroom, in whole percents, with which everyone is placed and every single loss fits.
+
+    None where no headroom does it. By bisection: each try is an allocation.
+    """
+
+    def survives(percent: int) -> bool:
+        result = allocate(clients, proxies, latency, policy={**(policy or {}), "headroom": percent / 100})
+        return not result["unplaced"] and all(entry["ok"] for entry in result["survives"].values())
+
+    if survives(0):
+        return 0.0
+    # More headroom than what is free leaves clients out, and then more of it never helps.
+    fails, holds = 0, 100
+    while holds - fails > 1:
+        middle = (fails + holds) // 2
+        result = allocate(clients, proxies, latency, policy={**(policy or {}), "headroom": middle / 100})
+        if result["unplaced"] or all(entry["ok"] for entry in result["survives"].values()):
+            holds = middle
+        else:
+            fails = middle
+    return holds / 100 if holds < 100 and survives(holds) else None
 
 
 def _allocate(

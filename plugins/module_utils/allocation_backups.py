@@ -60,7 +60,7 @@ class _Losses:
         self.move_cost = move_cost
         self.hubs = Hubs(problem, (demand.backup_reach for demand in problem.demands))
         self.spare = [
-            max(0, capacity - load) for capacity, load in zip(problem.capacities, placement.load, strict=False)
+            max(0, capacity - load) for capacity, load in zip(problem.capacities, placement.load, strict=True)
         ]
         self.rooms = self.hubs.rooms(self.spare)
         self.number = {server.name: index for index, server in enumerate(problem.active)}
@@ -78,15 +78,17 @@ class _Losses:
         solved = solve_classes(loss, self.hubs, self.move_cost, rooms)
         even_hubs(loss, self.hubs, solved)
         after = hand_out(loss, self.hubs, solved.flow)
-        if after.out:
+        left = sum(weight * len(names) for _class, weight, names in after.out)
+        if left > solved.unplaced:
             highest = self.hubs.farthest // self.hubs.scale + 1
             after = pack(loss, self.hubs, after, highest if self.move_cost is None else self.move_cost)
+            left = sum(weight * len(names) for _class, weight, names in after.out)
         backups = {}
         for index in sorted({*after.kept, *after.new}):
             parts = [names for _class, _weight, names in after.pieces(index)]
             if parts:
                 backups[loss.active[index].name] = sorted([name for names in parts for name in names])
-        return backups, sum(weight * len(names) for _class, weight, names in after.out)
+        return backups, left
 
     def _demands(self, proxy: int, spare: list[int]) -> list[Demand]:
         """The clients of a proxy by what matters for a backup: where they are and what they may use."""
@@ -114,7 +116,7 @@ class _Losses:
     ) -> None:
         """Who has a backup that still will do may keep it."""
         split: defaultdict[str | None, list[str]] = defaultdict(list)
-        for name, server in zip(names, map(self.problem.previous_backups.get, names), strict=False):
+        for name, server in zip(names, map(self.problem.previous_backups.get, names), strict=True):
             split[server].append(name)
         free = []
         for server, part in split.items():

@@ -168,7 +168,7 @@ def _is_unchanged(problem: Problem, previous: Any) -> bool:
     for demand in problem.demands:
         for proxy, runs in demand.stays.items():
             load[proxy] += sum(weight * len(names) for weight, names in runs.items())
-    return all(held <= limit for held, limit in zip(load, problem.limits, strict=False))
+    return all(held <= limit for held, limit in zip(load, problem.limits, strict=True))
 
 
 # --- reading -----------------------------------------------------------------------------------------------------
@@ -366,8 +366,8 @@ def _group_fast(clients: Mapping[str, Any], proxies: set[str]) -> dict[Key, list
     get = dict.get
     try:
         # Keys are made and looked up without a line of Python a client; what they hold is checked once a key.
-        keys = zip(map(get, values, repeat("site")), map(get, values, repeat("weight")), map(len, values), strict=False)
-        for name, key in zip(clients, keys, strict=False):
+        keys = zip(map(get, values, repeat("site")), map(get, values, repeat("weight")), map(len, values), strict=True)
+        for name, key in zip(clients, keys, strict=True):
             table[key].append(name)
     except TypeError as error:
         raise _Wrong from error
@@ -487,7 +487,7 @@ def _limits(policy: Policy, active: list[Proxy], shares: list[float], unit: int,
     kept_free = Fraction(repr(policy.headroom))
     all_shares = math.fsum(shares)
     limits = []
-    for server, share in zip(active, shares, strict=False):
+    for server, share in zip(active, shares, strict=True):
         limit = total
         if server.capacity is not None:
             limit = min(limit, math.floor(server.capacity * (1 - kept_free) / unit))
@@ -571,7 +571,7 @@ def _add(problem: Problem, demand: Demand, number: dict[str, int], names: list[s
         _merge(demand.free, weight, names)
         return
     split: defaultdict[str | None, list[str]] = defaultdict(list)
-    for name, server in zip(names, map(problem.previous.get, names), strict=False):
+    for name, server in zip(names, map(problem.previous.get, names), strict=True):
         split[server].append(name)
     for server, part in split.items():
         index = None if server is None else number.get(server)

@@ -79,7 +79,7 @@ class _Packing:
         self.taken: defaultdict[str, set[int]] = defaultdict(set)
         self.nodes = 0
         self.value = 0
-        for client, proxy in zip(self.clients, self.at, strict=False):
+        for client, proxy in zip(self.clients, self.at, strict=True):
             self.value += self._put(client, proxy)
 
     def _clients(self, placement: Placement) -> tuple[list[Client], list[int]]:
@@ -158,12 +158,12 @@ class _Packing:
         chosen = [self.clients[index] for index in some]
         old = [self.at[index] for index in some]
         total = self.value
-        for client, proxy in zip(chosen, old, strict=False):
+        for client, proxy in zip(chosen, old, strict=True):
             self._take(client, proxy)
         rest = 0
-        for client, proxy in zip(chosen, old, strict=False):
+        for client, proxy in zip(chosen, old, strict=True):
             rest += self._put(client, proxy)
-        for client, proxy in zip(chosen, old, strict=False):
+        for client, proxy in zip(chosen, old, strict=True):
             self._take(client, proxy)
         least = [0] * (len(chosen) + 1)
         weight = [0] * (len(chosen) + 1)
@@ -210,9 +210,9 @@ class _Packing:
             depth += 1
             if depth < len(chosen):
                 tries[depth] = picked[depth - 1] if chosen[depth].twin and some[depth] == some[depth - 1] + 1 else 0
-        for client, proxy in zip(chosen, best, strict=False):
+        for client, proxy in zip(chosen, best, strict=True):
             self._put(client, proxy)
-        for index, proxy in zip(some, best, strict=False):
+        for index, proxy in zip(some, best, strict=True):
             self.at[index] = proxy
         self.value = total - rest + best_value
         return self.nodes > 0
@@ -251,7 +251,10 @@ class _Packing:
 
     def _regret(self, index: int) -> int:
         client, proxy = self.clients[index], self.at[index]
-        return next(cost for cost, other in client.choices if other == proxy) - client.least
+        if proxy == NOWHERE:
+            return client.choices[-1][0]
+        demand = self.problem.demands[client.number]
+        return self.hubs.costs(demand.site)[self.hubs.of_proxy[proxy]] // self.hubs.scale * client.weight - client.least
 
     def level(self) -> None:
         """Even the load among proxies of one site, as far as it costs nothing."""
@@ -284,7 +287,7 @@ class _Packing:
         result = Placement(self.problem, self.hubs)
         kept: defaultdict[tuple[int, int, int], list[str]] = defaultdict(list)
         new: defaultdict[tuple[int, int, int], list[str]] = defaultdict(list)
-        for client, proxy in zip(self.clients, self.at, strict=False):
+        for client, proxy in zip(self.clients, self.at, strict=True):
             same = proxy == client.home != NOWHERE
             (kept if same else new)[proxy, client.number, client.weight].append(client.name)
         for (proxy, number, weight), names in kept.items():

@@ -197,16 +197,14 @@ def even_hubs(problem: Problem, hubs: Hubs, solved: Solved) -> None:
                 if len(bins) < 2:
                     continue
                 base = [stay.get(hub, 0) for hub in bins]
-                movable = [units.get(hub, 0) - kept for hub, kept in zip(bins, base, strict=False)]
-                rooms = [limit[hub] - load[hub] + part for hub, part in zip(bins, movable, strict=False)]
+                movable = [units.get(hub, 0) - kept for hub, kept in zip(bins, base, strict=True)]
+                rooms = [limit[hub] - load[hub] + part for hub, part in zip(bins, movable, strict=True)]
                 if number in solved.most:
-                    rooms = [
-                        min(room, solved.most[number][hub] - kept)
-                        for hub, room, kept in zip(bins, rooms, base, strict=False)
-                    ]
-                loads = [float(load[hub] - part) for hub, part in zip(bins, movable, strict=False)]
+                    most = solved.most[number]
+                    rooms = [min(room, most[hub] - kept) for hub, room, kept in zip(bins, rooms, base, strict=True)]
+                loads = [float(load[hub] - part) for hub, part in zip(bins, movable, strict=True)]
                 poured = fill(sum(movable), rooms, loads, [share[hub] for hub in bins])
-                for hub, kept, before, after in zip(bins, base, movable, poured, strict=False):
+                for hub, kept, before, after in zip(bins, base, movable, poured, strict=True):
                     if before != after:
                         changed = True
                         load[hub] += after - before
@@ -272,7 +270,7 @@ def hand_out(problem: Problem, hubs: Hubs, flow: Flow) -> Placement:
             continue
         bins = sorted(wanted)
         poured, rest = pour(sorted(free.items(), reverse=True), [wanted[hub] for hub in bins], whole=True)
-        for hub, part in zip(bins, poured, strict=False):
+        for hub, part in zip(bins, poured, strict=True):
             arriving[hub] += [(number, weight, names) for weight, names in part]
         loose += [(number, weight, names) for weight, names in rest]
     for number, free, wanted in spread:
@@ -304,7 +302,7 @@ def _keep(
             # The fullest proxies of the hub give first: pouring into the negative of their loads.
             loads = [-float(placement.load[proxy]) for proxy in members]
             leave = fill(-wanted[hub], held, loads, [problem.shares[proxy] for proxy in members])
-        for proxy, amount in zip(members, leave, strict=False):
+        for proxy, amount in zip(members, leave, strict=True):
             runs = demand.stays[proxy]
             if amount:
                 runs, gone = _take(runs, amount, light=light)
@@ -356,7 +354,7 @@ def pour(runs: list[Piece], quotas: list[int], whole: bool = False) -> tuple[lis
                 wanted -= counts[-1]
         missing = len(names) - sum(counts)
         if missing:
-            over = [room - count * weight for room, count in zip(left, counts, strict=False)]
+            over = [room - count * weight for room, count in zip(left, counts, strict=True)]
             heap = [(-room, index) for index, room in enumerate(over)]
             heapify(heap)
             together = sum(over)
@@ -390,7 +388,7 @@ def _arrive(placement: Placement, hub: int, runs: list[tuple[int, int, list[str]
             amount = sum(weight * len(names) for weight, names in pieces)
             rooms = fill(amount, rooms, loads, [problem.shares[proxy] for proxy in members])
         left_owner, left_pieces = [], []
-        for number, (weight, names) in zip(owner, pieces, strict=False):
+        for number, (weight, names) in zip(owner, pieces, strict=True):
             lightest = weight == pieces[-1][0]
             poured, rest = pour([(weight, names)] if lightest else [(weight, names), (1, [])], rooms)
             for index, part in enumerate(poured):
@@ -402,7 +400,7 @@ def _arrive(placement: Placement, hub: int, runs: list[tuple[int, int, list[str]
         owner, pieces = left_owner, left_pieces
         if not pieces:
             break
-    return [(number, weight, names) for number, (weight, names) in zip(owner, pieces, strict=False)]
+    return [(number, weight, names) for number, (weight, names) in zip(owner, pieces, strict=True)]
 
 
 def _place_spread(
@@ -418,7 +416,7 @@ def _place_spread(
             rooms = [max(0, min(placement.room(proxy) // weight, groups)) for proxy in members]
             loads = [placement.load[proxy] / weight for proxy in members]
             shares = [problem.shares[proxy] for proxy in members]
-            quota.update(zip(members, fill(wanted[hub] // weight, rooms, loads, shares), strict=False))
+            quota.update(zip(members, fill(wanted[hub] // weight, rooms, loads, shares), strict=True))
         together: defaultdict[str, list[str]] = defaultdict(list)
         for name in sorted(names):
             together[problem.group_of[name]].append(name)

@@ -11,7 +11,12 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.distributed.tiers.plugins.module_utils.allocation import AllocationError, allocate
+from ansible_collections.distributed.tiers.plugins.module_utils.allocation import (
+    AllocationError,
+    allocate,
+    least_headroom,
+)
+from ansible_collections.distributed.tiers.plugins.module_utils.allocation_place import pour
 
 MATRIX = {"ams": {"ams": 1, "bru": 5, "cph": 30}, "bru": {"ams": 5, "bru": 1, "cph": 35}}
 
@@ -222,6 +227,42 @@ def test_what_does_not_survive_is_told() -> None:
         "p2": {"ok": False, "left_over_weight": 5},
     }
     assert len(result["backups"]["p1"]["p2"]) == 3
+
+
+def test_headroom_that_survives_every_single_loss() -> None:
+    """Ten of ams cannot go to cph, so bru must keep room for them: it holds no more than it has without them."""
+    clients = {**population(10, "ams", deny=["pc"]), **population(10, "bru")}
+    proxies = {"pa": proxy("ams", 20), "pb": proxy("bru", 15), "pc": proxy("cph", 40)}
+    matrix = {**MATRIX, "bru": {"ams": 5, "bru": 1, "cph": 35}}
+    assert not allocate(clients, proxies, matrix)["survives"]["pa"]["ok"]
+    needed = least_headroom(clients, proxies, matrix)
+    assert needed is not None
+    for headroom, fits in ((needed, True), (needed - 0.01, False)):
+        result = allocate(clients, proxies, matrix, policy={"headroom": headroom})
+        assert not result["unplaced"]
+        assert all(entry["ok"] for entry in result["survives"].values()) == fits
+    assert least_headroom(population(10, "ams"), {"pa": proxy("ams", 20)}, None) is None
+
+
+def test_pour_into_bins_that_are_overdrawn() -> None:
+    bins, rest = pour([(7, ["a"]), (5, ["b"]), (1, ["c", "d"])], [6, 7], whole=True)
+    assert sum(len(names) for part in bins for _weight, names in part) + sum(len(names) for _weight, names in rest) == 4
+    assert pour([(5, ["a"]), (1, ["b"])], [-3, 0], whole=True) == ([[], []], [(5, ["a"]), (1, ["b"])])
+
+
+def test_the_budget_goes_to_those_who_gain_most() -> None:
+    clients = {**population(10, "ams"), **population(10, "bru")}
+    proxies = {"pa": proxy("ams"), "pb": proxy("bru"), "pc": proxy("cph")}
+    previous = dict.fromkeys(clients, "pc")  # ams gains 29 ms, bru 34
+    moved: list[int] = []
+    for budget in (0, 4, 10, 13, 20):
+        result = allocate(clients, proxies, MATRIX, previous, policy={"move_budget": budget})
+        assert len(result["moves"]) == budget
+        assert sum(move["client"].startswith("bru") for move in result["moves"]) == min(budget, 10)
+        assert result["stats"]["held_back"] == (budget < 20)
+        moved.append(len(result["moves"]))
+    after = allocate(clients, proxies, MATRIX, previous, policy={"move_budget": 4})
+    assert len(allocate(clients, proxies, MATRIX, after, policy={"move_budget": 4})["moves"]) == 4
 
 
 def test_backups_stay_where_they_were() -> None:
