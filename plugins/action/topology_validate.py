@@ -49,10 +49,11 @@ class ActionModule(ActionBase):
         if outcome.plan is None:
             head = f"The inventory has {len(outcome.errors)} error(s); no host was touched."
             return result | {"failed": True, "msg": "\n".join([head, *(found.as_text() for found in outcome.findings)])}
+        losses = preview(topology, outcome.plan)
         result |= {
             "plan": outcome.plan,
-            "preview": preview(topology, outcome.plan),
-            "report": report(topology, outcome, diff=bool(self._task.diff)),
+            "preview": losses,
+            "report": report(topology, outcome, losses, diff=bool(self._task.diff)),
         }
         if self._task.diff:
             result["diff"] = [{"prepared": changes(topology, outcome.plan)}]

@@ -294,6 +294,7 @@ class _Planner:
             "capacity": server.capacity,
             "weight": server.weight,
             "version": server.version,
+            "replication": product.replication,
             "product": product.name,
             "product_role": product.role,
             "upstreams": [reach(upstream) for upstream in self.upstreams[server.name]],

@@ -47,34 +47,44 @@ def _candidates(plan: Plan) -> Iterator[tuple[str, str, list[str]]]:
 
 
 class _Scales:
-    """What is known of the whole system, gathered once for many losses."""
+    """What is known of the whole system, gathered once, so that each loss costs no more than what it touches."""
 
     def __init__(self, topology: Topology, plan: Plan) -> None:
         self.servers = plan["servers"]
-        self.backups = plan["allocation"]["backups"]
         weight = {name: int(client.get("weight") or 1) for name, client in demands(topology)}
         self.clients = {proxy: (len(s["clients"]), s["weight"]) for proxy, s in plan["allocation"]["proxies"].items()}
         # {proxy: {server its clients go to: (how many, their weight)}}
         self.flights = {
             proxy: {server: (len(names), sum(weight.get(name, 1) for name in names)) for server, names in at.items()}
-            for proxy, at in self.backups.items()
+            for proxy, at in plan["allocation"]["backups"].items()
         }
+        loads = ((self.percent(proxy, weight), proxy) for proxy, (_number, weight) in self.clients.items())
+        self.fullest = sorted(loads, reverse=True)
+        # A cold backup would have to be started first, so it counts for nothing here.
+        self.ready: dict[str, list[str]] = {}
+        for name, server in self.servers.items():
+            if server["state"] != "down" and server["redundancy"] != "cold":
+                self.ready.setdefault(server["serves_as"], []).append(name)
+        self.has_pool = any(server["serves_as"] == "distributor" for server in self.servers.values())
 
     def loss(self, kind: str, name: str, servers: Iterable[str]) -> Loss:
         dead = set(servers)
         moved: dict[str, int] = {}
-        load: dict[str, int] = {proxy: weight for proxy, (_number, weight) in self.clients.items() if proxy not in dead}
-        lost = lost_weight = moved_weight = 0
-        for proxy in dead & set(self.clients):
+        come: dict[str, int] = {}
+        lost = lost_weight = 0
+        for proxy in dead & self.clients.keys():
             number, weight = self.clients[proxy]
             for server, (fleeing, their_weight) in self.flights.get(proxy, {}).items():
                 if server not in dead:
                     moved[server] = moved.get(server, 0) + fleeing
-                    load[server] = load.get(server, 0) + their_weight
-                    moved_weight += their_weight
+                    come[server] = come.get(server, 0) + their_weight
                     number, weight = number - fleeing, weight - their_weight
             lost, lost_weight = lost + number, lost_weight + weight
-        fullest = max(((self.percent(server, weight), server) for server, weight in load.items()), default=(0, None))
+        loads = [
+            (self.percent(server, self.clients.get(server, (0, 0))[1] + more), server) for server, more in come.items()
+        ]
+        loads += next(([entry] for entry in self.fullest if entry[1] not in dead and entry[1] not in come), [])
+        percent, fullest = max(loads, default=(0, None))
         return {
             "kind": kind,
             "name": name,
@@ -82,11 +92,11 @@ class _Scales:
             "lost": lost,
             "lost_weight": lost_weight,
             "moved": dict(sorted(moved.items())),
-            "moved_weight": moved_weight,
-            "fullest": fullest[1],
-            "fullest_percent": fullest[0],
-            "writes": self.alive("master", dead),
-            "pool": self.pool(dead),
+            "moved_weight": sum(come.values()),
+            "fullest": fullest,
+            "fullest_percent": percent,
+            "writes": self.goes_on("master", dead),
+            "pool": self.goes_on("distributor", dead) and self.goes_on("parallel", dead) if self.has_pool else None,
         }
 
     def percent(self, server: str, weight: int) -> int:
@@ -95,18 +105,6 @@ class _Scales:
         capacity = self.servers[server]["capacity"] or (self.servers[primary]["capacity"] if primary else None)
         return round(100 * weight / capacity) if capacity else 0
 
-    def alive(self, work: str, dead: set[str]) -> bool:
-        """Whether somebody is left who does the work of a tier. A cold backup would have to be started first."""
-        return any(
-            server["serves_as"] == work
-            and name not in dead
-            and server["state"] != "down"
-            and server["redundancy"] != "cold"
-            for name, server in self.servers.items()
-        )
-
-    def pool(self, dead: set[str]) -> bool | None:
-        """Whether the pool goes on serving; None where there is no pool."""
-        if not any(server["serves_as"] == "distributor" for server in self.servers.values()):
-            return None
-        return self.alive("distributor", dead) and self.alive("parallel", dead)
+    def goes_on(self, work: str, dead: set[str]) -> bool:
+        """Whether somebody is left who does the work of a tier."""
+        return any(name not in dead for name in self.ready.get(work, ()))

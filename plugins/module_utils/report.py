@@ -24,11 +24,16 @@ LOSSES_SHOWN = 10
 GOES_ON = {True: "go on", False: "stop", None: None}
 
 
-def report(topology: Topology, outcome: Outcome, diff: bool = False) -> str:
+def report(topology: Topology, outcome: Outcome, previewed: list[Loss] | None = None, diff: bool = False) -> str:
     """Short tables: the servers, who serves how many clients, what moves, what a loss costs, and the findings."""
     parts = [headline(topology)]
     if (plan := outcome.plan) is not None:
-        parts += [servers(plan), shares(plan), moves(plan), losses(topology, plan)]
+        parts += [
+            servers(plan),
+            shares(plan),
+            moves(plan),
+            losses(preview(topology, plan) if previewed is None else previewed),
+        ]
         if diff:
             parts.append(changes(topology, plan))
     parts += [findings(outcome.findings), lowered(topology)]
@@ -135,9 +140,9 @@ def lowered(topology: Topology) -> str:
     return "\n".join(f"Rule {name} is off, because: {why}" for name, why in switched_off(topology))
 
 
-def losses(topology: Topology, plan: Plan) -> str:
+def losses(previewed: list[Loss]) -> str:
     """What the loss of one thing costs, where it costs anything."""
-    costly = [loss for loss in preview(topology, plan) if is_costly(loss)]
+    costly = [loss for loss in previewed if is_costly(loss)]
     if not costly:
         return "No loss of a single server, zone or site costs a client its server."
     rows = []

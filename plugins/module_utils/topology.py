@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from ansible_collections.distributed.tiers.plugins.module_utils import variables
@@ -86,7 +87,7 @@ class Client:
         return {"site": self.site, "weight": self.weight, **lists}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Topology:
     name: str = DEFAULT_NAME
     domain: str = DEFAULT_DOMAIN
@@ -108,14 +109,26 @@ class Topology:
     # What could not be read, by the rule that tells it.
     problems: tuple[Problem, ...] = ()
 
+    @cached_property
+    def _by_tier(self) -> dict[str, list[Server]]:
+        by_tier: dict[str, list[Server]] = {}
+        for server in self.servers.values():
+            by_tier.setdefault(server.tier, []).append(server)
+        return by_tier
+
+    @cached_property
+    def _backups(self) -> dict[str | None, Server]:
+        # The first by name, where there are several: another rule tells that.
+        return {server.primary: server for server in reversed(self.tier("backup"))}
+
     def tier(self, *tiers: str) -> list[Server]:
-        return [server for server in self.servers.values() if server.tier in tiers]
+        return [server for tier in tiers for server in self._by_tier.get(tier, ())]
 
     def hosts(self) -> list[Server | Client]:
         return [*self.servers.values(), *self.clients.values()]
 
     def backup_of(self, name: str) -> Server | None:
-        return next((server for server in self.tier("backup") if server.primary == name), None)
+        return self._backups.get(name)
 
     def serves_as(self, server: Server) -> str | None:
         """The tier whose work a server does: a backup does its primary's. None for a backup of nothing sensible."""

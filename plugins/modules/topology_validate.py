@@ -92,7 +92,7 @@ findings:
       message: It is in the zone of its primary m1 (rack-a).
       remedy: Put the backup into another zone, or correct tiers_zone.
 report:
-  description: The plan and the findings as a text for a person. On failure RV(ignore:msg) tells the findings.
+  description: The plan and the findings as a text for a person. On failure the message tells the findings.
   returned: when no finding is an error
   type: str
 preview:

@@ -30,11 +30,17 @@ PLAY = """
 """
 
 
-def run(tmp_path, inventory, *arguments, play=PLAY, extra=SECRETS):
+def run(tmp_path, inventory, *arguments, extra=None):
     """Run a play; returns its exit code and the result of its first task."""
     playbook = tmp_path / "play.yml"
-    playbook.write_text(play, encoding="utf-8")
-    command = [Path(sys.executable).with_name("ansible-playbook"), "-i", inventory, "-e", json.dumps(extra)]
+    playbook.write_text(PLAY, encoding="utf-8")
+    command = [
+        Path(sys.executable).with_name("ansible-playbook"),
+        "-i",
+        inventory,
+        "-e",
+        json.dumps(SECRETS if extra is None else extra),
+    ]
     done = subprocess.run(
         [*command, *arguments, playbook],
         env={
