@@ -124,7 +124,8 @@ sanity: venv ## ansible-test sanity. ARGS: for ansible-test
 importer: venv $(CACHE)/importer/.made ## Build the archive and import it as Galaxy does
 	@archive=$$(.ci/archive)
 	cd $(CACHE)/archive
-	PATH=$(CURDIR)/$(CACHE)/importer/bin:$$PATH ANSIBLE_CONFIG=/dev/null GALAXY_IMPORTER_CONFIG=$(CURDIR)/.ci/importer.cfg \
+	unset ANSIBLE_CONFIG
+	PATH=$(CURDIR)/$(CACHE)/importer/bin:$$PATH GALAXY_IMPORTER_CONFIG=$(CURDIR)/.ci/importer.cfg \
 	  python3 -m galaxy_importer.main "$$archive"
 
 .PHONY: install-test
