@@ -347,13 +347,12 @@ def _group(clients: Any, proxies: set[str], problems: list[str]) -> dict[Key, li
         problems.append(f"clients: must be a dictionary, not {type(clients).__name__}")
         return None
     try:
-        grouped = _group_fast(clients, proxies)
+        return _group_fast(clients, proxies)
     except _Wrong:
-        grouped = None
-    if grouped is None:
         found = list(_complaints(clients, proxies))
-        problems.extend(found)
-    return grouped
+        problems += found
+    # Nothing wrong after all: dictionaries of a kind that only show what they hold when asked politely.
+    return None if found else _group_fast({name: dict(client.items()) for name, client in clients.items()}, proxies)
 
 
 class _Wrong(Exception):
@@ -417,7 +416,7 @@ def _complaints(clients: Mapping[Any, Any], proxies: set[str]) -> Iterator[str]:
         where = f"client {name!r}"
         if not isinstance(name, str) or not name:
             yield f"{where}: a client's name must be a text that is not empty"
-        if not isinstance(client, dict):
+        if not isinstance(client, Mapping):
             yield f"{where}: must be a dictionary, not {type(client).__name__}"
             continue
         for complaint in _client_complaints(client, proxies):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -292,6 +293,11 @@ def test_digest_is_of_the_input_and_not_of_its_order() -> None:
 def test_a_million_clients_of_one_site_are_one_class() -> None:
     result = allocate({str(n): {"site": "ams"} for n in range(10**5)}, {"p": proxy("ams"), "q": proxy("ams")}, None)
     assert loads(result) == {"p": 50000, "q": 50000}
+
+
+def test_any_mapping_is_a_dictionary() -> None:
+    clients = MappingProxyType({"c": MappingProxyType({"site": "ams", "pin": "p"})})
+    assert loads(allocate(clients, MappingProxyType({"p": MappingProxyType({"site": "ams"})}), None)) == {"p": 1}
 
 
 BAD = [
