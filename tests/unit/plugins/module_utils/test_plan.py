@@ -101,9 +101,9 @@ def test_firewalls_open_for_planned_sources_only(plan):
     assert sources(servers["m2"]) == above | {"10.111.0.11/32"}
     assert sources(servers["p1"]) == {"10.111.0.31/32", "10.111.0.32/32"}
     # Clients of Tokyo never come to Paris. Those of central and Paris do.
-    paris = {"10.111.0.0/26", "10.111.0.64/26", "10.111.0.51/32", "10.111.0.115/32"}
+    paris = {"10.111.0.48/28", "10.111.0.112/28", "10.111.0.51/32", "10.111.0.115/32"}
     assert sources(servers["px-paris"]) == sources(servers["px-paris-b"]) == paris
-    assert sources(servers["px-tokyo"]) == {"10.111.0.128/26", "10.111.0.179/32"}
+    assert sources(servers["px-tokyo"]) == {"10.111.0.176/28", "10.111.0.179/32"}
 
 
 def test_every_edge_is_let_through_by_the_firewall_it_meets(plan):
