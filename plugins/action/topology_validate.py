@@ -15,7 +15,7 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.distributed.tiers.plugins.module_utils.plan import make_plan
-from ansible_collections.distributed.tiers.plugins.module_utils.preview import preview
+from ansible_collections.distributed.tiers.plugins.module_utils.preview import preview, preview_asked
 from ansible_collections.distributed.tiers.plugins.module_utils.report import changes, report
 from ansible_collections.distributed.tiers.plugins.plugin_utils.inventory import filled_in, read_inventory
 
@@ -53,6 +53,7 @@ class ActionModule(ActionBase):
         result |= {
             "plan": outcome.plan,
             "preview": losses,
+            "loss": preview_asked(topology, outcome.plan),
             "report": report(topology, outcome, losses, diff=bool(self._task.diff)),
         }
         if self._task.diff:

@@ -27,10 +27,16 @@ def severity(loss: Loss) -> tuple[Any, ...]:
     return -loss["lost_weight"], loss["writes"], loss["pool"] is not False, -loss["moved_weight"], loss["name"]
 
 
-def preview_of(topology: Topology, plan: Plan, servers: Iterable[str]) -> Loss:
-    """The loss of just these servers."""
+def preview_of(topology: Topology, plan: Plan, servers: Iterable[str], name: str = "") -> Loss:
+    """The loss of just these servers, all at once."""
     dead = sorted(set(servers))
-    return _Scales(topology, plan).loss("set", ", ".join(dead), dead)
+    return _Scales(topology, plan).loss("set", name or ", ".join(dead), dead)
+
+
+def preview_asked(topology: Topology, plan: Plan) -> Loss | None:
+    """The loss that `tiers_loss` asks for, if it does."""
+    servers = [name for selector in topology.loss for name in topology.selected(selector)]
+    return preview_of(topology, plan, servers, " and ".join(topology.loss)) if servers else None
 
 
 def _candidates(plan: Plan) -> Iterator[tuple[str, str, list[str]]]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from ansible_collections.distributed.tiers.plugins.module_utils.findings import ERROR, WARNING, Finding, enumerate_names
 from ansible_collections.distributed.tiers.plugins.module_utils.plan import Outcome, Plan
-from ansible_collections.distributed.tiers.plugins.module_utils.preview import Loss, preview
+from ansible_collections.distributed.tiers.plugins.module_utils.preview import Loss, preview, preview_asked
 from ansible_collections.distributed.tiers.plugins.module_utils.rules import switched_off
 from ansible_collections.distributed.tiers.plugins.module_utils.topology import Topology
 
@@ -21,6 +21,8 @@ ROWS_SHOWN = 40
 TIERS = ("master", "proxy", "parallel", "distributor", "backup")
 REASONS_SHOWN = 10
 LOSSES_SHOWN = 10
+LOSS_HEADS = ("IF THIS DIES", "CLIENTS LOST", "CLIENTS MOVED TO", "THEN FULLEST", "WRITES", "POOL")
+SERVERS_SHOWN = 4
 GOES_ON = {True: "go on", False: "stop", None: None}
 
 
@@ -33,6 +35,7 @@ def report(topology: Topology, outcome: Outcome, previewed: list[Loss] | None = 
             shares(plan),
             moves(plan),
             losses(preview(topology, plan) if previewed is None else previewed),
+            asked_loss(preview_asked(topology, plan)),
         ]
         if diff:
             parts.append(changes(topology, plan))
@@ -145,15 +148,45 @@ def losses(previewed: list[Loss]) -> str:
     costly = [loss for loss in previewed if is_costly(loss)]
     if not costly:
         return "No loss of a single server, zone or site costs a client its server."
-    rows = []
-    for loss in costly[:LOSSES_SHOWN]:
-        moved = ", ".join(f"{server} {number}" for server, number in loss["moved"].items())
-        fullest = f"{loss['fullest']} {loss['fullest_percent']} %" if loss["fullest_percent"] else None
-        what = f"{loss['kind']} {loss['name']}"
-        rows.append((what, loss["lost"], moved or None, fullest, GOES_ON[loss["writes"]], GOES_ON[loss["pool"]]))
-    text = table(("IF THIS DIES", "CLIENTS LOST", "CLIENTS MOVED TO", "THEN FULLEST", "WRITES", "POOL"), rows)
-    rest = len(costly) - len(rows)
-    return f"{text}\n{f'and {rest} milder ones. ' if rest else ''}Any other loss costs no client its server."
+    worst = costly[0]
+    text = table(LOSS_HEADS, (loss_row(f"{loss['kind']} {loss['name']}", loss) for loss in costly[:LOSSES_SHOWN]))
+    rest = len(costly) - LOSSES_SHOWN
+    milder = f"and {rest} milder ones. " if rest > 0 else ""
+    worst_case = f"Worst case: {worst['kind']} {worst['name']} dies, {consequence(worst)}."
+    return f"{worst_case}\n{text}\n{milder}Any other loss costs no client its server."
+
+
+def loss_row(what: str, loss: Loss) -> tuple[Any, ...]:
+    moved = [f"{server} {number}" for server, number in sorted(loss["moved"].items(), key=lambda to: (-to[1], to[0]))]
+    more = f" and {len(moved) - SERVERS_SHOWN} more" if len(moved) > SERVERS_SHOWN else ""
+    fullest = f"{loss['fullest']} {loss['fullest_percent']} %" if loss["fullest_percent"] else None
+    return (
+        what,
+        loss["lost"],
+        ", ".join(moved[:SERVERS_SHOWN]) + more or None,
+        fullest,
+        GOES_ON[loss["writes"]],
+        GOES_ON[loss["pool"]],
+    )
+
+
+def consequence(loss: Loss) -> str:
+    """A loss in a few words."""
+    lost, moved = loss["lost"], sum(loss["moved"].values())
+    parts = [f"{lost} {'client has' if lost == 1 else 'clients have'} no server until one is back"] if lost else []
+    parts += [f"{moved} {'client moves' if moved == 1 else 'clients move'}"] if moved else []
+    parts += ["no client loses its server"] if not parts else []
+    parts.append("writes go on" if loss["writes"] else "writes stop")
+    parts += ["the pool stops"] if loss["pool"] is False else []
+    return ", ".join(parts)
+
+
+def asked_loss(loss: Loss | None) -> str:
+    """The loss somebody asked for, whatever it costs."""
+    if loss is None:
+        return ""
+    of = "" if loss["servers"] == [loss["name"]] else f" ({enumerate_names(loss['servers'])})"
+    return f"As asked: {loss['name']} lost{of}, {consequence(loss)}.\n{table(LOSS_HEADS, [loss_row('as asked', loss)])}"
 
 
 def is_costly(loss: Loss) -> bool:

@@ -106,6 +106,8 @@ class Topology:
     networks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     policy: Mapping[str, float | None] = field(default_factory=dict)
     lowered: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    # The loss that was asked for, as selectors of servers.
+    loss: tuple[str, ...] = ()
     # What could not be read, by the rule that tells it.
     problems: tuple[Problem, ...] = ()
 
@@ -136,6 +138,19 @@ class Topology:
             return server.tier
         primary = self.servers.get(server.primary or "")
         return primary.tier if primary and primary.tier in TIERS else None
+
+    def selected(self, selector: str) -> list[str]:
+        """The servers a selector of a loss means: a name, `site:x`, `zone:x` or `zone:site/x`."""
+        kind, colon, place = selector.partition(":")
+        if not colon:
+            return [selector] if selector in self.servers else []
+        fits: dict[str, Callable[[Server], tuple[str | None, ...]]] = {
+            "server": lambda server: (server.name,),
+            "site": lambda server: (server.site,),
+            "zone": lambda server: (server.zone, f"{server.site}/{server.zone}"),
+        }
+        names = fits.get(kind, lambda _server: ())
+        return [server.name for server in self.servers.values() if place in names(server)]
 
     def product_of(self, host: Server | Client) -> Product | None:
         return self.products.get(host.product)
@@ -382,6 +397,7 @@ def read_topology(
         networks=reading.systemwide(hosts, "tiers_site_networks", {}),
         policy=reading.systemwide(hosts, "tiers_allocation", {}),
         lowered=reading.systemwide(hosts, "tiers_rules", {}),
+        loss=reading.systemwide(hosts, "tiers_loss", ()),
         problems=tuple(reading.problems),
     )
 

@@ -133,6 +133,13 @@ def ip_address(value: Any) -> str:
         raise BadValueError("is to be an IP address") from None
 
 
+def comma_separated(value: Any) -> tuple[str, ...]:
+    """Words in a list, or in one text with commas, as they are typed on a command line."""
+    if isinstance(value, str):
+        value = [part for part in value.split(",") if part.strip()]
+    return words(value)
+
+
 def mapping(value: Any, of: str) -> Mapping[Any, Any]:
     if not isinstance(value, Mapping):
         raise BadValueError(f"is to map {of}")
@@ -376,6 +383,16 @@ TABLE: tuple[Variable, ...] = (
         "`move_cost: 20`",
         "How clients are shared out. Keys: " + "; ".join(f"`{k}`: {v}" for k, v in POLICY.items()) + ".",
         policy,
+    ),
+    # What is asked of a run, most often as an extra variable.
+    Variable(
+        "tiers_loss",
+        "all",
+        "list",
+        "",
+        "A loss that the preview is to tell besides its own: a server's name, `site:x`, `zone:x` (or `zone:site/x`); "
+        "several are lost together. On a command line with commas.",
+        comma_separated,
     ),
     # What playbooks and roles use.
     Variable(

@@ -135,6 +135,10 @@ preview:
     pool:
       description: Whether the pool goes on serving; null without a pool.
       type: bool
+loss:
+  description: The loss that C(tiers_loss) asks for, as RV(preview[]) tells one; null if none is asked for.
+  returned: when no finding is an error
+  type: dict
 plan:
   description: Everything computed from the inventory.
   returned: when no finding is an error

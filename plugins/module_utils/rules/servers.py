@@ -238,6 +238,30 @@ def upstream_known(topology: Topology, _allocation: Allocation) -> Iterator[Prob
             yield Problem(server.name, "tiers_upstream", f"A {server.tier} funnels to nobody.")
 
 
+@rule(
+    "loss-known",
+    ERROR,
+    reason="A loss that hits no server looks harmless.",
+    remedy="Name servers of this inventory in tiers_loss, or site:x, or zone:x.",
+    fires="""
+        all:
+          vars: {tiers_loss: "px1,site:berln"}
+    """,
+    silent="""
+        all:
+          vars: {tiers_loss: "px1,site:berlin"}
+    """,
+)
+def loss_known(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    for selector in topology.loss:
+        if not topology.selected(selector):
+            places = {name for s in topology.servers.values() for name in (s.name, f"site:{s.site}", f"zone:{s.zone}")}
+            hint = did_you_mean(selector, places)
+            yield Problem(
+                None, "tiers_loss", f"'{selector}' is no server and no place of one{'; ' if hint else '.'}{hint}"
+            )
+
+
 def paths(topology: Topology) -> Mapping[str, tuple[str, ...]]:
     """The ways up, of everyone who has one."""
     below = [s for s in topology.servers.values() if topology.serves_as(s) in ("proxy", "parallel")]

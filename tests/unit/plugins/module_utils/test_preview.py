@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from ansible_collections.distributed.tiers.plugins.module_utils.plan import make_plan
-from ansible_collections.distributed.tiers.plugins.module_utils.preview import preview, preview_of
+from ansible_collections.distributed.tiers.plugins.module_utils.preview import preview, preview_asked, preview_of
+from ansible_collections.distributed.tiers.plugins.module_utils.report import loss_row, report
 
 CLIENTS = "all: {vars: {tiers_clients: [{name: a, site: berlin, weight: 3}, {name: b, site: berlin, weight: 2}]}}"
 BACKUP = "backup: {hosts: {px1-b: {ansible_host: 192.0.2.19, tiers_backup_of: px1, tiers_zone: rack-c}}}"
@@ -70,3 +73,40 @@ def test_load_is_told_in_percent_of_capacity(previewed):
 def test_without_a_pool_nothing_is_said_about_it(previewed):
     _topology, _plan, losses = previewed("{parallel: !remove , distributor: !remove , backup: {hosts: {d2: !remove }}}")
     assert losses["server", "m1"]["pool"] is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "servers"),
+    [
+        ("px1", ["px1"]),
+        ("px1, m1", ["m1", "px1"]),
+        (["server:px1"], ["px1"]),
+        ("zone:rack-a", ["d1", "m1", "p1", "px1"]),
+        ("zone:berlin/rack-a,px1", ["d1", "m1", "p1", "px1"]),
+        ("site:berlin", ["d1", "d2", "m1", "m2", "p1", "p2", "px1", "px2"]),
+    ],
+)
+def test_a_loss_is_told_when_asked_for(read, asked, servers):
+    topology = read(f"all: {{vars: {{tiers_loss: {json.dumps(asked)}}}}}")
+    assert preview_asked(topology, make_plan(topology).plan)["servers"] == servers
+
+
+def test_the_report_names_the_worst_case_and_the_loss_asked_for(read):
+    topology = read("all: {vars: {tiers_loss: 'm1,m2'}}")
+    text = report(topology, make_plan(topology))
+    assert (
+        "Worst case: site berlin dies, 2 clients have no server until one is back, writes stop, the pool stops." in text
+    )
+    assert "As asked: m1 and m2 lost (m1, m2), no client loses its server, writes stop." in text
+
+
+def test_without_a_loss_asked_for_nothing_is_told(read):
+    topology = read()
+    assert preview_asked(topology, make_plan(topology).plan) is None
+    assert "As asked" not in report(topology, make_plan(topology))
+
+
+def test_many_servers_that_take_clients_are_not_all_named():
+    loss = {"lost": 1, "moved": {f"p{n}": n for n in range(9)}, "fullest": None, "fullest_percent": 0}
+    row = loss_row("x", {**loss, "writes": True, "pool": None})
+    assert row[2] == "p8 8, p7 7, p6 6, p5 5 and 5 more"
