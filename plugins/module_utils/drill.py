@@ -171,6 +171,8 @@ def experiments(plan: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
 def figures(samples: Iterable[Sample], times: Times, until: float | None = None) -> dict[str, Any]:
     """What one or more programs saw from the loss of the server until `until` (else until all was whole again)."""
     until = times.whole if until is None else until
+    samples = list(samples)
+    programs = {(sample.client, sample.stream) for sample in samples}
     seen = sorted(
         (sample for sample in samples if sample.end >= times.off_begin and sample.start < until),
         key=lambda sample: sample.start,
@@ -182,13 +184,15 @@ def figures(samples: Iterable[Sample], times: Times, until: float | None = None)
         if sample.ok and sample.start > times.off:
             program = (sample.client, sample.stream)
             first[program] = min(sample.end, first.get(program, sample.end))
-    served = {(sample.client, sample.stream) for sample in seen} == set(first)
+    # A program that hangs makes no request: it is not served either.
+    served = programs == set(first)
     return {
         "requests": len(seen),
         "in_flight": len(in_flight),
         "failed": len(bad) - len(in_flight),
         "repeated": sum(1 for sample in seen if sample.tries > 1),
-        "gap": round(longest_gap(seen, times.off_begin, until), 3),
+        "hanging": len(programs - {(sample.client, sample.stream) for sample in seen}),
+        "gap": round(longest_gap(seen, programs, times.off_begin, until), 3),
         # When the last of the programs was served again; None if one was not at all.
         "first": round(max(first.values()) - times.off, 3) if first and served else None,
         "servers": sorted({sample.server for sample in seen if sample.ok and sample.server}),
@@ -196,16 +200,15 @@ def figures(samples: Iterable[Sample], times: Times, until: float | None = None)
     }
 
 
-def longest_gap(samples: Iterable[Sample], begin: float, end: float) -> float:
-    """Longest time without a success of one and the same program, between `begin` and `end`."""
+def longest_gap(samples: Iterable[Sample], programs: Iterable[tuple[str, str]], begin: float, end: float) -> float:
+    """Longest time without a success of one and the same of the programs, between `begin` and `end`."""
     longest = 0.0
-    programs: dict[tuple[str, str], list[float]] = {}
+    successes: dict[tuple[str, str], list[float]] = {program: [] for program in programs}
     for sample in samples:
-        ends = programs.setdefault((sample.client, sample.stream), [begin])
         if sample.ok and begin <= sample.end <= end:
-            ends.append(sample.end)
-    for ends in programs.values():
-        marks = [*sorted(ends), end]
+            successes[sample.client, sample.stream].append(sample.end)
+    for ends in successes.values():
+        marks = [begin, *sorted(ends), end]
         longest = max(longest, *(later - earlier for earlier, later in pairwise(marks)))
     return longest
 
@@ -237,7 +240,10 @@ def _kept(text: str, seen: Mapping[str, Any]) -> dict[str, Any]:
         notes.append(f"{seen['in_flight']} in flight")
     if seen["repeated"]:
         notes.append(f"{seen['repeated']} repeated by the client library")
-    return _promise(text, ", ".join(notes), "0 failed", seen["requests"] > 0 and seen["failed"] == 0)
+    if seen["hanging"]:
+        notes.append(f"{seen['hanging']} programs hung")
+    ok = seen["requests"] > 0 and seen["failed"] == 0 and not seen["hanging"]
+    return _promise(text, ", ".join(notes), "0 failed", ok)
 
 
 def _soon(text: str, seen: Mapping[str, Any], limit: float) -> dict[str, Any]:
@@ -285,7 +291,8 @@ def judge(
     if kind == "proxy_alone":
         alone = [name for name in own if len(plan["clients"][name]["endpoints"]) < 2]
         elsewhere = [name for name in own if name not in alone]
-        lost = [name for name in clients if seen.outage(seen.pick(home, [name]))["failed"]]
+        outages = {name: seen.outage(seen.pick(home, [name])) for name in clients}
+        lost = [name for name, outage in outages.items() if outage["failed"] or outage["hanging"]]
         out = [
             _promise(
                 "exactly its own clients lose service",

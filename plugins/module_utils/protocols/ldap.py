@@ -69,6 +69,10 @@ class LdapSession:
             (ldap.OPT_NETWORK_TIMEOUT, timeout),
             (ldap.OPT_TIMEOUT, timeout),
             (ldap.OPT_REFERRALS, 0),
+            # A TLS handshake has no timeout of its own: keepalives find out that the other end is gone.
+            (ldap.OPT_X_KEEPALIVE_IDLE, 2),
+            (ldap.OPT_X_KEEPALIVE_PROBES, 2),
+            (ldap.OPT_X_KEEPALIVE_INTERVAL, 1),
             (ldap.OPT_X_TLS_REQUIRE_CERT, ldap.OPT_X_TLS_DEMAND),
             (ldap.OPT_X_TLS_CACERTFILE, access.ca_path),
             (ldap.OPT_X_TLS_CERTFILE, access.certificate_path),

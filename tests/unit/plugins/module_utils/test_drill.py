@@ -248,6 +248,11 @@ def test_member() -> None:
     assert not judged("member", in_flight)["no request fails beyond those in flight"]
 
 
+def test_member_but_a_program_hangs_since_before() -> None:
+    hung = [s for s in load() if (s.client, s.stream) != ("c2", drill.POOL_READS[1]) or s.start < 97]
+    assert not judged("member", hung)["no request fails beyond those in flight"]
+
+
 def test_no_load_is_no_proof() -> None:
     samples = [sample for sample in load() if sample.stream not in drill.POOL_READS]
     assert not judged("member", samples)["no request fails beyond those in flight"]
