@@ -1,12 +1,14 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write docs/rules.md and docs/inventory.md from the code, so that they cannot differ from it."""
+"""Write docs/rules.md and docs/inventory.md from the code and docs/plan.md from its schema, so that they agree."""
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / ".cache" / "collections"))
@@ -141,7 +143,68 @@ def row(variable: Variable) -> str:
     return f"| `{variable.name}` | {variable.where} | {takes} | {variable.default or '-'} | {variable.meaning} |"
 
 
-PAGES = {"rules.md": rules, "inventory.md": inventory}
+PLAN_HEAD = """\
+# The plan as data
+
+{made}
+
+The plan is one JSON document. Every playbook computes it anew, unless it is given one:
+
+```console
+ansible-playbook distributed.tiers.plan -i INVENTORY -e tiers_plan_file=plan.json      # writes it
+ansible-playbook distributed.tiers.deploy -i INVENTORY -e tiers_plan_file=plan.json    # takes it
+```
+
+So a plan can be looked at, kept, and carried out as it was approved; and a run which sees only a part of the inventory
+(a slice, a constructed inventory, one site) works from the plan of the whole. Then only the rules that look at each
+host by itself are applied; `tiers_expected` is about the whole and is left to the run that planned. The plan is
+refused, with a finding, when
+
+- it is of another schema, of another system, or damaged: its digest is checked;
+- a host of the inventory is not in it, or its tier, primary, address, port, product, version, site, zone, state,
+  capacity or weight is another in the inventory than in the plan.
+
+A plan holds no secret.
+
+[plan.schema.json](plan.schema.json) is the same description for programs (JSON Schema 2020-12). The number `schema`
+grows with every change of the structure.
+"""
+
+
+def plan() -> str:
+    schema = json.loads((HERE / "plan.schema.json").read_text(encoding="utf-8"))
+    parts = [("The plan", schema), *((f"`{name}`", part) for name, part in schema["$defs"].items())]
+    return "\n".join([PLAN_HEAD.format(made=MADE), *(structure(title, part) for title, part in parts)])
+
+
+def structure(title: str, part: dict[str, Any]) -> str:
+    rows = []
+    for key, value in part["properties"].items():
+        optional = "" if key in part["required"] else ", optional"
+        rows.append(f"| `{key}` | {kind_of(value)}{optional} | {value['description']} |")
+    head = [f"## {title}", "", part["description"], "", "| key | type | meaning |", "|---|---|---|"]
+    return "\n".join([*head, *rows, ""])
+
+
+def kind_of(value: dict[str, Any]) -> str:
+    """A type of the schema, in words."""
+    if "$ref" in value:
+        name = value["$ref"].rsplit("/", 1)[1]
+        return f"[{name}](#{name})"
+    if "anyOf" in value:
+        return " or ".join(kind_of(choice) for choice in value["anyOf"])
+    if "enum" in value or "const" in value:
+        choices = value.get("enum", [value.get("const")])
+        return ", ".join(f"`{json.dumps(choice).strip(chr(34))}`" for choice in choices)
+    kinds = value["type"] if isinstance(value["type"], list) else [value["type"]]
+    if kinds == ["array"]:
+        return f"list of {kind_of(value['items'])}"
+    if kinds == ["object"] and isinstance(value.get("additionalProperties"), dict):
+        return f"names to {kind_of(value['additionalProperties'])}"
+    return " or ".join(kinds)
+
+
+PAGES = {"rules.md": rules, "inventory.md": inventory, "plan.md": plan}
 
 
 if __name__ == "__main__":

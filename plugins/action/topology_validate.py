@@ -31,7 +31,9 @@ class ActionModule(ActionBase):
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         task_vars = task_vars or {}
         result: dict[str, Any] = super().run(tmp, task_vars)
-        _checked, options = self.validate_argument_spec(argument_spec={"previous": {"type": "dict"}})
+        _checked, options = self.validate_argument_spec(
+            argument_spec={"previous": {"type": "dict"}, "plan_file": {"type": "path"}}
+        )
 
         def template(_host: str, variables: Mapping[str, Any], name: str) -> Any:
             with self._templar.set_temporary_context(available_variables=variables):
@@ -43,17 +45,18 @@ class ActionModule(ActionBase):
             template,
             filled_in(template, task_vars["inventory_hostname"], task_vars, "tiers_groups"),
             task_vars.get("inventory_dir") or ".",
+            options["plan_file"],
         )
         outcome = make_plan(topology, options["previous"])
         result |= {"changed": False, "findings": [finding.as_dict() for finding in outcome.findings]}
         if outcome.plan is None:
             head = f"The inventory has {len(outcome.errors)} error(s); no host was touched."
             return result | {"failed": True, "msg": "\n".join([head, *(found.as_text() for found in outcome.findings)])}
-        losses = preview(topology, outcome.plan)
+        losses = [] if topology.handed_from else preview(topology, outcome.plan)
         result |= {
             "plan": outcome.plan,
             "preview": losses,
-            "loss": preview_asked(topology, outcome.plan),
+            "loss": None if topology.handed_from else preview_asked(topology, outcome.plan),
             "report": report(topology, outcome, losses, diff=bool(self._task.diff)),
         }
         if self._task.diff:

@@ -24,6 +24,8 @@ from ansible_collections.distributed.tiers.plugins.module_utils.topology import 
 SCHEMA = 1
 # Who starts after whom. The master's backup starts from the master's data, so it stands in a wave of its own.
 WAVES = (("master",), ("backup of master",), ("proxy", "parallel"), ("distributor",))
+# What of the allocation tells plans apart. What moves depends on what is deployed: a plan carried out is the same plan.
+SHARES = ("proxies", "backups", "unplaced", "survives")
 POOL = "pool"
 UPSTREAM = "upstream"
 
@@ -55,8 +57,12 @@ class Outcome:
 def make_plan(topology: Topology, previous: Mapping[str, Any] | None = None) -> Outcome:
     """Share the clients out, judge the whole, and put the plan together.
 
-    `previous` is the allocation of a former plan; without it the local facts tell what is deployed.
+    `previous` is the allocation of a former plan; without it the local facts tell what is deployed. A plan that was
+    handed over is taken as it is, if it fits.
     """
+    if topology.handed_from:
+        outcome = Outcome(tuple(rules.judge_part(topology)), None)
+        return outcome if outcome.errors else dataclasses.replace(outcome, plan=dict(topology.handed or {}))
     allocation: Allocation = NOBODY
     try:
         allocation = share_out(topology, previous)
@@ -155,10 +161,8 @@ class _Planner:
             ],
             "sites": self.sites(),
         }
-        shares = {key: self.allocation[key] for key in ("proxies", "backups", "unplaced", "survives")}
-        # What moves, and what moving costs, depends on what is deployed: a plan carried out is still the same plan.
-        plan["digest"] = digest({**plan, "allocation": shares})
         plan["allocation"] = dict(self.allocation)
+        plan["digest"] = digest_of(plan)
         plan["findings"] = [finding.as_dict() for finding in findings]
         return plan
 
@@ -389,6 +393,12 @@ def edge(source: Server | Client, target: Server, why: str, address: str | None 
         "protocol": "tcp",
         "why": why,
     }
+
+
+def digest_of(plan: Mapping[str, Any]) -> str:
+    """What tells this plan from others."""
+    content = {key: value for key, value in plan.items() if key not in ("digest", "findings")}
+    return digest({**content, "allocation": {key: plan["allocation"][key] for key in SHARES}})
 
 
 def first(items: tuple[str, ...]) -> str | None:

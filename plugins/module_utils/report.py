@@ -28,6 +28,8 @@ GOES_ON = {True: "go on", False: "stop", None: None}
 
 def report(topology: Topology, outcome: Outcome, previewed: list[Loss] | None = None, diff: bool = False) -> str:
     """Short tables: the servers, who serves how many clients, what moves, what a loss costs, and the findings."""
+    if topology.handed_from:
+        return handed_report(topology, outcome)
     parts = [headline(topology)]
     if (plan := outcome.plan) is not None:
         parts += [
@@ -41,6 +43,15 @@ def report(topology: Topology, outcome: Outcome, previewed: list[Loss] | None = 
             parts.append(changes(topology, plan))
     parts += [findings(outcome.findings), lowered(topology)]
     return "\n\n".join(part for part in parts if part)
+
+
+def handed_report(topology: Topology, outcome: Outcome) -> str:
+    """A plan that was handed over: its moves and losses were told when it was made."""
+    hosts = f"{len(topology.hosts())} of its hosts are in this inventory"
+    parts = [f"System {topology.name}, as planned in {topology.handed_from}; {hosts}"]
+    if outcome.plan is not None:
+        parts += [servers(outcome.plan), shares(outcome.plan)]
+    return "\n\n".join(part for part in (*parts, findings(outcome.findings), lowered(topology)) if part)
 
 
 def headline(topology: Topology) -> str:
@@ -111,6 +122,8 @@ def shares(plan: Plan) -> str:
         for name, share in proxies
     ]
     text = first_rows(("PROXY", "CLIENTS", "CONNECTIONS", "OF ITS CAPACITY"), rows, "proxies, less full")
+    if not allocation["stats"].keys() >= {"cost_ms", "gap"}:
+        return text
     cost, above = allocation["stats"]["cost_ms"], 100 * allocation["stats"]["gap"]
     return f"{text}\nMilliseconds over all connections: {cost:g}, at most {above:.2f} % above the least possible."
 

@@ -108,6 +108,9 @@ class Topology:
     lowered: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     # The loss that was asked for, as selectors of servers.
     loss: tuple[str, ...] = ()
+    # A plan that was made before and the file it came from. Then this inventory may be a part of the planned one.
+    handed: Mapping[str, Any] | None = None
+    handed_from: str = ""
     # What could not be read, by the rule that tells it.
     problems: tuple[Problem, ...] = ()
 
@@ -144,13 +147,12 @@ class Topology:
         kind, colon, place = selector.partition(":")
         if not colon:
             return [selector] if selector in self.servers else []
-        fits: dict[str, Callable[[Server], tuple[str | None, ...]]] = {
-            "server": lambda server: (server.name,),
-            "site": lambda server: (server.site,),
-            "zone": lambda server: (server.zone, f"{server.site}/{server.zone}"),
-        }
-        names = fits.get(kind, lambda _server: ())
-        return [server.name for server in self.servers.values() if place in names(server)]
+        found = []
+        for server in self.servers.values():
+            zones = (server.zone, f"{server.site}/{server.zone}")
+            if place in {"server": (server.name,), "site": (server.site,), "zone": zones}.get(kind, ()):
+                found.append(server.name)
+        return found
 
     def product_of(self, host: Server | Client) -> Product | None:
         return self.products.get(host.product)

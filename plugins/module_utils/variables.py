@@ -394,6 +394,14 @@ TABLE: tuple[Variable, ...] = (
         "several are lost together. On a command line with commas.",
         comma_separated,
     ),
+    Variable(
+        "tiers_plan_file",
+        "all",
+        "path",
+        "",
+        "A plan as JSON (docs/plan.md), relative to where the command is run: `plan` writes it, all other playbooks "
+        "take it instead of computing one.",
+    ),
     # What playbooks and roles use.
     Variable(
         "tiers_ca_dir",

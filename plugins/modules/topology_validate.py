@@ -34,6 +34,14 @@ options:
       - The allocation to move as few clients as possible from, as RV(plan) of an earlier run holds it in C(allocation).
       - Without it, the local facts of the servers tell what is deployed.
     type: dict
+  plan_file:
+    description:
+      - A plan as RV(plan) of an earlier run gave it, in a file with JSON, to be taken instead of computing one. The
+        inventory may then be a part of the planned one.
+      - Only the rules that look at each host by itself are applied, and it is a finding when the plan is damaged, of
+        another system or version, or when a host of this inventory is not in it or has other settings there.
+    type: path
+    version_added: 0.1.0
 seealso:
   - plugin: distributed.tiers.topology
     plugin_type: filter
@@ -96,7 +104,9 @@ report:
   returned: when no finding is an error
   type: str
 preview:
-  description: What the loss of each server, zone and site would cost, the worst first.
+  description:
+    - What the loss of each server, zone and site would cost, the worst first.
+    - Empty with O(plan_file), it was told when the plan was made.
   returned: when no finding is an error
   type: list
   elements: dict

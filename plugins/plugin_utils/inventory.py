@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -16,7 +17,7 @@ from typing import Any
 import yaml
 from ansible.errors import AnsibleError
 
-from ansible_collections.distributed.tiers.plugins.module_utils import variables
+from ansible_collections.distributed.tiers.plugins.module_utils import handed, variables
 from ansible_collections.distributed.tiers.plugins.module_utils.findings import Problem
 from ansible_collections.distributed.tiers.plugins.module_utils.populations import read_population
 from ansible_collections.distributed.tiers.plugins.module_utils.products import Product, parse_product, role_of
@@ -34,9 +35,14 @@ Template = Callable[[str, Mapping[str, Any], str], Any]
 
 
 def read_inventory(
-    groups: Mapping[str, Any], hostvars: Any, template: Template, tiers_groups: Any, basedir: str
+    groups: Mapping[str, Any],
+    hostvars: Any,
+    template: Template,
+    tiers_groups: Any,
+    basedir: str,
+    plan_file: str | None = None,
 ) -> Topology:
-    """The topology of the system whose groups `tiers_groups` names."""
+    """The topology of the system whose groups `tiers_groups` names, with the plan of a file if one is handed over."""
     products: dict[str, Product] = {}
     wrong: list[Problem] = []
     hosts = members(groups, group_names(tiers_groups)[0])
@@ -49,8 +55,14 @@ def read_inventory(
             products[name] = product
             for host in hosts:
                 views.add_secrets(host, seen[host], product.secrets)
-    topology = read_topology(groups, seen, products, lambda source: load_population(source, basedir), tiers_groups)
-    return replace(topology, problems=(*topology.problems, *wrong))
+    # A plan that was made already has its clients.
+    population = nobody if plan_file else lambda source: load_population(source, basedir)
+    topology = read_topology(groups, seen, products, population, tiers_groups)
+    topology = replace(topology, problems=(*topology.problems, *wrong))
+    return with_plan(topology, plan_file) if plan_file else topology
+
+
+PLAN_SCHEMA = Path(__file__).parents[2] / "docs" / "plan.schema.json"
 
 
 class _Views:
@@ -141,6 +153,25 @@ def load_product(name: str) -> tuple[Product | None, list[str]]:
     except (OSError, UnicodeError, yaml.YAMLError) as error:
         return None, [f"meta/product.yml cannot be read: {' '.join(str(error).split())}"]
     return parse_product(name, data)
+
+
+def with_plan(topology: Topology, path: str) -> Topology:
+    """The topology with the plan of a file, or with what is wrong with that."""
+    try:
+        plan = json.loads(Path(path).read_bytes())
+        schema = json.loads(PLAN_SCHEMA.read_bytes())
+        faults = handed.faults(plan, schema)
+        wrong = [Problem(None, "tiers_plan_file", f"{path}: {fault}.", rule=handed.RULE) for fault in faults]
+    except (OSError, ValueError, RecursionError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())
+        plan, wrong = None, [Problem(None, "tiers_plan_file", f"{path} cannot be read: {reason}", rule=handed.RULE)]
+    if not wrong:
+        wrong = list(handed.misfits(plan, topology))
+    return replace(topology, handed=plan, handed_from=path, problems=(*topology.problems, *wrong))
+
+
+def nobody(_source: Any) -> tuple[Mapping[str, Mapping[str, Any]], list[str]]:
+    return {}, []
 
 
 def load_population(source: Any, basedir: str) -> tuple[Mapping[str, Mapping[str, Any]], list[str]]:

@@ -18,9 +18,10 @@ from ansible_collections.distributed.tiers.plugins.module_utils.rules.registry i
     REGISTRY,
     Rule,
     judge,
+    judge_part,
     switched_off,
 )
 
 demands = clients.demands
 
-__all__ = ["EXAMPLE", "REGISTRY", "Rule", "demands", "judge", "switched_off"]
+__all__ = ["EXAMPLE", "REGISTRY", "Rule", "demands", "judge", "judge_part", "switched_off"]

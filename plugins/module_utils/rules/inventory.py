@@ -39,6 +39,7 @@ rule(
           hosts:
             px1: {tiers_capacity: 500}
     """,
+    part=True,
 )(reading("unknown-variable"))
 
 rule(
@@ -57,6 +58,7 @@ rule(
             px1: {tiers_state: draining}
     """,
     firm=True,
+    part=True,
 )(reading("bad-value"))
 
 rule(
@@ -75,6 +77,7 @@ rule(
             m1: {tiers_site: "{{ place }}", place: berlin}
     """,
     firm=True,
+    part=True,
 )(reading("unreadable-value"))
 
 rule(
@@ -94,6 +97,7 @@ rule(
         all:
           vars: {tiers_domain: one.example}
     """,
+    part=True,
 )(reading("setting-differs"))
 
 rule(
@@ -133,9 +137,28 @@ rule(
             tiers_rules: {backup-same-zone: {severity: "off", why: One rack is all there is.}}
     """,
     firm=True,
+    part=True,
 )
 def lowered_rule(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
     yield from lowering_problems(topology)
+
+
+rule(
+    "handed-plan",
+    ERROR,
+    reason="A plan of other hosts, or of these with other settings, would be deployed as something nobody meant.",
+    remedy="Write the plan anew: ansible-playbook distributed.tiers.plan -i INVENTORY -e tiers_plan_file=PATH.",
+    fires="""
+        all:
+          vars: {tiers_plan_file: nowhere.json}
+    """,
+    silent="""
+        all:
+          vars: {tiers_plan_file: ""}
+    """,
+    firm=True,
+    part=True,
+)(reading("handed-plan"))
 
 
 @rule(
@@ -211,6 +234,7 @@ def expected_hosts(topology: Topology, _allocation: Allocation) -> Iterator[Prob
             p3: {ansible_host: 192.0.2.23}
     """,
     firm=True,
+    part=True,
 )
 def several_tiers(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
     for host, tiers in topology.several_tiers.items():
@@ -230,6 +254,7 @@ def several_tiers(topology: Topology, _allocation: Allocation) -> Iterator[Probl
         all:
           vars: {tiers_ca_passphrase: from-a-vault}
     """,
+    part=True,
 )
 def missing_secret(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
     for host in topology.hosts():

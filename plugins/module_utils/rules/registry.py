@@ -38,6 +38,8 @@ class Rule:
     check: Check
     # Without it no plan can be made, so nobody can lower it.
     firm: bool
+    # It looks at each host by itself, so it holds for a part of an inventory too.
+    part: bool
 
 
 REGISTRY: dict[str, Rule] = {}
@@ -78,7 +80,15 @@ client:
 
 
 def rule(
-    name: str, severity: str, *, reason: str, remedy: str, fires: str, silent: str, firm: bool = False
+    name: str,
+    severity: str,
+    *,
+    reason: str,
+    remedy: str,
+    fires: str,
+    silent: str,
+    firm: bool = False,
+    part: bool = False,
 ) -> Callable[[Check], Check]:
     """Register the function below as a rule."""
 
@@ -94,6 +104,7 @@ def rule(
             textwrap.dedent(silent).lstrip(),
             check,
             firm,
+            part,
         )
         return check
 
@@ -126,6 +137,11 @@ def judge(topology: Topology, allocation: Allocation) -> list[Finding]:
     return merged(_findings(topology, allocation, REGISTRY.values()))
 
 
+def judge_part(topology: Topology) -> list[Finding]:
+    """The findings of the rules that hold for a part of an inventory, where a plan of the whole is at hand."""
+    return merged(_findings(topology, {}, (item for item in REGISTRY.values() if item.part)))
+
+
 def _findings(topology: Topology, allocation: Allocation, rules: Iterable[Rule]) -> Iterator[Finding]:
     for item in rules:
         lowered = {} if item.firm else topology.lowered.get(item.name, {})
@@ -154,6 +170,7 @@ __all__ = [
     "Problem",
     "Rule",
     "judge",
+    "judge_part",
     "reading",
     "rule",
     "switched_off",

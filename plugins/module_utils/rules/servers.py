@@ -61,6 +61,7 @@ def one_master(topology: Topology, _allocation: Allocation) -> Iterator[Problem]
             m1: {tiers_product: openldap}
     """,
     firm=True,
+    part=True,
 )
 def product_known(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
     for host in topology.hosts():
@@ -86,6 +87,7 @@ rule(
           vars: {tiers_product: openldap}
     """,
     firm=True,
+    part=True,
 )(reading("product-role"))
 
 
@@ -178,6 +180,7 @@ def unique_address(topology: Topology, _allocation: Allocation) -> Iterator[Prob
             px1: {ansible_host: px1.example.com, tiers_address: 192.0.2.11}
     """,
     firm=True,
+    part=True,
 )
 def usable_address(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
     for host in topology.hosts():

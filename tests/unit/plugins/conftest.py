@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -72,12 +72,14 @@ def read(inventory_text: Callable[..., str], tmp_path_factory: pytest.TempPathFa
     """Reads the example with patches, or the inventory at a path, through Ansible's own inventory and templating."""
     directory = tmp_path_factory.mktemp("inventories")
 
-    def read_patched(*patches: str, facts: dict[str, Any] | None = None, path: Path | None = None) -> Topology:
+    def read_patched(
+        *patches: str, facts: dict[str, Any] | None = None, path: Path | None = None, more: Iterable[Path] = ()
+    ) -> Topology:
         source = path or directory / "hosts.yml"
         if path is None:
             source.write_text(inventory_text(*patches), encoding="utf-8")
         loader = DataLoader()
-        hosts = InventoryManager(loader=loader, sources=[str(source)])
+        hosts = InventoryManager(loader=loader, sources=[str(source), *map(str, more)])
         manager = VariableManager(loader=loader, inventory=hosts)
         for host, fact in (facts or {}).items():
             manager.set_host_facts(host, {"ansible_local": {"tiers": fact}})
@@ -90,6 +92,7 @@ def read(inventory_text: Callable[..., str], tmp_path_factory: pytest.TempPathFa
                 lambda host, _raw, name: hostvars[host][name],
                 hosts.groups["all"].get_vars().get("tiers_groups"),
                 str(source if source.is_dir() else source.parent),
+                hosts.groups["all"].get_vars().get("tiers_plan_file"),
             )
 
     return read_patched

@@ -25,6 +25,7 @@ PLAY = """
   gather_facts: false
   tasks:
     - distributed.tiers.topology_validate:
+        plan_file: "{{ plan_file | default(omit) }}"
       run_once: true
       register: tiers_validation
 """
@@ -139,3 +140,23 @@ def test_a_template_in_tiers_groups(tmp_path):
 def test_every_inventory_of_the_collection_is_sound(tmp_path, name):
     code, result = run(tmp_path, REPOSITORY / "inventories" / name)
     assert code == 0, result.get("msg")
+
+
+def test_a_slice_takes_the_plan_of_the_whole(tmp_path):
+    whole = run(tmp_path, DEMO)[1]["plan"]
+    (tmp_path / "plan.json").write_text(json.dumps(whole), encoding="utf-8")
+    part = tmp_path / "slice.yml"
+    part.write_text(
+        """
+        all: {vars: {tiers_name: demo, tiers_product: openldap, tiers_expected: {master: 1}}}
+        proxy:
+          vars: {tiers_site: paris, tiers_zone: rack-a, tiers_capacity: 2500}
+          hosts: {px-paris: {ansible_host: 10.111.0.71}}
+        """,
+        encoding="utf-8",
+    )
+    code, result = run(tmp_path, part, extra={**SECRETS, "plan_file": str(tmp_path / "plan.json")})
+    assert code == 0, result
+    assert result["plan"] == whole
+    assert "1 of its hosts are in this inventory" in result["report"]
+    assert run(tmp_path, part)[0] == 2

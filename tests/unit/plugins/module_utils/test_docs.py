@@ -21,7 +21,7 @@ def generator():
     return module
 
 
-@pytest.mark.parametrize("name", ["rules.md", "inventory.md"])
+@pytest.mark.parametrize("name", ["rules.md", "inventory.md", "plan.md"])
 def test_the_page_is_up_to_date(name):
     assert (DOCS / name).read_text(encoding="utf-8") == generator().PAGES[name](), "run `make docs`"
 
