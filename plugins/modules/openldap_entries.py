@@ -153,7 +153,7 @@ def connect(uri: str, timeout: int, tls: str | None = None) -> Any:
 
 def read(connection: Any, dn: str) -> dict[str, list[bytes]] | None:
     try:
-        found = connection.search_s(dn, ldap.SCOPE_BASE, attrlist=["*", "authzTo"])
+        found = connection.search_s(dn, ldap.SCOPE_BASE, attrlist=["*", "authzTo", "contextCSN"])
     except ldap.NO_SUCH_OBJECT:
         return None
     return {name.lower(): values for name, values in found[0][1].items()} if found else None
@@ -186,24 +186,24 @@ class Entries:
                     self.module.fail_json(msg=f"slapd does not answer on {LOCAL}: {error}. See: journalctl -u slapd")
             time.sleep(0.5)
 
-    def source_has_data(self) -> bool:
+    def is_whole(self, connection: Any) -> bool:
+        """A first copy on its way has entries already, but no contextCSN. What it lacks must not be made here."""
+        return "contextcsn" in (read(connection, self.params["base"]) or {})
+
+    def source_is_whole(self) -> bool:
         try:
-            return (
-                read(connect(self.params["source"], 5, self.params["tls_directory"]), self.params["base"]) is not None
-            )
+            return self.is_whole(connect(self.params["source"], 5, self.params["tls_directory"]))
         except (ldap.SERVER_DOWN, ldap.TIMEOUT):
             return False
 
-    def obtain_base(self) -> None:
-        """Have the base come from the other master, or see that it may be begun here."""
+    def obtain_data(self) -> None:
+        """Have the data come from the other master, or see that they may be begun here."""
         base, source = self.params["base"], self.params["source"]
-        if source and self.source_has_data():
+        if source and self.source_is_whole():
             self.result["waited_for_source"] = True
-            while read(self.connection, base) is None:
+            while not self.is_whole(self.connection):
                 if time.monotonic() > self.until:
-                    self.module.fail_json(
-                        msg=f"{source} holds {base}, but it did not arrive here. See: journalctl -u slapd"
-                    )
+                    self.module.fail_json(msg=f"{source} holds {base}, but not all came here. See: journalctl -u slapd")
                 time.sleep(0.5)
         elif not self.params["begin"]:
             self.module.fail_json(
@@ -247,8 +247,8 @@ class Entries:
                 self.connection.passwd_s(dn, None, password)
 
     def run(self) -> dict[str, Any]:
-        if read(self.connection, self.params["base"]) is None:
-            self.obtain_base()
+        if not self.is_whole(self.connection):
+            self.obtain_data()
         for entry in self.params["entries"]:
             attributes = {name: values_of(value) for name, value in entry["attributes"].items()}
             try:
