@@ -14,6 +14,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.distributed.tiers.plugins.module_utils.difference import difference
 from ansible_collections.distributed.tiers.plugins.module_utils.plan import make_plan
 from ansible_collections.distributed.tiers.plugins.module_utils.preview import preview, preview_asked
 from ansible_collections.distributed.tiers.plugins.module_utils.report import changes, report
@@ -57,8 +58,9 @@ class ActionModule(ActionBase):
             "plan": outcome.plan,
             "preview": losses,
             "loss": None if topology.handed_from else preview_asked(topology, outcome.plan),
+            "difference": difference(topology, outcome.plan),
             "report": report(topology, outcome, losses, diff=bool(self._task.diff)),
         }
         if self._task.diff:
-            result["diff"] = [{"prepared": changes(topology, outcome.plan)}]
+            result["diff"] = [{"prepared": changes(result["difference"])}]
         return result

@@ -108,10 +108,11 @@ def deployed_allocation(topology: Topology) -> tuple[dict[str, str], dict[str, s
     """{client: proxy} and {client: backup} as the proxies' local facts tell them."""
     previous: dict[str, str] = {}
     backups: dict[str, str] = {}
-    for server in topology.servers.values():
-        if server.deployed and server.deployed.tier == "proxy":
-            previous.update(dict.fromkeys(server.deployed.clients, server.name))
-            for backup, names in server.deployed.backups.items():
+    deployed = {server.name: server.deployed for server in topology.servers.values() if server.deployed}
+    for name, was in {**topology.retired, **deployed}.items():
+        if was.tier == "proxy":
+            previous.update(dict.fromkeys(was.clients, name))
+            for backup, names in was.backups.items():
                 backups.update(dict.fromkeys(names, backup))
     return previous, backups
 

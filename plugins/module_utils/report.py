@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+from ansible_collections.distributed.tiers.plugins.module_utils.difference import Difference, difference
 from ansible_collections.distributed.tiers.plugins.module_utils.findings import ERROR, WARNING, Finding, enumerate_names
 from ansible_collections.distributed.tiers.plugins.module_utils.plan import Outcome, Plan
 from ansible_collections.distributed.tiers.plugins.module_utils.preview import Loss, preview, preview_asked
@@ -23,6 +24,7 @@ REASONS_SHOWN = 10
 LOSSES_SHOWN = 10
 LOSS_HEADS = ("IF THIS DIES", "CLIENTS LOST", "CLIENTS MOVED TO", "THEN FULLEST", "WRITES", "POOL")
 SERVERS_SHOWN = 4
+WAYS_SHOWN = 20
 GOES_ON = {True: "go on", False: "stop", None: None}
 
 
@@ -39,8 +41,9 @@ def report(topology: Topology, outcome: Outcome, previewed: list[Loss] | None = 
             losses(preview(topology, plan) if previewed is None else previewed),
             asked_loss(preview_asked(topology, plan)),
         ]
-        if diff:
-            parts.append(changes(topology, plan))
+        change = difference(topology, plan)
+        if diff or len(change["unseen"]) < len(plan["servers"]):
+            parts.append(changes(change))
     parts += [findings(outcome.findings), lowered(topology)]
     return "\n\n".join(part for part in parts if part)
 
@@ -50,7 +53,7 @@ def handed_report(topology: Topology, outcome: Outcome) -> str:
     hosts = f"{len(topology.hosts())} of its hosts are in this inventory"
     parts = [f"System {topology.name}, as planned in {topology.handed_from}; {hosts}"]
     if outcome.plan is not None:
-        parts += [servers(outcome.plan), shares(outcome.plan)]
+        parts += [servers(outcome.plan), shares(outcome.plan), changes(difference(topology, outcome.plan))]
     return "\n\n".join(part for part in (*parts, findings(outcome.findings), lowered(topology)) if part)
 
 
@@ -206,23 +209,36 @@ def is_costly(loss: Loss) -> bool:
     return bool(loss["lost"] or loss["moved"] or not loss["writes"] or loss["pool"] is False)
 
 
-def changes(topology: Topology, plan: Plan) -> str:
-    """For `--diff`: what differs between the servers as they are deployed and as they are planned."""
-    rows: list[tuple[Any, ...]] = []
-    for name, planned in plan["servers"].items():
-        deployed = topology.servers[name].deployed
-        served = {*planned["clients"]["hosts"], *planned["clients"]["names"]} if planned["clients"] else set()
-        before = set(deployed.clients) if deployed else set()
-        was = role(deployed.tier, deployed.serves_as, deployed.version) if deployed else "nothing"
-        will = role(planned["tier"], planned["serves_as"], planned["version"])
-        if was != will or before != served:
-            rows.append((name, was, will, len(before), len(served), len(served - before), len(before - served)))
-    if not rows:
-        return "Every server is deployed as planned."
-    heads = ("SERVER", "DEPLOYED AS", "PLANNED AS", "CLIENTS", "PLANNED", "COME", "GO")
-    same = len(plan["servers"]) - len(rows)
-    return first_rows(heads, rows, "servers that change") + (f"\n{same} servers stay as they are." if same else "")
+def changes(change: Difference) -> str:
+    """What a deployment would do: alike servers together, as readable for a thousand of them as for five."""
+    if not change["changed"] and not change["retired"] and not change["same"]:
+        return f"Nothing is deployed{', or it was not looked at' if change['unseen'] else ''}."
+    told: dict[tuple[str, str], list[str]] = {}
+    if change["new"]:
+        told["new", "-"] = change["new"]
+    for name, keys in change["changed"].items():
+        text = "; ".join(f"{key}: {as_text(was)} > {as_text(will)}" for key, (was, will) in keys.items())
+        told.setdefault(("changed", text), []).append(name)
+    for name, was in change["retired"].items():
+        text = f"was {was['tier']}" + (f" of {was['clients']} clients" if was["clients"] else "")
+        told.setdefault(("retired", text), []).append(name)
+    if change["unseen"]:
+        told["not reached", "what is deployed on it is unknown"] = change["unseen"]
+    rows = [(enumerate_names(names), len(names), what, text) for (what, text), names in told.items()]
+    parts = []
+    if rows:
+        parts.append(first_rows(("SERVERS", "NUMBER", "WHAT", "FROM > TO"), rows, "kinds of change"))
+        parts.append(f"{change['same']} servers stay as they are.")
+    if change["clients"]:
+        ways = [(way["clients"], way["from"] or "(new)", way["to"] or "(gone)") for way in change["clients"]]
+        parts.append("\n" + table(("CLIENTS", "FROM", "TO"), ways[:WAYS_SHOWN]))
+        if rest := ways[WAYS_SHOWN:]:
+            parts.append(f"and {sum(way[0] for way in rest)} on {len(rest)} other ways")
+    return "\n".join(parts) or "Every server and every client is as planned."
 
 
-def role(tier: str, serves_as: str, version: str | None) -> str:
-    return (tier if tier == serves_as else f"{tier} of a {serves_as}") + (f" {version}" if version else "")
+def as_text(value: Any) -> str:
+    """A value of the plan, short."""
+    if isinstance(value, list):
+        return enumerate_names(str(item.get("name", item)) if isinstance(item, dict) else str(item) for item in value)
+    return "-" if value is None else f"{value:g}" if isinstance(value, float) else str(value)

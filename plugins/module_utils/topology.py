@@ -39,6 +39,8 @@ class Deployed:
     plan_digest: str
     clients: tuple[str, ...]
     backups: Mapping[str, tuple[str, ...]]
+    # Values of its slice of the plan, by the plan's own keys.
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,8 @@ class Server:
     upstream: tuple[str, ...] | None = None
     virtual_address: str | None = None
     missing_secrets: tuple[str, ...] = ()
+    # Whether this run has looked what is deployed on it, and what it found.
+    seen: bool = False
     deployed: Deployed | None = None
 
 
@@ -99,6 +103,8 @@ class Topology:
     group_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     # Groups that hold hosts of no tier: {group: some of these hosts}.
     unread_groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    # Servers of this system that are in no tier any more.
+    retired: Mapping[str, Deployed] = field(default_factory=dict)
     # Hosts that are in more than one tier: {host: tiers}.
     several_tiers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     expected: Mapping[str, int] | None = None
@@ -266,6 +272,7 @@ class _Reading:
             upstream=self.value(name, "tiers_upstream"),
             virtual_address=self.value(name, "tiers_virtual_address"),
             missing_secrets=self.missing(name, secrets),
+            seen=variables.LOCAL_FACT in self.hostvars.get(name, {}),
             deployed=read_fact(self.hostvars.get(name, {}).get(variables.LOCAL_FACT)),
         )
 
@@ -301,7 +308,7 @@ def read_fact(fact: Any) -> Deployed | None:
     """The local fact of a server. One that is half-written counts as none: the server is set up anew."""
     if not isinstance(fact, Mapping) or fact.get("schema") != 1:
         return None
-    clients, backups = fact.get("clients") or (), fact.get("backups") or {}
+    clients, backups, settings = fact.get("clients") or (), fact.get("backups") or {}, fact.get("settings")
     if not isinstance(clients, (list, tuple)) or not isinstance(backups, Mapping):
         return None
     return Deployed(
@@ -311,6 +318,7 @@ def read_fact(fact: Any) -> Deployed | None:
         plan_digest=str(fact.get("plan_digest", "")),
         clients=tuple(str(name) for name in clients),
         backups={str(k): tuple(str(n) for n in v) for k, v in backups.items() if isinstance(v, (list, tuple))},
+        settings={str(k): v for k, v in settings.items()} if isinstance(settings, Mapping) else {},
     )
 
 

@@ -145,6 +145,32 @@ preview:
     pool:
       description: Whether the pool goes on serving; null without a pool.
       type: bool
+difference:
+  description: What a deployment of this plan would do to the servers whose local facts were gathered.
+  returned: when no finding is an error
+  type: dict
+  contains:
+    new:
+      description: Servers on which nothing is deployed yet.
+      type: list
+      elements: str
+    changed:
+      description: For each server that changes the settings that do, as deployed and as planned.
+      type: dict
+    retired:
+      description: Servers of this system that are in no tier any more, with their former tier and number of clients.
+      type: dict
+    unseen:
+      description: Servers that were not reached, or not asked.
+      type: list
+      elements: str
+    same:
+      description: How many servers stay as they are.
+      type: int
+    clients:
+      description: How many clients go from which proxy to which, most first; null is from or to none.
+      type: list
+      elements: dict
 loss:
   description: The loss that C(tiers_loss) asks for, as RV(preview[]) tells one; null if none is asked for.
   returned: when no finding is an error

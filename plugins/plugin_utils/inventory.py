@@ -27,6 +27,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.topology import 
     group_names,
     members,
     product_names,
+    read_fact,
     read_topology,
 )
 
@@ -58,7 +59,13 @@ def read_inventory(
     # A plan that was made already has its clients.
     population = nobody if plan_file else lambda source: load_population(source, basedir)
     topology = read_topology(groups, seen, products, population, tiers_groups)
-    topology = replace(topology, problems=(*topology.problems, *wrong))
+    retired = {}
+    for host in groups.get("all") or ():
+        fact = None if host in seen else local_fact(views.raw(host))[1]
+        # It may be another system's.
+        if isinstance(fact, Mapping) and fact.get("system") == topology.name and (deployed := read_fact(fact)):
+            retired[str(host)] = deployed
+    topology = replace(topology, retired=retired, problems=(*topology.problems, *wrong))
     return with_plan(topology, plan_file) if plan_file else topology
 
 
@@ -91,9 +98,9 @@ class _Views:
             view[variables.ANSIBLE_HOST] = filled_in(self.template, host, raw, variables.ANSIBLE_HOST)
         if raw.get(variables.OWN_CERTIFICATE):
             view[variables.OWN_CERTIFICATE] = True
-        local = (raw.get("ansible_facts") or {}).get("ansible_local") or {}
-        if isinstance(local, Mapping) and local.get("tiers") is not None:
-            view[variables.LOCAL_FACT] = local["tiers"]
+        seen, fact = local_fact(raw)
+        if seen:
+            view[variables.LOCAL_FACT] = fact
         self.add_secrets(host, view, (variables.UNLOCKS_CA,))
         return view
 
@@ -113,6 +120,12 @@ class _Views:
         if key not in self.shared:
             self.shared[key] = (source, filled_in(self.template, host, raw, name))
         return self.shared[key][1]
+
+
+def local_fact(raw: Mapping[str, Any]) -> tuple[bool, Any]:
+    """Whether a host's local facts were gathered, and ours among them."""
+    local = (raw.get("ansible_facts") or {}).get("ansible_local")
+    return isinstance(local, Mapping), local.get("tiers") if isinstance(local, Mapping) else None
 
 
 def filled_in(template: Template, host: str, raw: Mapping[str, Any], name: str) -> Any:

@@ -82,7 +82,7 @@ def read(inventory_text: Callable[..., str], tmp_path_factory: pytest.TempPathFa
         hosts = InventoryManager(loader=loader, sources=[str(source), *map(str, more)])
         manager = VariableManager(loader=loader, inventory=hosts)
         for host, fact in (facts or {}).items():
-            manager.set_host_facts(host, {"ansible_local": {"tiers": fact}})
+            manager.set_host_facts(host, {"ansible_local": {"tiers": fact} if fact else {}})
         hostvars = HostVars(hosts, manager, loader)
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(inventory, "load_product", load_product)
