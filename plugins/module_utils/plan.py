@@ -91,7 +91,7 @@ def share_out(topology: Topology, previous: Mapping[str, Any] | None = None) -> 
     }
     if not proxies:
         return NOBODY
-    clients = dict(topology.population) | {client.name: client.demand() for client in topology.clients.values()}
+    clients = dict(rules.demands(topology))
     served_by, backed_by = deployed_allocation(topology)
     allocation: Allocation = allocate(
         clients,
@@ -180,6 +180,8 @@ class _Planner:
 
     def endpoints(self, client: Client) -> list[dict[str, Any]]:
         """Where a client connects to, best first."""
+        if client.direct:
+            return [{**reach(s), "role": s.tier} for s in self.masters()]
         if self.proxied:
             found = ((self.proxy_of.get(client.name), "proxy"), (self.second_of.get(client.name), "backup"))
             return [{**reach(self.topology.servers[name]), "role": role} for name, role in found if name]
@@ -378,6 +380,11 @@ class _Planner:
             at = site(str(client["site"]))
             at["clients"] += 1
             at["weight"] += int(client.get("weight") or 1)
+        for host in self.topology.clients.values():
+            if host.direct:
+                at = site(host.site)
+                at["clients"] += 1
+                at["weight"] += host.weight
         return dict(sorted(sites.items()))
 
 

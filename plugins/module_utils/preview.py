@@ -71,6 +71,7 @@ class _Scales:
         for name, server in self.servers.items():
             if server["state"] != "down" and server["redundancy"] != "cold":
                 self.ready.setdefault(server["serves_as"], []).append(name)
+        self.min_online = topology.min_online
         self.has_pool = any(server["serves_as"] == "distributor" for server in self.servers.values())
 
     def loss(self, kind: str, name: str, servers: Iterable[str]) -> Loss:
@@ -102,7 +103,9 @@ class _Scales:
             "fullest": fullest,
             "fullest_percent": percent,
             "writes": self.goes_on("master", dead),
-            "pool": self.goes_on("distributor", dead) and self.goes_on("parallel", dead) if self.has_pool else None,
+            "pool": self.goes_on("distributor", dead) and self.goes_on("parallel", dead, self.min_online)
+            if self.has_pool
+            else None,
         }
 
     def percent(self, server: str, weight: int) -> int:
@@ -111,6 +114,7 @@ class _Scales:
         capacity = self.servers[server]["capacity"] or (self.servers[primary]["capacity"] if primary else None)
         return round(100 * weight / capacity) if capacity else 0
 
-    def goes_on(self, work: str, dead: set[str]) -> bool:
-        """Whether somebody is left who does the work of a tier."""
-        return any(name not in dead for name in self.ready.get(work, ()))
+    def goes_on(self, work: str, dead: set[str], least: int = 1) -> bool:
+        """Whether enough are left who do the work of a tier; a primary and its backup count as one."""
+        left = {self.servers[name]["primary"] or name for name in self.ready.get(work, ()) if name not in dead}
+        return len(left) >= least

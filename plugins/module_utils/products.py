@@ -35,6 +35,17 @@ class Product:
     upgrade_order: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
     notes: str = ""
+    # Ranges of ports it may bind; none is every port.
+    ports: tuple[tuple[int, int], ...] = ()
+    # Tiers whose servers vote on who leads.
+    votes: tuple[str, ...] = ()
+    # Seconds of silence until a server, or a client, counts a peer as lost.
+    failure_detection: float | None = None
+    client_timeout: float | None = None
+    # Whether it relies on clocks that agree.
+    clocks: bool = False
+    # Options in which primary and backup may differ.
+    may_differ: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -63,6 +74,33 @@ class _Reader:
             return ""
         return str(value)
 
+    def seconds(self, key: str) -> float | None:
+        value = self.data.get(key)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e9:
+            self.problems.append(f"'{key}' is to be a number of seconds")
+            return None
+        return float(value)
+
+    def flag(self, key: str, default: bool) -> bool:
+        value = self.data.get(key, default)
+        if not isinstance(value, bool):
+            self.problems.append(f"'{key}' is to be true or false")
+        return bool(value)
+
+    def ranges(self, key: str) -> tuple[tuple[int, int], ...]:
+        value: Any = self.data.get(key, [])
+        found: list[tuple[int, int]] = []
+        for pair in value if isinstance(value, list) else [None]:
+            if not isinstance(pair, list) or len(pair) != 2 or not all(type(port) is int for port in pair):
+                pair = [0, 0]
+            if not 0 < pair[0] <= pair[1] < 65536:
+                self.problems.append(f"'{key}' is to be a list of ranges like [1024, 65535]")
+                return ()
+            found.append((pair[0], pair[1]))
+        return tuple(found)
+
 
 KEYS = (
     "name",
@@ -76,6 +114,12 @@ KEYS = (
     "upgrade_order",
     "secrets",
     "notes",
+    "ports",
+    "votes",
+    "failure_detection",
+    "client_timeout",
+    "clocks",
+    "may_differ",
 )
 
 
@@ -103,9 +147,6 @@ def parse_product(name: str, data: Any) -> tuple[Product | None, list[str]]:
     for tier in redundancy:
         if tier not in TIERS:
             read.problems.append(f"'redundancy' holds '{tier}', allowed are {', '.join(TIERS)}")
-    stateful = data.get("stateful", True)
-    if not isinstance(stateful, bool):
-        read.problems.append("'stateful' is to be true or false")
     product = Product(
         name=read.word("name", default=name),
         role=role_of(name),
@@ -114,10 +155,16 @@ def parse_product(name: str, data: Any) -> tuple[Product | None, list[str]]:
         tiers=read.words("tiers", TIERS),
         redundancy={str(t): read.word_list(f"redundancy.{t}", v, REDUNDANCY) for t, v in redundancy.items()},
         failback=read.words("failback", FAILBACK, ("auto",)),
-        stateful=bool(stateful),
+        stateful=read.flag("stateful", True),
         replication=read.word("replication", REPLICATION, "none"),
         upgrade_order=read.words("upgrade_order", (*TIERS, "backup"), ()),
         secrets=read.words("secrets", default=()),
         notes=read.word("notes", default=""),
+        ports=read.ranges("ports"),
+        votes=read.words("votes", TIERS, ()),
+        failure_detection=read.seconds("failure_detection"),
+        client_timeout=read.seconds("client_timeout"),
+        clocks=read.flag("clocks", False),
+        may_differ=read.words("may_differ", default=()),
     )
     return (None, read.problems) if read.problems else (product, [])

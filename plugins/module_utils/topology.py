@@ -63,6 +63,16 @@ class Server:
     failback: str | None = None
     upstream: tuple[str, ...] | None = None
     virtual_address: str | None = None
+    data_version: str | None = None
+    network: str | None = None
+    failure_detection: float | None = None
+    reload_delay: float | None = None
+    time_service: str | None = None
+    starts_after: tuple[str, ...] = ()
+    # Names and addresses its own certificate is good for, if it has one.
+    certificate_for: tuple[str, ...] | None = None
+    # Fingerprints of the product's options, of halves of pairs.
+    options: Mapping[str, str] = field(default_factory=dict)
     missing_secrets: tuple[str, ...] = ()
     # Whether this run has looked what is deployed on it, and what it found.
     seen: bool = False
@@ -82,6 +92,7 @@ class Client:
     allow: tuple[str, ...] | None = None
     deny: tuple[str, ...] | None = None
     spread: str | None = None
+    direct: bool = False
     missing_secrets: tuple[str, ...] = ()
 
     def demand(self) -> dict[str, Any]:
@@ -112,6 +123,11 @@ class Topology:
     networks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     policy: Mapping[str, float | None] = field(default_factory=dict)
     lowered: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    min_online: int = 1
+    client_timeout: float | None = None
+    reloads_at_once: int | None = None
+    upgrading: bool = False
+    resolve: bool = False
     # The loss that was asked for, as selectors of servers.
     loss: tuple[str, ...] = ()
     # A plan that was made before and the file it came from. Then this inventory may be a part of the planned one.
@@ -271,6 +287,14 @@ class _Reading:
             failback=self.value(name, "tiers_failback") if backup else None,
             upstream=self.value(name, "tiers_upstream"),
             virtual_address=self.value(name, "tiers_virtual_address"),
+            data_version=self.value(name, "tiers_data_version"),
+            network=self.value(name, "tiers_network"),
+            failure_detection=self.value(name, "tiers_failure_detection"),
+            reload_delay=self.value(name, "tiers_reload_delay"),
+            time_service=self.value(name, "tiers_time_service"),
+            starts_after=self.value(name, "tiers_starts_after", ()),
+            certificate_for=self.hostvars.get(name, {}).get(variables.CERTIFICATE_FOR),
+            options=self.hostvars.get(name, {}).get(variables.OPTIONS, {}),
             missing_secrets=self.missing(name, secrets),
             seen=variables.LOCAL_FACT in self.hostvars.get(name, {}),
             deployed=read_fact(self.hostvars.get(name, {}).get(variables.LOCAL_FACT)),
@@ -293,6 +317,7 @@ class _Reading:
             allow=self.value(name, "tiers_allow"),
             deny=self.value(name, "tiers_deny"),
             spread=self.value(name, "tiers_spread"),
+            direct=self.value(name, "tiers_direct", False),
             missing_secrets=()
             if variables.OWN_CERTIFICATE in self.hostvars.get(name, {})
             else self.missing(name, (variables.UNLOCKS_CA,)),
@@ -407,6 +432,11 @@ def read_topology(
         networks=reading.systemwide(hosts, "tiers_site_networks", {}),
         policy=reading.systemwide(hosts, "tiers_allocation", {}),
         lowered=reading.systemwide(hosts, "tiers_rules", {}),
+        min_online=reading.systemwide(hosts, "tiers_min_online", 1),
+        client_timeout=reading.systemwide(hosts, "tiers_client_timeout"),
+        reloads_at_once=reading.systemwide(hosts, "tiers_reloads_at_once"),
+        upgrading=reading.systemwide(hosts, "tiers_upgrading", False),
+        resolve=reading.systemwide(hosts, "tiers_resolve", False),
         loss=reading.systemwide(hosts, "tiers_loss", ()),
         problems=tuple(reading.problems),
     )

@@ -188,6 +188,13 @@ def networks(value: Any) -> dict[str, tuple[str, ...]]:
     return {word(site): at(site, read, items) for site, items in mapping(value, "sites to networks").items()}
 
 
+def network(value: Any) -> str:
+    try:
+        return str(ipaddress.ip_network(word(value)))
+    except ValueError:
+        raise BadValueError("is to be a network like 192.0.2.0/24") from None
+
+
 def policy(value: Any) -> dict[str, float | None]:
     readers: dict[str, Callable[[Any], Any]] = {
         "move_cost": number(),
@@ -320,6 +327,84 @@ TABLE: tuple[Variable, ...] = (
         "Address a primary shares with its backup.",
         ip_address,
     ),
+    Variable(
+        "tiers_data_version",
+        "parallel",
+        "word",
+        "",
+        "Revision of the data a member serves, where that is not replicated.",
+        word,
+    ),
+    Variable(
+        "tiers_upgrading",
+        "all",
+        "flag",
+        "false",
+        "An upgrade is under way: versions may differ between the tiers.",
+        flag,
+    ),
+    Variable(
+        "tiers_min_online", "all", "number", "1", "With fewer members that serve, the pool counts as lost.", one_or_more
+    ),
+    Variable(
+        "tiers_network",
+        "server",
+        "network",
+        "",
+        "The network segment of the host, such as 192.0.2.0/24: a shared address has to be in it.",
+        network,
+    ),
+    Variable(
+        "tiers_failure_detection",
+        "server",
+        "number",
+        "the product's",
+        "Seconds of silence after which it counts a peer as lost; 0 is never.",
+        number(0),
+    ),
+    Variable(
+        "tiers_client_timeout",
+        "all",
+        "number",
+        "the product's",
+        "Seconds after which a client gives a silent server up.",
+        number(0),
+    ),
+    Variable(
+        "tiers_reload_delay",
+        "proxy",
+        "number",
+        "",
+        "Seconds a proxy waits before it reloads from its master.",
+        number(0),
+    ),
+    Variable(
+        "tiers_reloads_at_once", "all", "number", "unlimited", "Most proxies that reload at one time.", one_or_more
+    ),
+    Variable(
+        "tiers_time_service",
+        "server",
+        "word",
+        "",
+        "What keeps the clock right, such as chrony or the hypervisor; `none` if nothing does.",
+        word,
+    ),
+    Variable(
+        "tiers_starts_after",
+        "server",
+        "list",
+        "",
+        "Servers that have to run before it. Its tier's place in the order of starting must allow it.",
+        words,
+    ),
+    Variable(
+        "tiers_resolve",
+        "all",
+        "flag",
+        "false",
+        "Names `<server>.<tiers_domain>` are to resolve, on the controller, to the servers' addresses.",
+        flag,
+    ),
     # Backups.
     Variable("tiers_backup_of", "backup", "host", "", "The primary: the one server it stands behind.", word),
     Variable(
@@ -384,6 +469,7 @@ TABLE: tuple[Variable, ...] = (
         "How clients are shared out. Keys: " + "; ".join(f"`{k}`: {v}" for k, v in POLICY.items()) + ".",
         policy,
     ),
+    Variable("tiers_direct", "client", "flag", "false", "It uses the master itself, and no proxy.", flag),
     # What is asked of a run, most often as an extra variable.
     Variable(
         "tiers_loss",
@@ -461,4 +547,8 @@ MADE_IN_RUNS = frozenset(
 ANSIBLE_HOST = "ansible_host"
 OWN_CERTIFICATE = "common_certificate"
 UNLOCKS_CA = "tiers_ca_passphrase"
+# Made of the host's variables when they are read: what its own certificate is good for, and fingerprints of the
+# product's options.
+CERTIFICATE_FOR = "certificate.names"
+OPTIONS = "product.options"
 LOCAL_FACT = "ansible_local.tiers"

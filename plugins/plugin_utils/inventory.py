@@ -9,16 +9,20 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import socket
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 from ansible.errors import AnsibleError
+from cryptography import x509
 
 from ansible_collections.distributed.tiers.plugins.module_utils import handed, variables
 from ansible_collections.distributed.tiers.plugins.module_utils.findings import Problem
+from ansible_collections.distributed.tiers.plugins.module_utils.plan import digest
 from ansible_collections.distributed.tiers.plugins.module_utils.populations import read_population
 from ansible_collections.distributed.tiers.plugins.module_utils.products import Product, parse_product, role_of
 from ansible_collections.distributed.tiers.plugins.module_utils.topology import (
@@ -54,8 +58,13 @@ def read_inventory(
         wrong += [Problem(None, "tiers_product", f"{role_of(name)}: {text}", rule="product-role") for text in problems]
         if product:
             products[name] = product
+            paired = {str(seen[host].get("tiers_backup_of")) for host in hosts} | {
+                host for host in hosts if "backup" in hosts[host]
+            }
             for host in hosts:
                 views.add_secrets(host, seen[host], product.secrets)
+                if host in paired and seen[host].get("tiers_product") == name:
+                    seen[host][variables.OPTIONS] = views.options(host, product)
     # A plan that was made already has its clients.
     population = nobody if plan_file else lambda source: load_population(source, basedir)
     topology = read_topology(groups, seen, products, population, tiers_groups)
@@ -66,6 +75,8 @@ def read_inventory(
         if isinstance(fact, Mapping) and fact.get("system") == topology.name and (deployed := read_fact(fact)):
             retired[str(host)] = deployed
     topology = replace(topology, retired=retired, problems=(*topology.problems, *wrong))
+    if topology.resolve:
+        topology = replace(topology, problems=(*topology.problems, *unresolved(topology)))
     return with_plan(topology, plan_file) if plan_file else topology
 
 
@@ -98,6 +109,9 @@ class _Views:
             view[variables.ANSIBLE_HOST] = filled_in(self.template, host, raw, variables.ANSIBLE_HOST)
         if raw.get(variables.OWN_CERTIFICATE):
             view[variables.OWN_CERTIFICATE] = True
+            certificate = filled_in(self.template, host, raw, variables.OWN_CERTIFICATE)
+            if isinstance(certificate, str):
+                view[variables.CERTIFICATE_FOR] = certificate_names(certificate)
         seen, fact = local_fact(raw)
         if seen:
             view[variables.LOCAL_FACT] = fact
@@ -114,6 +128,17 @@ class _Views:
             else:
                 view[name] = raw.get(name) is not None and not (isinstance(raw[name], str) and raw[name] == "")
 
+    def options(self, host: str, product: Product) -> dict[str, str]:
+        """What the host gives to the product's role, as it is written; of each value only a fingerprint."""
+        prefix = product.role.rsplit(".", 1)[1] + "_"
+        raw = self.variables[host]
+        # What is vaulted is not opened.
+        return {
+            name: digest(json.loads(json.dumps(raw[name], default=lambda _value: "vaulted")))
+            for name in raw
+            if name.startswith(prefix)
+        }
+
     def systemwide(self, host: str, raw: Mapping[str, Any], name: str) -> Any:
         source = raw[name]
         key = (name, id(source))
@@ -126,6 +151,40 @@ def local_fact(raw: Mapping[str, Any]) -> tuple[bool, Any]:
     """Whether a host's local facts were gathered, and ours among them."""
     local = (raw.get("ansible_facts") or {}).get("ansible_local")
     return isinstance(local, Mapping), local.get("tiers") if isinstance(local, Mapping) else None
+
+
+def certificate_names(text: str) -> tuple[str, ...]:
+    """The names and addresses a certificate is good for; none if it is no certificate."""
+    try:
+        certificate = x509.load_pem_x509_certificate(text.encode())
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (ValueError, x509.ExtensionNotFound):
+        return ()
+    found = [*names.get_values_for_type(x509.DNSName), *names.get_values_for_type(x509.IPAddress)]
+    return tuple(str(name) for name in found)
+
+
+def addresses_of(name: str) -> set[str]:
+    """What a name resolves to on the controller."""
+    try:
+        return {str(entry[4][0]) for entry in socket.getaddrinfo(name, None)}
+    except (OSError, UnicodeError):
+        return set()
+
+
+def unresolved(topology: Topology) -> list[Problem]:
+    """Names of servers that do not lead to their addresses."""
+    names = {name: f"{name}.{topology.domain}" for name in topology.servers}
+    with ThreadPoolExecutor(16) as pool:
+        found = dict(zip(names, pool.map(addresses_of, names.values()), strict=True))
+    return [
+        Problem(
+            name, "tiers_address", f"{names[name]} resolves to {told}, not to {server.address}.", rule="name-resolves"
+        )
+        for name, server in topology.servers.items()
+        if server.address not in found[name]
+        for told in [", ".join(sorted(found[name])) or "nothing"]
+    ]
 
 
 def filled_in(template: Template, host: str, raw: Mapping[str, Any], name: str) -> Any:

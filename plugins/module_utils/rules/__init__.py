@@ -9,6 +9,7 @@ from __future__ import annotations
 from ansible_collections.distributed.tiers.plugins.module_utils.rules import (  # noqa: F401
     clients,
     inventory,
+    operation,
     pairs,
     pool,
     servers,

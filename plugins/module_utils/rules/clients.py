@@ -21,9 +21,10 @@ from ansible_collections.distributed.tiers.plugins.module_utils.topology import 
 
 
 def demands(topology: Topology) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Every client, host or named, with what it asks for."""
+    """Every client, host or named, that is to have a proxy, with what it asks for."""
     for client in topology.clients.values():
-        yield client.name, client.demand()
+        if not client.direct:
+            yield client.name, client.demand()
     yield from topology.population.items()
 
 
@@ -230,3 +231,137 @@ def latency_complete(topology: Topology, _allocation: Allocation) -> Iterator[Pr
             hint = did_you_mean(site, known - {site}) if site not in known else ""
             message = f"Nothing is said about {site} to {enumerate_names(missing)}{'; ' if hint else '.'}{hint}"
             yield Problem(None, "tiers_site_latency", message)
+
+
+@rule(
+    "client-past-proxy",
+    WARNING,
+    reason="Clients at the master itself load it, and lose reads with it; the proxy of their site is there for them.",
+    remedy="Take tiers_direct out, unless the client needs the master for what no proxy does.",
+    fires="""
+        client:
+          hosts:
+            c1: {tiers_direct: true}
+    """,
+    silent="""
+        client:
+          hosts:
+            c1: {tiers_direct: true, tiers_site: paris}
+    """,
+)
+def client_past_proxy(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    with_proxy = {proxy.site for proxy in topology.tier("proxy")}
+    for client in topology.clients.values():
+        if client.direct and client.site in with_proxy:
+            yield Problem(client.name, "tiers_direct", f"It uses the master, and its site {client.site} has a proxy.")
+
+
+@rule(
+    "client-other-site",
+    WARNING,
+    reason="A client served from another site pays the way there with every request, and depends on it.",
+    remedy="Give the proxies of the site more tiers_capacity, or add one; or ease what keeps the clients away.",
+    fires="""
+        proxy:
+          hosts:
+            px1: {tiers_site: paris}
+            px2: {tiers_capacity: 1}
+    """,
+    silent="""
+        proxy:
+          hosts:
+            px1: {tiers_site: paris}
+            px2: {tiers_capacity: 2}
+    """,
+)
+def client_other_site(topology: Topology, allocation: Allocation) -> Iterator[Problem]:
+    with_proxy = {proxy.site for proxy in topology.tier("proxy")}
+    site_of = {name: str(client.get("site")) for name, client in demands(topology)}
+    away: dict[tuple[str, str], int] = {}
+    for proxy, share in allocation.get("proxies", {}).items():
+        there = topology.servers[proxy].site
+        for name in share["clients"]:
+            here = site_of[name]
+            if here != there and here in with_proxy:
+                away[here, proxy] = away.get((here, proxy), 0) + 1
+    for (here, proxy), number in sorted(away.items()):
+        who = f"{number} {'client of site' if number == 1 else 'clients of site'} {here}"
+        yield Problem(proxy, "tiers_site", f"It serves {who}, which has a proxy of its own.")
+
+
+@rule(
+    "proxy-idle",
+    WARNING,
+    reason="A proxy without clients costs its keep and is never put to the proof.",
+    remedy="Take it out, or let clients in: look at their sites, tiers_allow, tiers_deny and tiers_pin.",
+    fires="""
+        client:
+          vars: {tiers_pin: px1}
+        all:
+          vars: {tiers_clients: []}
+    """,
+    silent="""
+        client:
+          vars: {tiers_pin: px1}
+    """,
+)
+def proxy_idle(topology: Topology, allocation: Allocation) -> Iterator[Problem]:
+    shares = allocation.get("proxies", {})
+    for proxy in topology.tier("proxy"):
+        if proxy.state == "active" and proxy.name in shares and not shares[proxy.name]["clients"]:
+            yield Problem(proxy.name, None, "It has no clients.")
+
+
+@rule(
+    "site-served",
+    WARNING,
+    reason="Clients of a site without proxy and member lose everything with the line to other sites.",
+    remedy="Put a proxy or a member there.",
+    fires="""
+        client:
+          vars: {tiers_site: paris}
+    """,
+    silent="""
+        client:
+          vars: {tiers_site: paris}
+        parallel:
+          hosts:
+            p2: {tiers_site: paris}
+    """,
+)
+def site_served(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    serving = topology.tier("proxy", "parallel")
+    if not serving:
+        return
+    waiting: dict[str, int] = {}
+    for _name, client in demands(topology):
+        waiting[str(client.get("site"))] = waiting.get(str(client.get("site")), 0) + 1
+    for site in sorted(waiting.keys() - {server.site for server in serving}):
+        clients = f"{waiting[site]} {'client' if waiting[site] == 1 else 'clients'}"
+        yield Problem(None, "tiers_site", f"Site {site} with {clients} has neither proxy nor member.")
+
+
+@rule(
+    "latency-symmetric",
+    WARNING,
+    reason="The way there and back is one line: two figures for it are most often a slip.",
+    remedy="Give both directions of tiers_site_latency the same figure.",
+    fires="""
+        all:
+          vars:
+            tiers_site_latency: {berlin: {paris: 12}, paris: {berlin: 120}}
+    """,
+    silent="""
+        all:
+          vars:
+            tiers_site_latency: {berlin: {paris: 12}, paris: {berlin: 12}}
+    """,
+)
+def latency_symmetric(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    matrix = topology.latency or {}
+    for here, row in matrix.items():
+        for there, there_ms in row.items():
+            back = matrix.get(there, {}).get(here)
+            if here < there and back is not None and back != there_ms:
+                message = f"{here} to {there} takes {there_ms:g} ms, the way back {back:g} ms."
+                yield Problem(None, "tiers_site_latency", message)

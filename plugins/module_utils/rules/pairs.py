@@ -370,3 +370,87 @@ def shared_address_sites(topology: Topology, _allocation: Allocation) -> Iterato
                 "tiers_virtual_address",
                 f"It is shared with {backup.name} of another site ({primary.site}, {backup.site}).",
             )
+
+
+@rule(
+    "shared-address-network",
+    ERROR,
+    reason="An address outside the servers' own network segment is reached by nobody.",
+    remedy="Choose a shared address inside tiers_network, or correct tiers_network.",
+    fires="""
+        distributor:
+          hosts:
+            d1: {tiers_virtual_address: 198.51.100.30, tiers_network: 192.0.2.0/24}
+    """,
+    silent="""
+        distributor:
+          hosts:
+            d1: {tiers_virtual_address: 192.0.2.30, tiers_network: 192.0.2.0/24}
+    """,
+)
+def shared_address_network(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    for server in topology.servers.values():
+        primary = topology.servers.get(server.primary or "", server)
+        if primary.virtual_address and server.network:
+            address, segment = ipaddress.ip_address(primary.virtual_address), ipaddress.ip_network(server.network)
+            if address not in segment:
+                message = f"The shared address {address} is outside its network {segment}."
+                yield Problem(server.name, "tiers_virtual_address", message)
+
+
+@rule(
+    "backup-capacity",
+    WARNING,
+    reason="A backup that is smaller than the load it takes over is full the moment it is needed.",
+    remedy="Raise tiers_capacity of the backup if it can hold more, or lower that of its primary.",
+    fires="""
+        proxy:
+          hosts:
+            px1: {tiers_weight: 9}
+        backup:
+          hosts:
+            px1-b: {ansible_host: 192.0.2.9, tiers_backup_of: px1, tiers_zone: rack-b, tiers_capacity: 1}
+        all:
+          vars:
+            tiers_clients:
+              - {name: desk-1, site: berlin, pin: px1}
+              - {name: desk-2, site: berlin, pin: px1}
+    """,
+    silent="""
+        backup:
+          hosts:
+            px1-b: {ansible_host: 192.0.2.9, tiers_backup_of: px1, tiers_zone: rack-b, tiers_capacity: 5}
+    """,
+)
+def backup_capacity(topology: Topology, allocation: Allocation) -> Iterator[Problem]:
+    for primary, backup in pairs(topology):
+        load = allocation.get("proxies", {}).get(primary.name, {}).get("weight", 0)
+        if backup.capacity is not None and load > backup.capacity:
+            message = f"It can hold {backup.capacity} connections, its primary {primary.name} has {load}."
+            yield Problem(backup.name, "tiers_capacity", message)
+
+
+@rule(
+    "pair-options",
+    ERROR,
+    reason="A backup with other options serves otherwise once it takes over.",
+    remedy="Give both the same; what may differ is named by may_differ in the product's meta/product.yml.",
+    fires="""
+        backup:
+          hosts:
+            m2: {product_openldap_size_limit: 10}
+    """,
+    silent="""
+        backup:
+          hosts:
+            m2: {product_openldap_log_level: [sync]}
+    """,
+)
+def pair_options(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    for primary, backup in pairs(topology):
+        product = topology.product_of(backup)
+        if product is None or primary.product != backup.product:
+            continue
+        for name in sorted((primary.options.keys() | backup.options.keys()) - set(product.may_differ)):
+            if primary.options.get(name) != backup.options.get(name):
+                yield Problem(backup.name, name, f"The option is given otherwise than to its primary {primary.name}.")

@@ -130,3 +130,52 @@ def distributor_on_member(topology: Topology, _allocation: Allocation) -> Iterat
     for server in topology.servers.values():
         if topology.serves_as(server) == "distributor" and server.address in members:
             yield Problem(server.name, "tiers_address", f"It is on the host of member {members[server.address]}.")
+
+
+@rule(
+    "min-online",
+    ERROR,
+    reason="A pool that needs all its members is lost with any of them.",
+    remedy="Set tiers_min_online below the number of members, or add members.",
+    fires="""
+        all:
+          vars: {tiers_min_online: 2}
+    """,
+    silent="""
+        all:
+          vars: {tiers_min_online: 1}
+    """,
+)
+def min_online(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    active = [member for member in topology.tier("parallel") if member.state == "active"]
+    # A pool of one is told by another rule.
+    if len(active) > 1 and topology.min_online >= len(active):
+        message = f"{topology.min_online} members are to be online, the pool has {len(active)} that are active."
+        yield Problem(None, "tiers_min_online", message)
+
+
+@rule(
+    "pool-same",
+    ERROR,
+    reason="Members stand in for each other: with other versions or data a client gets other answers.",
+    remedy="Give all members the same tiers_version and tiers_data_version.",
+    fires="""
+        parallel:
+          hosts:
+            p1: {tiers_data_version: "41"}
+            p2: {tiers_data_version: "42"}
+    """,
+    silent="""
+        parallel:
+          vars: {tiers_data_version: "42"}
+    """,
+)
+def pool_same(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    members = [server for server in topology.servers.values() if topology.serves_as(server) == "parallel"]
+    kinds = {"tiers_version": {m.version for m in members}, "tiers_data_version": {m.data_version for m in members}}
+    if topology.upgrading:
+        del kinds["tiers_version"]
+    for variable, values in kinds.items():
+        if len(values) > 1:
+            told = enumerate_names(str(value or "unnamed") for value in values)
+            yield Problem(enumerate_names(m.name for m in members), variable, f"The members differ: {told}.")

@@ -52,6 +52,7 @@ all:
     tiers_site: berlin
     tiers_ca_passphrase: from-a-vault
     product_openldap_probe_password: from-a-vault
+    tiers_time_service: chrony
     tiers_clients:
       - {name: desk-1, site: berlin}
     tiers_site_networks: {berlin: [192.0.2.128/25]}

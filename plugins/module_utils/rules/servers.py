@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from ansible_collections.distributed.tiers.plugins.module_utils.findings import (
     ERROR,
@@ -395,3 +397,166 @@ def upstream_chain(topology: Topology, _allocation: Allocation) -> Iterator[Prob
         through = [up for up in ups if up in topology.servers and topology.serves_as(topology.servers[up]) == "proxy"]
         if through:
             yield Problem(name, "tiers_upstream", f"It reaches the master through {enumerate_names(through)}.")
+
+
+@rule(
+    "upstream-state",
+    WARNING,
+    reason="A server that is leaving, or is away, serves nobody below it for long.",
+    remedy="Name another one in tiers_upstream, or set its tiers_state to active.",
+    fires="""
+        backup:
+          hosts:
+            m2: {tiers_state: draining}
+    """,
+    silent="""
+        parallel:
+          hosts:
+            p1: {tiers_state: draining}
+    """,
+)
+def upstream_state(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    for server, ups in paths(topology).items():
+        for name in ups:
+            if name in topology.servers and topology.servers[name].state != "active":
+                yield Problem(
+                    server, "tiers_upstream", f"It funnels to {name}, which is {topology.servers[name].state}."
+                )
+
+
+def release(version: str | None) -> tuple[Any, ...]:
+    """A version to compare by; none is the newest there is."""
+    if version is None:
+        return ((2, 0),)
+    return tuple((1, int(part)) if part.isdecimal() else (0, part) for part in re.split(r"[.+~_-]", version))
+
+
+def replicas_first(topology: Topology, server: Server) -> bool:
+    """Whether the product wants those below the master to be upgraded before it."""
+    product = topology.product_of(server)
+    order = product.upgrade_order if product else ()
+    work = topology.serves_as(server)
+    return work in order and "master" in order and order.index(work) < order.index("master")
+
+
+def apart(topology: Topology) -> Iterator[tuple[Server, bool, str]]:
+    """Servers below the master of another version than it: whether that is the allowed way, and how it is told."""
+    master = next(iter(topology.tier("master")), None)
+    for server in topology.servers.values() if master else ():
+        mine, its = release(server.version), release(master.version if master else None)
+        if topology.serves_as(server) in ("proxy", "parallel") and mine != its:
+            others = master.version if master and master.version else "the newest"
+            text = f"Its version is {server.version or 'the newest'}, the master's {others}."
+            yield server, (mine > its) is replicas_first(topology, server), text
+
+
+@rule(
+    "version-order",
+    ERROR,
+    reason="A product promises in one direction only that other versions understand each other's data.",
+    remedy="Keep to upgrade_order in the product's meta/product.yml; without one the master goes first.",
+    fires="""
+        proxy:
+          vars: {tiers_version: "2.5"}
+    """,
+    silent="""
+        all:
+          vars: {tiers_version: "2.5"}
+    """,
+)
+def version_order(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    for server, allowed, text in apart(topology):
+        if not allowed:
+            yield Problem(server.name, "tiers_version", text)
+
+
+@rule(
+    "upgrade-unfinished",
+    WARNING,
+    reason="Versions that differ are for the time of an upgrade: new features wait until the last server has them.",
+    remedy="Give all the same tiers_version, or set tiers_upgrading while the upgrade is under way.",
+    fires="""
+        master:
+          vars: {tiers_version: "2.5"}
+        backup:
+          hosts:
+            m2: {tiers_version: "2.5"}
+        parallel:
+          vars: {tiers_version: "2.6"}
+        proxy:
+          vars: {tiers_version: "2.6"}
+    """,
+    silent="""
+        master:
+          vars: {tiers_version: "2.5"}
+        backup:
+          hosts:
+            m2: {tiers_version: "2.5"}
+        parallel:
+          vars: {tiers_version: "2.6"}
+        proxy:
+          vars: {tiers_version: "2.6"}
+        all:
+          vars: {tiers_upgrading: true}
+    """,
+)
+def upgrade_unfinished(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    for server, allowed, text in apart(topology):
+        if allowed and not topology.upgrading:
+            yield Problem(server.name, "tiers_version", text)
+
+
+# What the collection itself, and ssh, listen on.
+TAKEN = {22: "ssh", 8404: "the balancer's monitor", 10636: "the local relay"}
+
+
+@rule(
+    "port-usable",
+    ERROR,
+    reason="A server that may not bind its port, or finds it taken, does not start.",
+    remedy="Set tiers_port to a port that is free and that the product may bind.",
+    fires="""
+        parallel:
+          vars: {tiers_port: 22}
+    """,
+    silent="""
+        parallel:
+          vars: {tiers_port: 1636}
+    """,
+)
+def port_usable(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    for server in topology.servers.values():
+        product = topology.product_of(server)
+        if server.port in TAKEN:
+            yield Problem(server.name, "tiers_port", f"Port {server.port} is that of {TAKEN[server.port]}.")
+        elif product and product.ports and not any(least <= server.port <= most for least, most in product.ports):
+            may = ", ".join(f"{least}-{most}" if least < most else f"{least}" for least, most in product.ports)
+            yield Problem(server.name, "tiers_port", f"{product.name} may bind {may}, not {server.port}.")
+
+
+@rule(
+    "client-address",
+    WARNING,
+    reason="The address of a host is how firewalls tell who it is: two hosts of one address get each other's rights.",
+    remedy="Correct tiers_address (or ansible_host) of one of them.",
+    fires="""
+        client:
+          hosts:
+            c2: {ansible_host: 192.0.2.51}
+    """,
+    silent="""
+        client:
+          hosts:
+            c2: {ansible_host: 192.0.2.52}
+    """,
+)
+def client_address(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    users: dict[str, list[str]] = {}
+    for client in topology.clients.values():
+        users.setdefault(client.address, []).append(client.name)
+    for server in topology.servers.values():
+        if server.address in users:
+            users[server.address].append(server.name)
+    for address, names in users.items():
+        if len(names) > 1:
+            yield Problem(None, "tiers_address", f"{address} is the address of {enumerate_names(names)}.")

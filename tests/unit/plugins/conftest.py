@@ -29,6 +29,12 @@ PRODUCTS: dict[str, Any] = {
     "example.simple.product": SIMPLE,
     "example.other.product": {**SIMPLE, "name": "other"},
     "example.broken.product": {"port": "x"},
+    "example.voting.product": {
+        **SIMPLE,
+        "tiers": ["master", "proxy", "parallel"],
+        "redundancy": {"master": ["hot"], "parallel": ["hot"]},
+        "votes": ["parallel"],
+    },
 }
 installed_product = inventory.load_product
 
@@ -48,6 +54,27 @@ def laid_over(base: Any, patch: Any) -> Any:
     for key, value in patch.items():
         merged[key] = laid_over(merged.get(key), value) if key in merged else value
     return {key: value for key, value in merged.items() if value is not REMOVE}
+
+
+ADDRESSES = {
+    name: {"192.0.2." + end}
+    for name, end in (
+        ("m1", "1"),
+        ("m2", "2"),
+        ("px1", "11"),
+        ("px2", "12"),
+        ("p1", "21"),
+        ("p2", "22"),
+        ("d1", "31"),
+        ("d2", "32"),
+    )
+}
+
+
+def addresses_of(name: str) -> set[str]:
+    """What DNS would say: all servers of the example under right.example."""
+    server, _dot, domain = name.partition(".")
+    return ADDRESSES[server] if domain == "right.example" else set()
 
 
 def load_product(name: str) -> tuple[Product | None, list[str]]:
@@ -86,6 +113,7 @@ def read(inventory_text: Callable[..., str], tmp_path_factory: pytest.TempPathFa
         hostvars = HostVars(hosts, manager, loader)
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(inventory, "load_product", load_product)
+            patched.setattr(inventory, "addresses_of", addresses_of)
             return inventory.read_inventory(
                 hosts.get_groups_dict(),
                 hostvars,

@@ -19,7 +19,10 @@ DEMO = REPOSITORY / "inventories" / "demo"
 SECRETS = {"tiers_ca_passphrase": "x", "product_openldap_probe_password": "y"}
 # Nobody has the password of this.
 VAULTED = "!vault |\n" + "\n".join(" " * 6 + line for line in ["$ANSIBLE_VAULT;1.1;AES256", *["6162" * 20] * 4]) + "\n"
-ONE_HOST = "master: {hosts: {m1: {ansible_host: 192.0.2.1}}}\nall:\n  vars:\n    tiers_product: openldap\n"
+ONE_HOST = (
+    "master: {hosts: {m1: {ansible_host: 192.0.2.1}}}\n"
+    "all:\n  vars:\n    tiers_product: openldap\n    tiers_time_service: x\n"
+)
 PLAY = """
 - hosts: all
   gather_facts: false
@@ -160,3 +163,15 @@ def test_a_slice_takes_the_plan_of_the_whole(tmp_path):
     assert result["plan"] == whole
     assert "1 of its hosts are in this inventory" in result["report"]
     assert run(tmp_path, part)[0] == 2
+
+
+def test_a_vaulted_option_is_not_opened(tmp_path):
+    hosts = tmp_path / "hosts.yml"
+    hosts.write_text(
+        f"{ONE_HOST}    product_openldap_suffix: {VAULTED}"
+        "backup: {hosts: {m2: {ansible_host: 192.0.2.2, tiers_backup_of: m1}}}\n",
+        encoding="utf-8",
+    )
+    code, result = run(tmp_path, hosts)
+    assert code == 0, result
+    assert result["findings"] == []

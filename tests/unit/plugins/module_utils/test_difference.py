@@ -52,13 +52,15 @@ def test_a_plan_carried_out_changes_nothing(differ, deployed):
 
 def test_what_changes_is_told_key_by_key(differ, deployed):
     change = differ(
-        "proxy: {hosts: {px1: {tiers_capacity: 7, tiers_version: '2.6', tiers_state: draining}}}", facts=deployed
+        "proxy: {hosts: {px1: {tiers_capacity: 7, tiers_zone: rack-z, tiers_state: draining}}}", facts=deployed
     )
     assert change["changed"] == {
-        "px1": {"version": [None, "2.6"], "state": ["active", "draining"], "capacity": [None, 7]}
+        "px1": {"zone": ["rack-a", "rack-z"], "state": ["active", "draining"], "capacity": [None, 7]}
     }
     assert change["same"] == 7
-    assert "px1           1  changed  version: - > 2.6; state: active > draining; capacity: - > 7" in changes(change)
+    assert "px1           1  changed  zone: rack-a > rack-z; state: active > draining; capacity: - > 7" in changes(
+        change
+    )
 
 
 def test_new_servers_and_those_not_reached(differ, deployed):

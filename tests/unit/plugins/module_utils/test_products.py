@@ -36,6 +36,14 @@ def test_short_names_are_roles_of_this_collection():
         ({"redundancy": {"master": ["boiling"]}}, "'redundancy.master' holds 'boiling', allowed are cold, warm, hot"),
         ({"stateful": "yes"}, "'stateful' is to be true or false"),
         ({"replication": "sometimes"}, "'replication' is to be one of synchronous, asynchronous, none"),
+        ({"ports": [[1024, 70000]]}, "'ports' is to be a list of ranges like [1024, 65535]"),
+        ({"ports": [1024, 65535]}, "'ports' is to be a list of ranges like [1024, 65535]"),
+        ({"ports": 636}, "'ports' is to be a list of ranges like [1024, 65535]"),
+        ({"votes": ["backup"]}, "'votes' holds 'backup', allowed are"),
+        ({"failure_detection": "10s"}, "'failure_detection' is to be a number of seconds"),
+        ({"client_timeout": -1}, "'client_timeout' is to be a number of seconds"),
+        ({"clocks": "yes"}, "'clocks' is to be true or false"),
+        ({"may_differ": "x"}, "'may_differ' is to be a list of words"),
         ({"secret": ["a"]}, "unknown key 'secret' did you mean 'secrets'?"),
     ],
 )
@@ -52,3 +60,11 @@ def test_no_mapping_is_no_product(data):
 
 def test_everything_wrong_comes_at_once():
     assert len(parse_product("x", {"port": "x", "tiers": 5, "colour": "red"})[1]) >= 4
+
+
+def test_what_a_product_may_say_besides():
+    more = {"ports": [[636, 636], [1024, 65535]], "votes": ["master"], "failure_detection": 10, "clocks": True}
+    product, problems = parse_product("x", {**SOUND, **more})
+    assert problems == []
+    assert (product.ports, product.votes, product.failure_detection) == (((636, 636), (1024, 65535)), ("master",), 10.0)
+    assert product.clocks and product.client_timeout is None

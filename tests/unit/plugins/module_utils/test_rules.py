@@ -6,12 +6,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from ansible_collections.distributed.tiers.plugins.module_utils.findings import ERROR, WARNING
 from ansible_collections.distributed.tiers.plugins.module_utils.plan import make_plan
 from ansible_collections.distributed.tiers.plugins.module_utils.report import report
 from ansible_collections.distributed.tiers.plugins.module_utils.rules import REGISTRY, Rule
+from ansible_collections.distributed.tiers.plugins.module_utils.rules.servers import release
 
 RULES = [pytest.param(rule, id=name) for name, rule in REGISTRY.items()]
 
@@ -89,3 +92,50 @@ def test_the_same_finding_on_many_hosts_is_told_once(judge):
     (finding,) = judge("all: {vars: {tiers_capacty: 5}}").errors
     assert finding.host == "c1, d1, d2, m1, m2 and 4 more"
     assert "did you mean 'tiers_capacity'?" in finding.message
+
+
+def test_a_port_the_product_may_not_bind(read):
+    topology = read()
+    product = dataclasses.replace(topology.products["openldap"], ports=((700, 700), (1024, 2000)))
+    findings = make_plan(dataclasses.replace(topology, products={"openldap": product})).findings
+    assert {finding.message for finding in findings} == {"openldap may bind 700, 1024-2000, not 636."}
+
+
+@pytest.mark.parametrize(
+    ("mine", "its", "newer"),
+    [
+        ("2.10", "2.9", True),
+        ("2.5", "2.5.1", False),
+        (None, "2.6", True),
+        ("2.6", None, False),
+        ("2.6rc1", "2.6", False),
+    ],
+)
+def test_versions_are_compared_by_their_numbers(mine, its, newer):
+    assert (release(mine) > release(its)) is newer
+
+
+def test_without_an_order_of_upgrading_the_master_goes_first(read):
+    topology = read("{master: {vars: {tiers_version: '2'}}, backup: {vars: {tiers_version: '2'}}}")
+    product = dataclasses.replace(topology.products["openldap"], upgrade_order=())
+    older = read(
+        "all: {vars: {tiers_version: '2'}}",
+        "{proxy: {vars: {tiers_version: '1'}}, parallel: {vars: {tiers_version: '1'}}}",
+    )
+    rules = {finding.rule for finding in make_plan(dataclasses.replace(older, products={"openldap": product})).findings}
+    assert rules == {"upgrade-unfinished"}
+    rules = {finding.rule for finding in make_plan(older).findings}
+    assert rules == {"version-order"}
+
+
+def test_a_direct_client_has_no_proxy(judge):
+    plan = judge("client: {hosts: {c1: {tiers_direct: true}}}").plan
+    assert [entry["name"] for entry in plan["clients"]["c1"]["endpoints"]] == ["m1", "m2"]
+    assert not any("c1" in share["clients"] for share in plan["allocation"]["proxies"].values())
+    assert any(edge["from"] == "c1" and edge["to"] == "m1" for edge in plan["edges"])
+    assert plan["sites"]["berlin"]["clients"] == 2
+
+
+def test_options_of_a_pair_are_compared_as_they_are_written(judge):
+    same = "all: {vars: {product_openldap_suffix: '{{ nothing }}', product_openldap_entries: [{a: 1}]}}"
+    assert judge(same).findings == ()
