@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ class Inventory:
     def __init__(self, name: str) -> None:
         command = ["ansible-inventory", "-i", str(INVENTORIES / name), "--list"]
         self._read: dict[str, Any] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+        self._connected: dict[str, Host] = {}
 
     def hosts(self, *groups: str) -> list[str]:
         return [host for group in groups for host in self._read[group]["hosts"]]
@@ -31,7 +31,9 @@ class Inventory:
     def variable(self, host: str, name: str) -> Any:
         return self._read["_meta"]["hostvars"][host].get(name)
 
-    @cache  # noqa: B019 - one inventory lives as long as the tests
     def connect(self, host: str) -> Host:
         """The test host, as root."""
-        return testinfra.get_host(f"podman://{self.variable(host, 'testhosts_prefix')}-{host}")
+        if host not in self._connected:
+            name = f"{self.variable(host, 'testhosts_prefix')}-{host}"
+            self._connected[host] = testinfra.get_host(f"podman://{name}")
+        return self._connected[host]

@@ -148,7 +148,7 @@ def allocate_clients(
 
 def _plain(value: Any) -> Any:
     """Templating hands over containers that fill themselves when they are read; the computation wants real ones."""
-    if type(value) is dict and not any(isinstance(inner, (Mapping, list)) for inner in value.values()):
+    if value.__class__ is dict and not any(isinstance(inner, (Mapping, list)) for inner in value.values()):
         return value
     if isinstance(value, Mapping):
         return {key: _plain(inner) for key, inner in value.items()}

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from ansible_collections.distributed.tiers.plugins.module_utils.allocation_model import (
     NO_RESTRICTION,
@@ -27,7 +28,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.allocation_place
     solve_classes,
 )
 
-Class = tuple[str, frozenset[int] | None]  # site, backup reach
+Class: TypeAlias = "tuple[str, frozenset[int] | None]"  # site, backup reach
 
 
 @dataclass

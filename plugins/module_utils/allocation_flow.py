@@ -104,7 +104,8 @@ class _Solver:
             if best is not None and distance >= best:
                 break
 
-        assert best is not None
+        if best is None:
+            raise AssertionError("a way to the sink that was counted on is not there")
         for k in settled_class:
             self.price_class[k] += distance_class[k] - best
         for h in settled_hub:

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import repeat
-from typing import Any
+from typing import Any, TypeAlias
 
 ACTIVE = "active"
 STATES = (ACTIVE, "draining", "down")
@@ -31,7 +31,7 @@ MICROSECONDS = 1000
 SHOWN_PROBLEMS = 20
 LARGEST_WEIGHT = 10**15
 
-Restriction = tuple[str | None, tuple[str, ...], tuple[str, ...]]  # pin, allow, deny
+Restriction: TypeAlias = "tuple[str | None, tuple[str, ...], tuple[str, ...]]"  # pin, allow, deny
 Runs = dict[int, list[str]]  # weight -> sorted names
 
 
@@ -210,9 +210,8 @@ def _read_policy(policy: Any, problems: list[str]) -> Policy:
     budget = policy.get("move_budget")
     if budget is not None and (not _is_whole(budget) or budget < 0):
         problems.append(f"policy: move_budget must be a whole number of at least 0 or null, not {budget!r}")
-    if len(problems) > before:
+    if len(problems) > before or move_cost is None or headroom is None or rebalance is None:
         return Policy()
-    assert move_cost is not None and headroom is not None and rebalance is not None
     return Policy(move_cost, budget, balance, headroom, rebalance)
 
 
@@ -337,7 +336,7 @@ def _add_names(flat: dict[str, str], names: Any, server: Any, where: str, proble
 
 # --- grouping ----------------------------------------------------------------------------------------------------
 
-Key = tuple[str, Restriction, str | None, int]  # site, restriction, spread group, weight
+Key: TypeAlias = "tuple[str, Restriction, str | None, int]"  # site, restriction, spread group, weight
 NO_RESTRICTION: Restriction = (None, (), ())
 
 

@@ -65,7 +65,7 @@ def deviations(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any]) -
         yield " "
     kinds = schema.get("type", ())
     allowed = [cls for kind in ([kinds] if isinstance(kinds, str) else kinds) for cls in JSON_TYPES[kind]]
-    if allowed and (type(value) not in allowed or value in (math.inf, -math.inf) or value != value):
+    if allowed and (type(value) not in allowed or (isinstance(value, float) and not math.isfinite(value))):
         yield " "
     elif isinstance(value, dict):
         known, others = schema.get("properties", {}), schema.get("additionalProperties", True)

@@ -93,7 +93,11 @@ class _Reader:
         value: Any = self.data.get(key, [])
         found: list[tuple[int, int]] = []
         for pair in value if isinstance(value, list) else [None]:
-            if not isinstance(pair, list) or len(pair) != 2 or not all(type(port) is int for port in pair):
+            if (
+                not isinstance(pair, list)
+                or len(pair) != 2
+                or not all(isinstance(port, int) and not isinstance(port, bool) for port in pair)
+            ):
                 pair = [0, 0]
             if not 0 < pair[0] <= pair[1] < 65536:
                 self.problems.append(f"'{key}' is to be a list of ranges like [1024, 65535]")

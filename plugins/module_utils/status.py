@@ -37,7 +37,7 @@ def look(server: Mapping[str, Any], answer: Mapping[str, Any] | None, recorded: 
     if answer is None:
         return Seen(False, asked=False)
     if "edges" not in answer:
-        return Seen(False, f"host: {answer.get('msg') or 'no answer'}".split("\n")[0], recorded=recorded)
+        return Seen(False, f"host: {answer.get('msg') or 'no answer'}".split("\n", maxsplit=1)[0], recorded=recorded)
     services = [edge for edge in answer["edges"] if edge["protocol"] not in ("haproxy", "address")]
     service = next((edge for edge in services if edge["address"] == server["address"]), None)
     balancer = next((edge for edge in answer["edges"] if edge["protocol"] == "haproxy"), None)

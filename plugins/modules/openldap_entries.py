@@ -130,7 +130,7 @@ LOCAL = "ldapi:///"
 
 def normal(dn: str) -> str:
     """A name in one spelling, to compare by."""
-    return ",".join("+".join(f"{attr}={value}" for attr, value, _ in rdn) for rdn in ldap.dn.str2dn(dn.lower()))
+    return ",".join("+".join(f"{attr}={value}" for attr, value, _flags in rdn) for rdn in ldap.dn.str2dn(dn.lower()))
 
 
 def values_of(value: Any) -> list[bytes]:
