@@ -33,7 +33,11 @@ class ActionModule(ActionBase):
         task_vars = task_vars or {}
         result: dict[str, Any] = super().run(tmp, task_vars)
         _checked, options = self.validate_argument_spec(
-            argument_spec={"previous": {"type": "dict"}, "plan_file": {"type": "path"}}
+            argument_spec={
+                "previous": {"type": "dict"},
+                "plan_file": {"type": "path"},
+                "brief": {"type": "bool", "default": False},
+            }
         )
 
         def template(_host: str, variables: Mapping[str, Any], name: str) -> Any:
@@ -54,13 +58,15 @@ class ActionModule(ActionBase):
             head = f"The inventory has {len(outcome.errors)} error(s); no host was touched."
             return result | {"failed": True, "msg": "\n".join([head, *(found.as_text() for found in outcome.findings)])}
         losses = [] if topology.handed_from else preview(topology, outcome.plan)
-        result |= {
-            "plan": outcome.plan,
-            "preview": losses,
-            "loss": None if topology.handed_from else preview_asked(topology, outcome.plan),
-            "difference": difference(topology, outcome.plan),
-            "report": report(topology, outcome, losses, diff=bool(self._task.diff)),
-        }
+        change = difference(topology, outcome.plan)
+        result["report"] = report(topology, outcome, losses, diff=bool(self._task.diff))
+        if not options["brief"]:
+            result |= {
+                "plan": outcome.plan,
+                "preview": losses,
+                "loss": None if topology.handed_from else preview_asked(topology, outcome.plan),
+                "difference": change,
+            }
         if self._task.diff:
-            result["diff"] = [{"prepared": changes(result["difference"])}]
+            result["diff"] = [{"prepared": changes(change)}]
         return result

@@ -488,6 +488,14 @@ TABLE: tuple[Variable, ...] = (
         "A plan as JSON (docs/plan.md), relative to where the command is run: `plan` writes it, all other playbooks "
         "take it instead of computing one.",
     ),
+    Variable(
+        "tiers_findings_file",
+        "all",
+        "path",
+        "",
+        "Where `validate` writes its findings as JSON, relative to where the command is run: `schema` 1, `findings`, "
+        "each with `rule`, `severity`, `host`, `variable`, `message`, `remedy` and, where it was lowered, `why`.",
+    ),
     # What playbooks and roles use.
     Variable(
         "tiers_ca_dir",

@@ -42,6 +42,13 @@ options:
         another system or version, or when a host of this inventory is not in it or has other settings there.
     type: path
     version_added: 0.1.0
+  brief:
+    description:
+      - Return the findings and the report only. With a large inventory Ansible takes longer to copy the plan about than
+        it takes to make it.
+    type: bool
+    default: false
+    version_added: 0.1.0
 seealso:
   - plugin: distributed.tiers.topology
     plugin_type: filter
@@ -107,7 +114,7 @@ preview:
   description:
     - What the loss of each server, zone and site would cost, the worst first.
     - Empty with O(plan_file), it was told when the plan was made.
-  returned: when no finding is an error
+  returned: when no finding is an error, without O(brief)
   type: list
   elements: dict
   contains:
@@ -147,7 +154,7 @@ preview:
       type: bool
 difference:
   description: What a deployment of this plan would do to the servers whose local facts were gathered.
-  returned: when no finding is an error
+  returned: when no finding is an error, without O(brief)
   type: dict
   contains:
     new:
@@ -173,11 +180,11 @@ difference:
       elements: dict
 loss:
   description: The loss that C(tiers_loss) asks for, as RV(preview[]) tells one; null if none is asked for.
-  returned: when no finding is an error
+  returned: when no finding is an error, without O(brief)
   type: dict
 plan:
   description: Everything computed from the inventory.
-  returned: when no finding is an error
+  returned: when no finding is an error, without O(brief)
   type: dict
   contains:
     schema:

@@ -18,7 +18,6 @@ from typing import Any
 
 import yaml
 from ansible.errors import AnsibleError
-from cryptography import x509
 
 from ansible_collections.distributed.tiers.plugins.module_utils import handed, variables
 from ansible_collections.distributed.tiers.plugins.module_utils.findings import Problem
@@ -123,7 +122,8 @@ class _Views:
         raw = self.variables[host]
         for name in names:
             if isinstance(raw.get(name), str) and is_template(raw[name]):
-                value = filled_in(self.template, host, raw, name)
+                # A secret is one for the whole system.
+                value = self.systemwide(host, raw, name)
                 view[name] = not isinstance(value, Unreadable) and value not in (None, "")
             else:
                 view[name] = raw.get(name) is not None and not (isinstance(raw[name], str) and raw[name] == "")
@@ -155,6 +155,11 @@ def local_fact(raw: Mapping[str, Any]) -> tuple[bool, Any]:
 
 def certificate_names(text: str) -> tuple[str, ...]:
     """The names and addresses a certificate is good for; none if it is no certificate."""
+    # Few need it, and loading it takes as long as planning a thousand hosts.
+    from cryptography import x509
+
+    # ansible-core brings it along, but only a system with certificates of the operator's own needs it here.
+
     try:
         certificate = x509.load_pem_x509_certificate(text.encode())
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value

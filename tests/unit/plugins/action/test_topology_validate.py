@@ -29,6 +29,7 @@ PLAY = """
   tasks:
     - distributed.tiers.topology_validate:
         plan_file: "{{ plan_file | default(omit) }}"
+        brief: "{{ brief | default(omit) }}"
       run_once: true
       register: tiers_validation
 """
@@ -175,3 +176,34 @@ def test_a_vaulted_option_is_not_opened(tmp_path):
     code, result = run(tmp_path, hosts)
     assert code == 0, result
     assert result["findings"] == []
+
+
+def test_brief_leaves_out_what_only_programs_want(tmp_path):
+    code, result = run(tmp_path, DEMO, extra={**SECRETS, "brief": True})
+    assert code == 0
+    assert {"plan", "preview", "difference"}.isdisjoint(result)
+    assert "px-paris" in result["report"]
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_validate_writes_its_findings(tmp_path, broken):
+    path = tmp_path / "findings.json"
+    extra = {**SECRETS, "tiers_findings_file": str(path), **({"tiers_expected": {"proxy": 7}} if broken else {})}
+    done = subprocess.run(
+        [
+            Path(sys.executable).with_name("ansible-playbook"),
+            *("-i", DEMO, "-e", json.dumps(extra), REPOSITORY / "playbooks" / "validate.yml"),
+        ],
+        env={**os.environ, "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg")},
+        cwd=REPOSITORY,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == (2 if broken else 0), done.stdout
+    found = json.loads(path.read_text(encoding="utf-8"))
+    assert found["schema"] == 1
+    assert {finding["rule"] for finding in found["findings"]} == {"loss-fits"} | (
+        {"expected-hosts"} if broken else set()
+    )
