@@ -135,7 +135,10 @@ install-test: venv ## Build the archive, install it into an empty path, validate
 NAME := default
 .PHONY: scenario
 scenario: secrets prerequisites ## Molecule scenario NAME (default: the demo's topology, from bare hosts to the drill)
-	@molecule test --scenario-name $(NAME)
+	@mkdir -p $(CACHE)/results
+	molecule test --scenario-name $(NAME) 2>&1 | tee $(CACHE)/results/$(NAME).log
+	# Molecule counts a step that has no playbook as passed.
+	! grep 'Missing playbook' $(CACHE)/results/$(NAME).log
 
 # ---- House
 
