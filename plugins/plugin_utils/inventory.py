@@ -133,11 +133,7 @@ class _Views:
         prefix = product.role.rsplit(".", 1)[1] + "_"
         raw = self.variables[host]
         # What is vaulted is not opened.
-        return {
-            name: digest(json.loads(json.dumps(raw[name], default=lambda _value: "vaulted")))
-            for name in raw
-            if name.startswith(prefix)
-        }
+        return {name: fingerprint(raw[name]) for name in raw if name.startswith(prefix)}
 
     def systemwide(self, host: str, raw: Mapping[str, Any], name: str) -> Any:
         source = raw[name]
@@ -153,6 +149,14 @@ def local_fact(raw: Mapping[str, Any]) -> tuple[bool, Any]:
     return isinstance(local, Mapping), local.get("tiers") if isinstance(local, Mapping) else None
 
 
+def fingerprint(value: Any) -> str:
+    """The same for values that are written alike."""
+    try:
+        return digest(json.loads(json.dumps(value, default=lambda _value: "vaulted")))
+    except (ValueError, TypeError, RecursionError):
+        return "no plain value"
+
+
 def certificate_names(text: str) -> tuple[str, ...]:
     """The names and addresses a certificate is good for; none if it is no certificate."""
     # Few need it, and loading it takes as long as planning a thousand hosts.
@@ -163,7 +167,7 @@ def certificate_names(text: str) -> tuple[str, ...]:
     try:
         certificate = x509.load_pem_x509_certificate(text.encode())
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (ValueError, x509.ExtensionNotFound):
+    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
         return ()
     found = [*names.get_values_for_type(x509.DNSName), *names.get_values_for_type(x509.IPAddress)]
     return tuple(str(name) for name in found)
@@ -173,7 +177,7 @@ def addresses_of(name: str) -> set[str]:
     """What a name resolves to on the controller."""
     try:
         return {str(entry[4][0]) for entry in socket.getaddrinfo(name, None)}
-    except (OSError, UnicodeError):
+    except (OSError, ValueError):
         return set()
 
 
@@ -194,10 +198,10 @@ def unresolved(topology: Topology) -> list[Problem]:
 
 def filled_in(template: Template, host: str, raw: Mapping[str, Any], name: str) -> Any:
     """A variable's value with its templates filled in, or the reason why it cannot be had."""
-    if not is_template(raw.get(name)):
-        return raw.get(name)
     try:
-        return template(host, raw, name)
+        return template(host, raw, name) if is_template(raw.get(name)) else raw.get(name)
+    except RecursionError:
+        return Unreadable("it contains itself, or is nested too deeply")
     except AnsibleError as error:
         return Unreadable(str(error).strip().split("\n", maxsplit=1)[0])
 
@@ -222,12 +226,15 @@ def load_product(name: str) -> tuple[Product | None, list[str]]:
     except (ImportError, ValueError):
         return None, []
     path = os.path.join(next(iter(package.__path__)), "roles", role.replace(".", "/"), "meta", "product.yml")
-    if not os.path.exists(path):
-        return None, []
+    return read_product(name, path) if os.path.exists(path) else (None, [])
+
+
+def read_product(name: str, path: str | Path) -> tuple[Product | None, list[str]]:
+    """The product of a role's meta/product.yml."""
     try:
         with open(path, encoding="utf-8") as file:
             data = yaml.safe_load(file)
-    except (OSError, UnicodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         return None, [f"meta/product.yml cannot be read: {' '.join(str(error).split())}"]
     return parse_product(name, data)
 

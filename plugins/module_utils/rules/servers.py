@@ -427,8 +427,10 @@ def upstream_state(topology: Topology, _allocation: Allocation) -> Iterator[Prob
 def release(version: str | None) -> tuple[Any, ...]:
     """A version to compare by; none is the newest there is."""
     if version is None:
-        return ((2, 0),)
-    return tuple((1, int(part)) if part.isdecimal() else (0, part) for part in re.split(r"[.+~_-]", version))
+        return ((2, 0, ""),)
+    parts = re.split(r"[.+~_-]", version)
+    # Numbers as texts of their length: one may have any number of digits.
+    return tuple((1, len(n), n) if part.isdecimal() else (0, 0, part) for part in parts for n in [part.lstrip("0")])
 
 
 def replicas_first(topology: Topology, server: Server) -> bool:
