@@ -66,8 +66,8 @@ EXAMPLES = r"""
       register: tiers_validation
 
     - name: Show the plan
-      ansible.builtin.debug:
-        msg: "{{ tiers_validation.report }}"
+      distributed.tiers.show:
+        text: "{{ tiers_validation.report }}"
       run_once: true
 """
 
