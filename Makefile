@@ -34,9 +34,15 @@ $(CACHE)/importer/.made: requirements/importer.txt $(VENV)/.made
 	$(CACHE)/importer/bin/pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
+$(CACHE)/bench/.made: requirements/bench.txt $(VENV)/.made
+	@rm -rf $(CACHE)/bench
+	python3 -m venv $(CACHE)/bench
+	$(CACHE)/bench/bin/pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
 .PHONY: pins
 pins: ## Resolve requirements/*.in anew into pinned *.txt
-	@for name in dev importer; do
+	@for name in dev importer bench; do
 	  rm -rf $(CACHE)/pins && python3 -m venv $(CACHE)/pins
 	  $(CACHE)/pins/bin/pip install --quiet --disable-pip-version-check -r requirements/$$name.in
 	  { echo "# Made by \`make pins\` from $$name.in."; $(CACHE)/pins/bin/pip freeze; } > requirements/$$name.txt
@@ -141,6 +147,15 @@ scenario: secrets prerequisites ## Molecule scenario NAME (default: the demo's t
 	! grep 'Missing playbook' $(CACHE)/results/$(NAME).log
 
 # ---- House
+
+.PHONY: docs
+docs: venv ## Write the generated pages: rules, inventory, plan
+	@python3 docs/generate.py
+
+.PHONY: bench
+bench: venv $(CACHE)/bench/.made ## Measure the planner again: allocation and large inventories, into benchmarks/results
+	@$(CACHE)/bench/bin/python benchmarks/allocation.py
+	python3 benchmarks/inventory.py
 
 .PHONY: changelog
 changelog: venv ## Write CHANGELOG.rst from the fragments
