@@ -511,9 +511,7 @@ TABLE: tuple[Variable, ...] = (
         "",
         "Passphrase of the authority's key. Needed unless hosts bring certificates of their own.",
     ),
-    Variable(
-        "tiers_report_dir", "all", "path", "`reports` beside the inventory", "Where the controller writes reports."
-    ),
+    Variable("tiers_report_dir", "all", "path", "`./reports`", "Where the controller writes reports and exports."),
     Variable("tiers_drill_confirm", "all", "flag", "false", "Allows `drill` to break servers on purpose.", flag),
     Variable(
         "tiers_drill_power_off",
