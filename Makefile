@@ -100,7 +100,7 @@ demo: ## All four tiers on thirteen test hosts: deploy, verify, break, report
 	step 'Verify every edge of the plan' play verify
 	step 'Drill: break servers and measure' play drill
 	printf '\n'
-	cat $(CACHE)/demo/report.md
+	cat $(CACHE)/demo/summary.txt
 	printf '\nReport: %s\nTotal: %d min %d s\n' $(CACHE)/demo/report.md $$(((SECONDS - began) / 60)) $$(((SECONDS - began) % 60))
 
 # ---- Tests
