@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Measure the allocation: cost against the optimum, moves against the least, time and memory against a plain pass.
 
-    python benchmarks/allocation.py speed optimum moves plot    # all, or any of them
+    python benchmarks/allocation.py speed optimum moves    # all, or any of them
 
-Needs SciPy (the reference) and Matplotlib (the plots). Figures go to benchmarks/results. Times are processor
-seconds, so that other work on the machine disturbs them less.
+Needs SciPy (the reference). Figures go to benchmarks/results. Times are processor seconds, so that other work on the
+machine disturbs them less.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ sys.path[:0] = [str(ROOT / ".cache" / "collections"), str(ROOT / "benchmarks")]
 
 from allocation_instances import instance, optimum  # noqa: E402
 
-from ansible_collections.distributed.tiers.plugins.module_utils.allocation import allocate  # noqa: E402
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation import allocate  # noqa: E402
 
 SIZES = ((10_000, 100, 20), (30_000, 180, 35), (100_000, 320, 50), (300_000, 550, 70), (1_000_000, 1000, 100))
 REPEATS = 3
@@ -36,11 +36,9 @@ MEGABYTE = 1e6
 
 def main() -> None:
     RESULTS.mkdir(exist_ok=True)
-    for what in sys.argv[1:] or ("speed", "optimum", "moves", "plot"):
+    for what in sys.argv[1:] or ("speed", "optimum", "moves"):
         if what.startswith("{"):
             print(json.dumps(one_speed(**json.loads(what))))
-        elif what == "plot":
-            plot()
         else:
             figures = {"speed": speed, "optimum": cost, "moves": moves}[what]()
             machine = {"python": platform.python_version(), "processor": platform.machine()}
@@ -176,30 +174,6 @@ def alter(case: dict[str, Any], change: str) -> None:
         proxies["px-0003"]["state"] = "draining"
     elif change == "grow":
         case["clients"] |= {f"new-{number}": {"site": "site-0003", "weight": 1} for number in range(200)}
-
-
-def plot() -> None:
-    import matplotlib as mpl
-
-    mpl.use("svg")
-    mpl.rcParams["svg.hashsalt"] = "allocation"
-    import matplotlib.pyplot as plt
-
-    figures = json.loads((RESULTS / "allocation-speed.json").read_text(encoding="utf-8"))["figures"]
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
-    for backups, label in ((False, "allocate"), (True, "allocate with backups")):
-        part = [each for each in figures if each["backups"] == backups]
-        left.loglog([each["clients"] for each in part], [each["allocate_s"] for each in part], "o-", label=label)
-        right.semilogx([each["clients"] for each in part], [each["ratio"] for each in part], "o-", label=label)
-    part = [each for each in figures if each["backups"]]
-    left.loglog([each["clients"] for each in part], [each["plain_s"] for each in part], "k--", label="plain pass")
-    right.axhline(1, color="k", linestyle="--", label="plain pass")
-    left.set(xlabel="clients", ylabel="processor seconds", title="Time")
-    right.set(xlabel="clients", ylabel="times a plain pass", title="Against a plain pass", ylim=0)
-    for axes in (left, right):
-        axes.grid(alpha=0.3)
-        axes.legend()
-    figure.savefig(RESULTS / "allocation-speed.svg", metadata={"Date": None})
 
 
 if __name__ == "__main__":

@@ -1,20 +1,25 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write docs/rules.md and docs/inventory.md from the code and docs/plan.md from its schema, so that they agree."""
+"""Write the pages and tables that follow from the code, the plan's schema and playbooks/meta, so that they agree."""
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 HERE = Path(__file__).resolve().parent
+PLAYBOOKS = HERE.parent / "playbooks"
 sys.path.insert(0, str(HERE.parent / ".cache" / "collections"))
 
-from ansible_collections.distributed.tiers.plugins.module_utils.rules import EXAMPLE, REGISTRY, Rule  # noqa: E402
-from ansible_collections.distributed.tiers.plugins.module_utils.variables import TABLE, Variable  # noqa: E402
+from ansible_collections.distributed.tiers.plugins.module_utils.operations.operation import Operation, parse_operation  # noqa: E402
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules import EXAMPLE, REGISTRY, Rule  # noqa: E402
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.variables import TABLE, Variable  # noqa: E402
 
 MADE = "<!-- Made by `make docs`. -->"
 
@@ -140,7 +145,8 @@ def inventory() -> str:
 
 def row(variable: Variable) -> str:
     takes = ", ".join(f"`{choice}`" for choice in variable.choices) or variable.kind
-    return f"| `{variable.name}` | {variable.where} | {takes} | {variable.default or '-'} | {variable.meaning} |"
+    cells = (f"`{variable.name}`", variable.where, takes, variable.default or "-", in_page(variable.meaning))
+    return f"| {' | '.join(cells)} |"
 
 
 PLAN_HEAD = """\
@@ -155,14 +161,18 @@ ansible-playbook distributed.tiers.plan -i INVENTORY -e tiers_plan_file=plan.jso
 ansible-playbook distributed.tiers.deploy -i INVENTORY -e tiers_plan_file=plan.json    # takes it
 ```
 
-So a plan can be looked at, kept, and carried out as it was approved; and a run which sees only a part of the inventory
-(a slice, a constructed inventory, one site) works from the plan of the whole. Then only the rules that look at each
-host by itself are applied; `tiers_expected` is about the whole and is left to the run that planned. The plan is
-refused, with a finding, when
+So a plan can be looked at, kept, and carried out as it was approved. Only the rules that look at each host by itself
+are applied then; `tiers_expected` is about the whole and is left to the run that planned. The plan is refused, with a
+finding, when
 
 - it is of another schema, of another system, or damaged: its digest is checked;
 - a host of the inventory is not in it, or its tier, primary, address, port, product, version, site, zone, state,
-  capacity or weight is another in the inventory than in the plan.
+  capacity or weight is another in the inventory than in the plan;
+- the inventory lacks hosts of the plan. Only `clients`, which looks at each host by itself, works on a part of it: a
+  slice of an AWX job, a constructed inventory, one site. All others have `--limit`, under which they see the whole.
+
+A workflow needs no file: `plan` hands the next jobs the plan as `tiers_plan_data`, and its digest as
+`tiers_plan_digest`, by which a run that comes to another plan stops ([AWX](awx.md)).
 
 A plan holds no secret.
 
@@ -204,7 +214,213 @@ def kind_of(value: dict[str, Any]) -> str:
     return " or ".join(kinds)
 
 
-PAGES = {"rules.md": rules, "inventory.md": inventory, "plan.md": plan}
+TEMPLATES_BEGIN, TEMPLATES_END = "<!-- Made by `make docs`: -->\n", "<!-- /made -->"
+TEMPLATES_HEAD = """\
+| template | survey (**required**) | may be asked at the launch | service away | forks | time-out in s |
+|---|---|---|---|---|---|
+"""
+
+
+def awx() -> str:
+    """The page as it stands, with the table of the templates as the playbooks describe themselves."""
+    before, rest = (HERE / "awx.md").read_text(encoding="utf-8").split(TEMPLATES_BEGIN)
+    rows = []
+    for path in sorted((HERE.parent / "playbooks" / "meta").glob("*.yml")):
+        operation, _problems = parse_operation(yaml.safe_load(path.read_text(encoding="utf-8")))
+        if operation and operation.template:
+            survey = [f"**`{name}`**" if must else f"`{name}`" for name, must in operation.variables.items()]
+            prompts = [*operation.prompts, *(["job_slice_count"] if operation.slices else [])]
+            cells = (", ".join(survey), ", ".join(prompts), operation.downtime.rstrip(".") or "-")
+            rows.append(f"| {path.stem} | {' | '.join(cells)} | {operation.forks} | {operation.timeout} |\n")
+    return before + TEMPLATES_BEGIN + TEMPLATES_HEAD + "".join(rows) + TEMPLATES_END + rest.split(TEMPLATES_END)[1]
+
+
+OPERATIONS_HEAD = """\
+# Operations
+
+{made}
+
+One playbook is one operation. All but `awx` take the same inventory, and compute the same plan from it. A deployment
+that was broken off is completed by running it again.
+
+{table}
+
+- `--limit HOSTS` works on some hosts, under a plan of the whole.
+- `--check` shows what would change, and changes nothing; with `--diff` line by line.
+- An inventory, a plan or an answer that is wrong is refused before a host is touched.
+
+Where something is broken now, begin at the [runbooks](runbooks.md).
+"""
+
+
+def operations() -> str:
+    names = ["validate", "plan", "deploy", "clients", "status", "verify", "roll_back", "drill"]
+    names += sorted({path.stem for path in PLAYBOOKS.glob("*.yml")} - {*names})
+    rows = ["| operation | what it does | service away |", "|---|---|---|"]
+    sections = []
+    for name in names:
+        found, problems = parse_operation(yaml.safe_load((PLAYBOOKS / f"meta/{name}.yml").read_text(encoding="utf-8")))
+        if found is None:
+            sys.exit(f"playbooks/meta/{name}.yml: {'; '.join(problems)}")
+        rows.append(f"| [{name}](#{name}) | {found.short_description} | {found.downtime or '-'} |")
+        sections.append(operation(name, found))
+    return "\n".join([OPERATIONS_HEAD.format(made=MADE, table="\n".join(rows)), *sections])
+
+
+def operation(name: str, found: Operation) -> str:
+    said = header(name)
+    lines = [f"## {name}", "", f"*{found.short_description}.* {said['What it does']}", ""]
+    lines += ["```console", *re.findall(r"ansible-playbook .*", said["Run"]), "```", ""]
+    if more := [line for line in said["Run"].splitlines() if not line.startswith("ansible-playbook ")]:
+        lines += [" ".join(more), ""]
+    lines += [f"- **Service away:** {said['Downtime']}", f"- **Way back:** {said['Way back']}"]
+    if found.slices:
+        lines.append("- Takes a slice of the inventory, with a plan handed over.")
+    if found.variables:
+        lines += ["", "| variable | meaning |", "|---|---|"]
+        for variable, required in found.asked():
+            lines.append(f"| `{variable.name}`{', must be given' if required else ''} | {in_page(variable.meaning)} |")
+    return "\n".join([*lines, ""])
+
+
+def header(name: str) -> dict[str, str]:
+    """What the comment at the head of a playbook says, by its words in the margin."""
+    said: dict[str, str] = {}
+    key = ""
+    for line in (PLAYBOOKS / f"{name}.yml").read_text(encoding="utf-8").splitlines()[1:]:
+        if not line.startswith("#"):
+            break
+        if begun := re.match(r"# (What it does|Downtime|Run|Way back) +(.*)", line):
+            key = begun[1]
+            said[key] = begun[2]
+        elif key:
+            said[key] += ("\n" if key == "Run" else " ") + line.lstrip("# ")
+    return {key: text if key == "Run" else in_page(text) for key, text in said.items()}
+
+
+def in_page(text: str) -> str:
+    """A sentence of the code as a page says it: options are code, pages beside it are links."""
+    return re.sub(r"docs/(\w+)\.md", r"[\1](\1.md)", re.sub(r"(?<![`\w])(-e [\w=,:]+)", r"`\1`", text))
+
+
+FIGURES_HEAD = """\
+# Figures
+
+{made}
+
+Every figure in these pages was measured, and each can be measured again. Yours will differ: machines do.
+
+| figure | where it stands | get it again |
+|---|---|---|
+| gaps, failed requests, missing writes at a loss | [README](../README.md#what-it-looks-like) | `make demo` |
+| the same of your system | your report | [`drill`](operations.md#drill) |
+| cost, moves, time and memory of the allocation | [allocation](allocation.md#figures) | `make bench` |
+| `validate` and `plan` of large inventories | below | `make bench` |
+| requests through distributor and proxy, shares of unequal members | below | `make bench-load` |
+
+## Large inventories
+
+Processor seconds of the whole command on the controller, against `ansible-inventory --list` on the same inventory.
+`plan` is measured without reading what is deployed, which takes an ssh connection to every server. Python
+{machine[python]}, {machine[processor]}; the head of `benchmarks/inventory.py` says more.
+
+| hosts | `ansible-inventory --list` | `validate` | times | `plan` | times |
+|---|---|---|---|---|---|
+{rows}
+
+Most of it is Ansible's own reading of the inventory. What grows beside that is linear: the plan is computed once a run
+and not once a host.
+
+## Clients
+
+Clients that are no hosts cost little: a million of them are shared out in about as long as it takes to read them
+([allocation](allocation.md#figures)). So keep hosts in the inventory, and clients in a CSV file.
+
+## Deployment
+
+Fresh hosts are set up side by side, as many at a time as Ansible has forks. Running servers that must restart are
+restarted one at a time, so a deployment that restarts everything takes time by the number of servers. No deployment of
+more than thirteen hosts was timed.
+
+## Hops
+
+What it costs to go through the distributor, and through a proxy that passes on to it. In a plan a proxy funnels to the
+master, so this third way tells what one more hop costs. HAProxy {load_machine[haproxy]} had the configurations that the
+roles write. The member answered at once, which is the worst case: beside a product that takes milliseconds for each
+request a hop is little. With TLS every hop ends it and begins it anew.
+
+| clients | TLS | through | requests/s | of those straight | median ms | p99 ms |
+|---|---|---|---|---|---|---|
+{hops}
+
+Members, balancers and clients (wrk {load_machine[wrk]}) shared the {load_machine[processors]} processors of one
+machine. So the requests/s of many clients tell how much processor time a hop takes, not how much fits through
+it: on hosts of their own the hops work side by side. From the median to p99 it is waiting for a processor, also for
+others' work: the load of the machine was {load_machine[load]:.1f} before the run.
+
+## Shares
+
+How evenly a distributor loads three members, of which a request takes {service}, and each of which serves
+{shared[workers]} at a time. *Busy* is how much a member serves of what it can, *backlog* the time it takes to serve
+those who are there. Of both it is the largest over the mean: 1 is even, 3 is one member that has everything.
+
+| clients | chosen by | weights | requests/s | median ms | p99 ms | busy | backlog | parts of the requests |
+|---|---|---|---|---|---|---|---|---|
+{shares}
+
+Round-robin gives the slowest member as many requests as the fastest, and everybody waits for it. Least connections,
+what the distributor uses, needs no weights to keep all equally busy. With weights in proportion to speed
+(`tiers_weight`) it evens out the backlog instead: while there is room the fastest get more than their part, which
+lowers the median of few clients; of many it lowers the p99. Round-robin, given the same weights, keeps all as busy, but
+lets requests pile up where they are served slowly.
+
+![Time of a request through the hops, and how busy members are](../benchmarks/results/load.svg)
+"""
+
+
+def measured(name: str) -> dict[str, Any]:
+    result: dict[str, Any] = json.loads((HERE.parent / f"benchmarks/results/{name}.json").read_text(encoding="utf-8"))
+    return result
+
+
+def figures() -> str:
+    inventories, load = measured("inventory"), measured("load")
+    rows = [
+        f"| {one['hosts']:,} | {one['list_s']:.1f} | {one['validate_s']:.1f} | {one['validate_ratio']:.1f} "
+        f"| {one['plan_s']:.1f} | {one['plan_ratio']:.1f} |"
+        for one in inventories["figures"]
+    ]
+    hops = [
+        f"| {one['clients']} | {'yes' if one['tls'] else 'no'} | {one['way']} | {one['requests_s']:,.0f} "
+        f"| {one['requests_s_ratio']:.0%} | {one['median_ms']:.2f} | {one['p99_ms']:.1f} |"
+        for one in load["hops"]
+    ]
+    shares = [
+        f"| {one['clients']} | {one['balance']} | {'by speed' if one['weighted'] else 'equal'} "
+        f"| {one['requests_s']:,.0f} | {one['median_ms']:.0f} | {one['p99_ms']:.0f} | {one['busy_unevenness']:.2f} "
+        f"| {one['backlog_unevenness']:.2f} | {', '.join(f'{part:.0%}' for part in one['requests'])} |"
+        for one in load["shares"]
+    ]
+    return FIGURES_HEAD.format(
+        made=MADE,
+        rows="\n".join(rows),
+        machine=inventories["machine"],
+        load_machine=load["machine"],
+        hops="\n".join(hops),
+        service=", ".join([f"{1e3 * seconds:g} ms" for seconds in load["members"]["service_s"]]),
+        shared=load["members"],
+        shares="\n".join(shares),
+    )
+
+
+PAGES = {
+    "rules.md": rules,
+    "inventory.md": inventory,
+    "plan.md": plan,
+    "operations.md": operations,
+    "figures.md": figures,
+    "awx.md": awx,
+}
 
 
 if __name__ == "__main__":

@@ -9,16 +9,40 @@
 
 from __future__ import annotations
 
+import gc
+import json
+import os
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
+from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.distributed.tiers.plugins.module_utils.difference import difference
-from ansible_collections.distributed.tiers.plugins.module_utils.plan import make_plan
-from ansible_collections.distributed.tiers.plugins.module_utils.preview import preview, preview_asked
-from ansible_collections.distributed.tiers.plugins.module_utils.report import changes, report
+from ansible_collections.distributed.tiers.plugins.module_utils.operations.artifacts import artifacts
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.difference import difference
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.handed import approved
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.plan import Outcome, make_plan
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.preview import preview, preview_asked
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.report import (
+    changes,
+    finding_texts,
+    report,
+    rows_asked,
+)
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules import judge_part
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Topology
 from ansible_collections.distributed.tiers.plugins.plugin_utils.inventory import filled_in, read_inventory
+
+FINDINGS_SCHEMA = 1
+
+
+def approved_outcome(topology: Topology, outcome: Outcome, digest: str) -> Outcome:
+    """The outcome, or a finding in its place if another plan was approved."""
+    problems = tuple(approved(outcome.plan or {}, digest))
+    return Outcome(tuple(judge_part(replace(topology, problems=problems))), None) if problems else outcome
 
 
 class ActionModule(ActionBase):
@@ -36,13 +60,23 @@ class ActionModule(ActionBase):
             argument_spec={
                 "previous": {"type": "dict"},
                 "plan_file": {"type": "path"},
+                "plan": {"type": "dict"},
+                "digest": {"type": "str"},
+                "part": {"type": "bool", "default": False},
                 "brief": {"type": "bool", "default": False},
+                "artifacts": {"type": "bool", "default": False},
+                "write_plan": {"type": "path"},
+                "write_findings": {"type": "path"},
             }
         )
 
+        # Ansible forks a worker for each task: garbage is not looked for in all it has inherited, which would copy it.
+        gc.freeze()
+        templar = self._templar.copy_with_new_env()
+
         def template(_host: str, variables: Mapping[str, Any], name: str) -> Any:
-            with self._templar.set_temporary_context(available_variables=variables):
-                return self._templar.template(variables[name])
+            templar.available_variables = variables
+            return templar.template(variables[name])
 
         topology = read_inventory(
             task_vars["groups"],
@@ -51,22 +85,59 @@ class ActionModule(ActionBase):
             filled_in(template, task_vars["inventory_hostname"], task_vars, "tiers_groups"),
             task_vars.get("inventory_dir") or ".",
             options["plan_file"],
+            options["plan"],
+            options["part"],
         )
         outcome = make_plan(topology, options["previous"])
-        result |= {"changed": False, "findings": [finding.as_dict() for finding in outcome.findings]}
+        if outcome.plan is not None and options["digest"]:
+            outcome = approved_outcome(topology, outcome, options["digest"])
+        findings = [finding.as_dict() for finding in outcome.findings]
+        result |= {"changed": False, "findings": findings}
+        if options["write_findings"]:
+            content = {"schema": FINDINGS_SCHEMA, "findings": findings}
+            result["changed"] |= self.write("write_findings", options["write_findings"], content)
         if outcome.plan is None:
             head = f"The inventory has {len(outcome.errors)} error(s); no host was touched."
-            return result | {"failed": True, "msg": "\n".join([head, *(found.as_text() for found in outcome.findings)])}
+            if not task_vars["groups"].get("all"):
+                head = "The inventory has no hosts. Give one with -i INVENTORY."
+            texts = finding_texts(outcome.findings, **rows_asked(topology))
+            if options["brief"]:
+                del result["findings"]
+            return result | {"failed": True, "msg": "\n".join([head, *texts])}
+        if options["write_plan"]:
+            result["changed"] |= self.write("write_plan", options["write_plan"], outcome.plan)
         losses = [] if topology.handed_from else preview(topology, outcome.plan)
         change = difference(topology, outcome.plan)
         result["report"] = report(topology, outcome, losses, diff=bool(self._task.diff))
         if not options["brief"]:
             result |= {
+                # Too much to be shown with -v, as ansible-core finds of the facts it gathers.
+                "_ansible_verbose_override": True,
                 "plan": outcome.plan,
                 "preview": losses,
                 "loss": None if topology.handed_from else preview_asked(topology, outcome.plan),
                 "difference": change,
             }
+        if options["artifacts"]:
+            # As ansible.builtin.set_stats gives them, which would be one more task for all hosts to pass.
+            stats = {"data": artifacts(outcome.plan, change, findings), "per_host": False, "aggregate": False}
+            result["ansible_stats"] = stats
         if self._task.diff:
             result["diff"] = [{"prepared": changes(change)}]
         return result
+
+    def write(self, option: str, path: str, content: Mapping[str, Any]) -> bool:
+        """Write a file with JSON, all of it or nothing; returns whether that changes it."""
+        target = Path(path).resolve()
+        data = (json.dumps(content, indent=4, ensure_ascii=False) + "\n").encode()
+        try:
+            if target.exists() and target.read_bytes() == data:
+                return False
+            if not self._task.check_mode:
+                with NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
+                    file.write(data)
+                os.chmod(file.name, 0o644)
+                os.replace(file.name, target)
+        except OSError as error:
+            raise AnsibleActionFail(f"{option}: {path} cannot be written: {error.strerror}.") from None
+        return True

@@ -37,6 +37,71 @@ options:
       key_path:
         description: File with the key of O(access.certificate_path), on the host.
         type: path
+      http:
+        description:
+          - The requests of a product that is spoken to by V(http) or V(https). Any answer from 200 to 299 is success.
+            What is left out is not offered, and so not probed.
+          - The certificate of V(https) has to be valid for the address or name, by O(access.ca_path).
+        type: dict
+        suboptions:
+          read:
+            description: The path that is read. Here and below a method may stand before the path, as in V(HEAD /ready).
+            type: str
+          write:
+            description: The request that writes a row.
+            type: dict
+            suboptions:
+              method: {description: Its method., type: str, default: PUT}
+              path: {description: 'Its path, with V({name}) for the name of the row.', type: str, required: true}
+              body:
+                description: 'Its body, with V({name}) for the name of the row. What is no text is sent as JSON.'
+                type: raw
+          names:
+            description: 'The path that gives a JSON list of the rows whose names begin with V({prefix}).'
+            type: str
+          remove:
+            description:
+              - 'What removes rows, such as V(DELETE /rows/{name}), one request for each, or one with V({prefix}) for
+                all whose names begin so. It needs O(access.http.names).'
+            type: str
+          status:
+            description:
+              - The path that gives a JSON object with C(role), V(provider) or V(replica), and C(position), which maps
+                each server that writes to a text that grows with its writes, or to a number.
+            type: str
+          headers: {description: 'Headers of every request. They are no place for secrets.', type: dict}
+          user: {description: The account for basic authentication. Without it O(access.user) is., type: str}
+          password: {description: Its password. Without it O(access.password) is., type: str}
+          token: {description: A bearer token in place of user and password., type: str}
+      commands:
+        description:
+          - The commands of a product that is spoken to by V(command), lists of words that run on the probing host, not
+            in a shell. Exit code 0 is success. What is left out is not offered, and so not probed.
+          - 'In the words V({address}), V({port}), V({user}), V({ca}), V({certificate}), V({key}), V({name}) and
+            V({prefix}) are replaced. In the environment they are E(TIERS_ADDRESS), E(TIERS_PORT) and so on; the
+            password is in E(TIERS_PASSWORD) only.'
+          - A command makes a connection of its own, so it goes to the first server whose port is open.
+        type: dict
+        suboptions:
+          read: {description: Reads., type: list, elements: str}
+          write: {description: 'Writes the row V({name}).', type: list, elements: str}
+          names:
+            description: 'Prints the names of the rows that begin with V({prefix}), one a line.'
+            type: list
+            elements: str
+          remove:
+            description: 'Removes the rows whose names begin with V({prefix}). It needs O(access.commands.names).'
+            type: list
+            elements: str
+          status: {description: Prints the same as O(access.http.status)., type: list, elements: str}
+          user: {description: The account. Without it O(access.user) is., type: str}
+          password: {description: Its password. Without it O(access.password) is., type: str}
+      tcp:
+        description: What a read is over V(tcp) or V(tls). Without it an open port is all there is to see.
+        type: dict
+        suboptions:
+          send: {description: What is sent. Without it the server has to speak first., type: str}
+          expect: {description: A regular expression that has to be found in the answer., type: str}
   timeout:
     description: Seconds until an attempt counts as unanswered.
     type: float

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: allocate_clients
 short_description: Allocate clients to proxies
-version_added: 1.0.0
+version_added: 0.1.0
 author:
   - The distributed.tiers authors (@distributed-tiers)
 description:
@@ -116,8 +116,8 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.distributed.tiers.plugins.module_utils.allocation import AllocationError, allocate
-from ansible_collections.distributed.tiers.plugins.module_utils.populations import read_population
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation import AllocationError, allocate
+from ansible_collections.distributed.tiers.plugins.plugin_utils.populations import read_population
 
 
 def allocate_clients(

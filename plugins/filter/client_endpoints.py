@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: client_endpoints
 short_description: The ordered servers of clients
-version_added: 1.0.0
+version_added: 0.1.0
 author:
   - The distributed.tiers authors (@distributed-tiers)
 description:
@@ -29,7 +29,9 @@ options:
     type: str
     choices: [csv, json]
   addresses:
-    description: What to write for a server, by its name. A server that is not in it is written by its name.
+    description:
+      - What to write for a server, by its name. A server that is not in it is written by its name.
+      - Two servers of a client for which the same is written, a pair that shares an address, are written once.
     type: dict
     default: {}
 seealso:
@@ -88,8 +90,8 @@ def _answer(
     allocation: Mapping[str, Any], client: str | None, export: str | None, addresses: dict[str, Any]
 ) -> list[Any] | dict[str, list[Any]] | str:
     if client is not None:
-        return [addresses.get(server, server) for server in _servers_of(allocation, client)]
-    endpoints = {name: [addresses.get(server, server) for server in both] for name, both in _all(allocation)}
+        return _at(addresses, _servers_of(allocation, client))
+    endpoints = {name: _at(addresses, both) for name, both in _all(allocation)}
     if export is None:
         return endpoints
     if export == "json":
@@ -99,6 +101,11 @@ def _answer(
     writer.writerow(("client", "proxy", "backup"))
     writer.writerows((name, *(both + ["", ""])[:2]) for name, both in sorted(endpoints.items()))
     return text.getvalue()
+
+
+def _at(addresses: dict[str, Any], servers: list[str]) -> list[Any]:
+    """Where the servers are reached; halves of a pair that share an address are there once."""
+    return list(dict.fromkeys(addresses.get(server, server) for server in servers))
 
 
 def _servers_of(allocation: Mapping[str, Any], client: str) -> list[str]:

@@ -41,7 +41,7 @@ _value:
 
 from typing import Any
 
-from ansible_collections.distributed.tiers.plugins.module_utils.drill import acknowledged
+from ansible_collections.distributed.tiers.plugins.module_utils.verification.samples import acknowledged
 from ansible_collections.distributed.tiers.plugins.plugin_utils.arguments import samples
 
 

@@ -17,6 +17,11 @@ options:
     description: The plan, as M(distributed.tiers.topology_validate) returns it.
     type: dict
     required: true
+  standing_by:
+    description: The halves of pairs that do not serve, see P(distributed.tiers.plan_standing_by#filter).
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""
@@ -33,12 +38,12 @@ _value:
 
 from typing import Any
 
-from ansible_collections.distributed.tiers.plugins.module_utils.drill import experiments
+from ansible_collections.distributed.tiers.plugins.module_utils.verification.drill import experiments
 from ansible_collections.distributed.tiers.plugins.plugin_utils.arguments import mapping
 
 
-def drill_experiments(plan: Any) -> dict[str, Any]:
-    return dict(experiments(mapping("drill_experiments", "the plan", plan)))
+def drill_experiments(plan: Any, standing_by: Any = ()) -> dict[str, Any]:
+    return dict(experiments(mapping("drill_experiments", "the plan", plan), standing_by))
 
 
 class FilterModule:

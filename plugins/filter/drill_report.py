@@ -17,10 +17,6 @@ options:
     description: The record of the drill that the playbook keeps.
     type: dict
     required: true
-  plan:
-    description: The plan, as M(distributed.tiers.topology_validate) returns it.
-    type: dict
-    required: true
   samples:
     description: The directory on the controller with one file C(CLIENT.jsonl) for each client.
     type: path
@@ -33,6 +29,9 @@ options:
     description: Limits that differ from the usual ones, see docs/drills.md.
     type: dict
     default: {}
+extends_documentation_fragment:
+  - distributed.tiers.verification.plan
+  - distributed.tiers.verification.offers
 """
 
 EXAMPLES = r"""
@@ -49,18 +48,26 @@ _value:
 
 from typing import Any
 
-from ansible_collections.distributed.tiers.plugins.module_utils.drill_report import as_markdown, as_text, build
+from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import OPERATIONS
+from ansible_collections.distributed.tiers.plugins.module_utils.verification.drill_report import (
+    as_markdown,
+    as_text,
+    build,
+)
 from ansible_collections.distributed.tiers.plugins.plugin_utils.arguments import mapping
 from ansible_collections.distributed.tiers.plugins.plugin_utils.arguments import samples as read_all
 
 
-def drill_report(record: Any, plan: Any, samples: Any, run: str, allowed: Any = None) -> dict[str, Any]:
+def drill_report(
+    record: Any, plan: Any, samples: Any, run: str, allowed: Any = None, offers: Any = OPERATIONS
+) -> dict[str, Any]:
     report = build(
         mapping("drill_report", "the plan", plan),
         mapping("drill_report", "the input", record),
         read_all("drill_report", samples),
         str(run),
         mapping("drill_report", "allowed", allowed or {}),
+        offers,
     )
     return {"ok": report["ok"], "text": as_text(report), "markdown": as_markdown(report), "report": report}
 

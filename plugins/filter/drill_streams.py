@@ -21,13 +21,18 @@ options:
   rates:
     description:
       - Requests a second of a program that reads (C(read)), that connects anew each time (C(connect)), that writes
-        (C(write)).
+        (C(write)), of those that do the first two through the pool (C(pool_read), C(pool_connect)), and of the one that
+        looks whether the pool's address answers (C(watch)).
+      - More than 10 a second are shared among workers.
     type: dict
     required: true
   run:
     description: The name of the drill, by which its rows begin.
     type: str
     required: true
+extends_documentation_fragment:
+  - distributed.tiers.verification.offers
+  - distributed.tiers.verification.protocol
 """
 
 EXAMPLES = r"""
@@ -47,12 +52,16 @@ _value:
 
 from typing import Any
 
-from ansible_collections.distributed.tiers.plugins.module_utils.drill import streams
+from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import OPERATIONS
+from ansible_collections.distributed.tiers.plugins.module_utils.verification.drill import streams
 from ansible_collections.distributed.tiers.plugins.plugin_utils.arguments import mapping
 
 
-def drill_streams(client: Any, rates: Any, run: str) -> list[dict[str, Any]]:
-    return streams(mapping("drill_streams", "the input", client), mapping("drill_streams", "rates", rates), str(run))
+def drill_streams(
+    client: Any, rates: Any, run: str, protocol: Any = None, offers: Any = OPERATIONS
+) -> list[dict[str, Any]]:
+    asked, wanted = mapping("drill_streams", "the input", client), mapping("drill_streams", "rates", rates)
+    return streams(asked, wanted, str(run), protocol or None, offers)
 
 
 class FilterModule:

@@ -37,6 +37,8 @@ options:
     description: The port of HAProxy's monitor on the hosts.
     type: int
     default: 8404
+extends_documentation_fragment:
+  - distributed.tiers.verification.protocol
 """
 
 EXAMPLES = r"""
@@ -56,18 +58,23 @@ _value:
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.distributed.tiers.plugins.module_utils.verify import MONITOR, host_edges, newest, own_edges
+from ansible_collections.distributed.tiers.plugins.module_utils.verification.verify import (
+    MONITOR,
+    host_edges,
+    newest,
+    own_edges,
+)
 from ansible_collections.distributed.tiers.plugins.plugin_utils.arguments import mapping
 
 
 def plan_edges(
-    plan: Any, host: str, own: bool = False, at_least: Any = None, monitor: int = MONITOR
+    plan: Any, host: str, own: bool = False, at_least: Any = None, monitor: int = MONITOR, protocol: Any = None
 ) -> list[dict[str, Any]]:
     known: Mapping[str, Any] = mapping("plan_edges", "the plan", plan)
     if own:
         positions = [mapping("plan_edges", "at_least", position) for position in at_least or []]
-        return own_edges(known, host, newest(positions), int(monitor))
-    return host_edges(known, host, int(monitor))
+        return own_edges(known, host, newest(positions), int(monitor), protocol or None)
+    return host_edges(known, host, int(monitor), protocol or None)
 
 
 class FilterModule:

@@ -12,7 +12,7 @@ author:
   - The distributed.tiers authors (@distributed-tiers)
 description:
   - Gives the servers for M(distributed.tiers.tier_rows) on one host - the server on it, or the endpoints of a client
-    and the pool.
+    and the pool. Nowhere for a product that offers no rows.
 options:
   _input:
     description: The plan, as M(distributed.tiers.topology_validate) returns it.
@@ -22,6 +22,14 @@ options:
     description: The host.
     type: str
     required: true
+  standing_by:
+    description: The halves of pairs that do not serve, see P(distributed.tiers.plan_standing_by#filter).
+    type: list
+    elements: str
+    default: []
+extends_documentation_fragment:
+  - distributed.tiers.verification.offers
+  - distributed.tiers.verification.protocol
 """
 
 EXAMPLES = r"""
@@ -43,12 +51,16 @@ _value:
 
 from typing import Any
 
-from ansible_collections.distributed.tiers.plugins.module_utils.verify import places
+from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import OPERATIONS
+from ansible_collections.distributed.tiers.plugins.module_utils.verification.verify import ROWS, places, without
 from ansible_collections.distributed.tiers.plugins.plugin_utils.arguments import mapping
 
 
-def plan_places(plan: Any, host: str) -> list[dict[str, Any]]:
-    return places(mapping("plan_places", "the plan", plan), host)
+def plan_places(
+    plan: Any, host: str, protocol: Any = None, offers: Any = OPERATIONS, standing_by: Any = ()
+) -> list[dict[str, Any]]:
+    known = mapping("plan_places", "the plan", plan)
+    return [] if without(offers, *ROWS) else places(known, host, protocol or None, standing_by)
 
 
 class FilterModule:

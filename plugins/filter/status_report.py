@@ -19,14 +19,13 @@ options:
         answer may have no edges.
     type: dict
     required: true
-  plan:
-    description: The plan, as M(distributed.tiers.topology_validate) returns it.
-    type: dict
-    required: true
   recorded:
     description: For each server, the local fact that the deployment left on it; empty where there is none.
     type: dict
     required: true
+extends_documentation_fragment:
+  - distributed.tiers.verification.plan
+  - distributed.tiers.verification.offers
 """
 
 EXAMPLES = r"""
@@ -43,15 +42,17 @@ _value:
 
 from typing import Any
 
-from ansible_collections.distributed.tiers.plugins.module_utils.status import report
+from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import OPERATIONS
+from ansible_collections.distributed.tiers.plugins.module_utils.verification.status import report
 from ansible_collections.distributed.tiers.plugins.plugin_utils.arguments import mapping
 
 
-def status_report(answers: Any, plan: Any, recorded: Any) -> dict[str, Any]:
+def status_report(answers: Any, plan: Any, recorded: Any, offers: Any = OPERATIONS) -> dict[str, Any]:
     return report(
         mapping("status_report", "the plan", plan),
         mapping("status_report", "the input", answers),
         mapping("status_report", "recorded", recorded),
+        offers,
     )
 
 

@@ -54,8 +54,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+from ansible.template import Templar
+from ansible.vars.hostvars import HostVars
 
-from ansible_collections.distributed.tiers.plugins.module_utils.plan import Plan, make_plan
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.plan import Plan, make_plan
 from ansible_collections.distributed.tiers.plugins.plugin_utils.inventory import read_inventory
 
 
@@ -65,8 +67,10 @@ def topology(groups: Any, hostvars: Any, tiers_groups: Any = None, basedir: str 
         if not isinstance(value, Mapping):
             raise AnsibleFilterError(f"{name} is to be a mapping, here it is a {type(value).__name__}.")
 
-    def template(host: str, _raw: Mapping[str, Any], name: str) -> Any:
-        return hostvars[host][name]
+    def template(host: str, raw: Mapping[str, Any], name: str) -> Any:
+        if isinstance(hostvars, HostVars):
+            return Templar(loader=hostvars._loader, variables=raw).template(raw[name])
+        return raw[name]
 
     outcome = make_plan(read_inventory(groups, hostvars, template, tiers_groups, basedir))
     if outcome.plan is None:

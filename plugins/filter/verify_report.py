@@ -19,10 +19,9 @@ options:
         C(found) by M(distributed.tiers.tier_rows).
     type: dict
     required: true
-  plan:
-    description: The plan, as M(distributed.tiers.topology_validate) returns it.
-    type: dict
-    required: true
+extends_documentation_fragment:
+  - distributed.tiers.verification.plan
+  - distributed.tiers.verification.offers
 """
 
 EXAMPLES = r"""
@@ -39,12 +38,13 @@ _value:
 
 from typing import Any
 
-from ansible_collections.distributed.tiers.plugins.module_utils.verify import report
+from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import OPERATIONS
+from ansible_collections.distributed.tiers.plugins.module_utils.verification.verify import report
 from ansible_collections.distributed.tiers.plugins.plugin_utils.arguments import mapping
 
 
-def verify_report(results: Any, plan: Any) -> dict[str, Any]:
-    return report(mapping("verify_report", "the plan", plan), mapping("verify_report", "the input", results))
+def verify_report(results: Any, plan: Any, offers: Any = OPERATIONS) -> dict[str, Any]:
+    return report(mapping("verify_report", "the plan", plan), mapping("verify_report", "the input", results), offers)
 
 
 class FilterModule:

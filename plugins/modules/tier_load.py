@@ -12,11 +12,11 @@ version_added: 0.1.0
 description:
   - Runs client programs that speak the product's protocol through the product's own client library, until
     O(duration) is over or the same module with O(state=stopped) ends them. Run it with C(async).
-  - Each of O(streams) is one program with one request at a time. It takes the first of its servers that answers, in
-    order.
+  - Each of O(streams) is one program, or as many as it has O(streams[].workers), with one request at a time. It takes
+    the first of its servers that answers, in order.
   - Every request leaves one line in the file O(path), a JSON list of the stream, when the request started (seconds
     since 1970), how long it took, which server answered, how often it was tried, the number of the row written (V(0)
-    for a read) and what went wrong (empty if nothing did).
+    for a read), what went wrong (empty if nothing did) and the number of the worker.
   - A read on a kept connection that turns out to be lost is tried once more on a new one, as client libraries do. A
     write never is, as it may have been done. A request on a connection of its own is never repeated.
 options:
@@ -52,20 +52,25 @@ options:
         required: true
         suboptions:
           name: {description: The server's name., type: str, required: true}
-          address: {description: Its address., type: str, required: true}
-          port: {description: Its port., type: int, required: true}
+          address: {description: Its address. Needed by all protocols but V(ldapi)., type: str}
+          port: {description: Its port. Needed by all protocols but V(ldapi)., type: int}
           protocol:
             description: How to speak to it.
             type: str
-            choices: [ldap, ldaps]
+            choices: [tcp, tls, http, https, ldap, ldaps, ldapi, command, haproxy]
             required: true
-      rate: {description: Requests a second at most., type: float, default: 5}
+      rate: {description: Requests a second at most; of all workers together., type: float, default: 5}
+      workers:
+        description: How many programs share the rate, each with a connection and one request at a time of its own.
+        type: int
+        default: 1
       connection:
         description: Whether it keeps its connection or makes a new one for every request.
         type: str
         choices: [persistent, new]
         default: persistent
       prefix: {description: How the names of written rows begin., type: str}
+      timeout: {description: Seconds for one request of this stream. O(timeout) without., type: float}
 extends_documentation_fragment:
   - distributed.tiers.probing
 attributes:
@@ -117,16 +122,9 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.distributed.tiers.plugins.module_utils.load import Stream, run
-from ansible_collections.distributed.tiers.plugins.module_utils.probing import ACCESS_SPEC
-from ansible_collections.distributed.tiers.plugins.module_utils.protocols.base import Access
-
-SERVER_SPEC = {
-    "name": {"type": "str", "required": True},
-    "address": {"type": "str", "required": True},
-    "port": {"type": "int", "required": True},
-    "protocol": {"type": "str", "choices": ["ldap", "ldaps"], "required": True},
-}
+from ansible_collections.distributed.tiers.plugins.module_utils.probing.load import Stream, run
+from ansible_collections.distributed.tiers.plugins.module_utils.probing.options import ACCESS_SPEC, ENDPOINT
+from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import Access
 
 
 def main() -> None:
@@ -142,10 +140,12 @@ def main() -> None:
                 "options": {
                     "name": {"type": "str", "required": True},
                     "kind": {"type": "str", "choices": ["read", "write"], "required": True},
-                    "servers": {"type": "list", "elements": "dict", "required": True, "options": SERVER_SPEC},
+                    "servers": {"type": "list", "elements": "dict", "required": True, **ENDPOINT},
                     "rate": {"type": "float", "default": 5},
+                    "workers": {"type": "int", "default": 1},
                     "connection": {"type": "str", "choices": ["persistent", "new"], "default": "persistent"},
                     "prefix": {"type": "str"},
+                    "timeout": {"type": "float"},
                 },
                 "required_if": [("kind", "write", ("prefix",))],
             },
@@ -156,8 +156,8 @@ def main() -> None:
     given = module.params
     path = Path(given["path"])
     stop = path.with_name(path.name + ".stop")
-    if any(stream["rate"] <= 0 or not stream["servers"] for stream in given["streams"]):
-        module.fail_json(msg="streams: every stream needs a rate above 0 and at least one server")
+    if any(stream["rate"] <= 0 or stream["workers"] < 1 or not stream["servers"] for stream in given["streams"]):
+        module.fail_json(msg="streams: every stream needs a rate above 0, at least one worker and at least one server")
     if module.check_mode:
         module.exit_json(changed=given["state"] == "running", path=str(path), streams={})
     if given["state"] == "stopped":
@@ -168,7 +168,7 @@ def main() -> None:
     path.unlink(missing_ok=True)
     end = time.monotonic() + given["duration"]
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(descriptor, "w", buffering=1, encoding="utf-8") as samples:
+    with open(descriptor, "w", encoding="utf-8") as samples:
         streams = run(
             [Stream.of(stream) for stream in given["streams"]],
             Access.of(given["access"]),

@@ -35,25 +35,33 @@ options:
         description:
           - How to speak to it.
           - V(ldapi) is the directory's local socket, for root on the server itself.
+          - V(command) runs O(access.commands).
           - V(address) connects to nobody. It looks whether this host itself holds the address now, such as the shared
             address of a pair; with O(edges[].expect=refused) it must not.
+          - V(turn) connects to nobody either. It looks whether this half of a pair serves, of which one does at a time.
+          - V(port) looks whether the port is open, and says nothing there.
           - V(haproxy) is the monitor of HAProxy, which knows the servers it gives to.
         type: str
-        choices: [tcp, tls, ldap, ldaps, ldapi, haproxy, address]
+        choices: [tcp, tls, http, https, ldap, ldaps, ldapi, command, haproxy, port, address, turn]
         default: tcp
       expect:
-        description: Whether the server is to answer or the connection is to be refused.
+        description:
+          - Whether the server is to answer or the connection is to be refused. V(either) takes both. With
+            O(edges[].protocol=turn) it has to be clear which.
         type: str
-        choices: [open, refused]
+        choices: [open, refused, either]
         default: open
+      one_of:
+        description: Of all edges with the same text here exactly one has to be open, such as to the halves of a pair.
+        type: str
       refused_by:
         description:
           - Who has to refuse, when O(edges[].expect=refused). Without it anybody may.
           - V(firewall) answers with a prohibition, V(timeout) is a firewall that drops (or a dead host), V(closed) is a
-            host on which nothing listens.
+            host on which nothing listens, V(service) is a server that takes the connection and then does not serve.
         type: list
         elements: str
-        choices: [firewall, timeout, closed]
+        choices: [firewall, timeout, closed, service]
       role:
         description: The role the server has to have, where its protocol tells one.
         type: str
@@ -65,6 +73,10 @@ options:
         description: The servers that have to be up for HAProxy, when O(edges[].protocol=haproxy).
         type: list
         elements: str
+      one_up_of:
+        description: Lists of servers, of each of which exactly one has to be up for HAProxy.
+        type: list
+        elements: list
   wait:
     description: Seconds to try again until everything is as expected.
     type: float
@@ -113,7 +125,7 @@ edges:
     port: {description: Its port., type: int}
     protocol: {description: How it was spoken to., type: str}
     expect: {description: What was expected., type: str}
-    reachable: {description: Whether it answered or the address is held., type: bool}
+    reachable: {description: Whether it answered; the address is held; or this half of a pair serves., type: bool}
     refused_by:
       description:
         - V(firewall), V(closed), V(timeout), V(name) (does not resolve), V(network) (no such host or route) or
@@ -131,9 +143,13 @@ edges:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.distributed.tiers.plugins.module_utils.probing import ACCESS_SPEC, probe_all
-from ansible_collections.distributed.tiers.plugins.module_utils.protocols import PROTOCOLS
-from ansible_collections.distributed.tiers.plugins.module_utils.protocols.base import Access
+from ansible_collections.distributed.tiers.plugins.module_utils.probing.options import ACCESS_SPEC, ADDRESS_NEEDED
+from ansible_collections.distributed.tiers.plugins.module_utils.probing.probe import (
+    LOOKS,
+    probe_all,
+)
+from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols import PROTOCOLS
+from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import Access
 
 
 def main() -> None:
@@ -147,16 +163,23 @@ def main() -> None:
                     "name": {"type": "str", "required": True},
                     "address": {"type": "str"},
                     "port": {"type": "int"},
-                    "protocol": {"type": "str", "choices": [*PROTOCOLS, "address"], "default": "tcp"},
-                    "expect": {"type": "str", "choices": ["open", "refused"], "default": "open"},
-                    "refused_by": {"type": "list", "elements": "str", "choices": ["firewall", "timeout", "closed"]},
+                    "protocol": {"type": "str", "choices": [*PROTOCOLS, *LOOKS], "default": "tcp"},
+                    "expect": {"type": "str", "choices": ["open", "refused", "either"], "default": "open"},
+                    "one_of": {"type": "str"},
+                    "refused_by": {
+                        "type": "list",
+                        "elements": "str",
+                        "choices": ["firewall", "timeout", "closed", "service"],
+                    },
                     "role": {"type": "str", "choices": ["provider", "replica"]},
                     "at_least": {"type": "dict"},
                     "up": {"type": "list", "elements": "str"},
+                    "one_up_of": {"type": "list", "elements": "list"},
                 },
                 "required_if": [
                     ("protocol", "address", ("address",)),
-                    *(("protocol", protocol, ("address", "port")) for protocol in PROTOCOLS if protocol != "ldapi"),
+                    ("protocol", "port", ("address", "port")),
+                    *ADDRESS_NEEDED,
                 ],
             },
             "wait": {"type": "float", "default": 0},

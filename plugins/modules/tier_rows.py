@@ -11,7 +11,7 @@ short_description: Write, look for and remove real rows through servers of the p
 version_added: 0.1.0
 description:
   - Proves that data goes where it should - a row written through one server can be read through another.
-  - Rows live where O(access.rows) says and nowhere else.
+  - Rows live where O(access) says and nowhere else. A product that offers no rows is told as such.
 options:
   state:
     description:
@@ -29,12 +29,12 @@ options:
     required: true
     suboptions: &endpoint
       name: {description: The server's name., type: str, required: true}
-      address: {description: Its address., type: str}
-      port: {description: Its port., type: int}
+      address: {description: Its address. Needed by all protocols but V(ldapi)., type: str}
+      port: {description: Its port. Needed by all protocols but V(ldapi)., type: int}
       protocol:
         description: How to speak to it.
         type: str
-        choices: [ldap, ldaps, ldapi]
+        choices: [tcp, tls, http, https, ldap, ldaps, ldapi, command, haproxy]
         required: true
   readers:
     description: Servers through which a row that was written has to be readable.
@@ -120,24 +120,17 @@ rows:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.distributed.tiers.plugins.module_utils import rows
-from ansible_collections.distributed.tiers.plugins.module_utils.probing import ACCESS_SPEC
-from ansible_collections.distributed.tiers.plugins.module_utils.protocols.base import Access, Endpoint
-
-ENDPOINT_SPEC = {
-    "name": {"type": "str", "required": True},
-    "address": {"type": "str"},
-    "port": {"type": "int"},
-    "protocol": {"type": "str", "choices": ["ldap", "ldaps", "ldapi"], "required": True},
-}
+from ansible_collections.distributed.tiers.plugins.module_utils.probing import rows
+from ansible_collections.distributed.tiers.plugins.module_utils.probing.options import ACCESS_SPEC, ENDPOINT
+from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import Access, Endpoint
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "state": {"type": "str", "choices": ["present", "found", "absent"], "required": True},
-            "servers": {"type": "list", "elements": "dict", "required": True, "options": ENDPOINT_SPEC},
-            "readers": {"type": "list", "elements": "dict", "default": [], "options": ENDPOINT_SPEC},
+            "servers": {"type": "list", "elements": "dict", "required": True, **ENDPOINT},
+            "readers": {"type": "list", "elements": "dict", "default": [], **ENDPOINT},
             "prefix": {"type": "str"},
             "writer": {"type": "str"},
             "names": {"type": "list", "elements": "str", "default": []},

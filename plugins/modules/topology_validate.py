@@ -24,7 +24,7 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: Nothing is ever changed.
+    details: Nothing is changed but the files that O(write_plan) and O(write_findings) name; not these in check mode.
   diff_mode:
     support: full
     details: The report tells each server that is deployed otherwise than planned.
@@ -36,18 +36,49 @@ options:
     type: dict
   plan_file:
     description:
-      - A plan as RV(plan) of an earlier run gave it, in a file with JSON, to be taken instead of computing one. The
-        inventory may then be a part of the planned one.
+      - A plan as RV(plan) of an earlier run gave it, in a file with JSON, to be taken instead of computing one.
       - Only the rules that look at each host by itself are applied, and it is a finding when the plan is damaged, of
         another system or version, or when a host of this inventory is not in it or has other settings there.
     type: path
     version_added: 0.1.0
-  brief:
+  plan:
+    description: The same as O(plan_file), as data. Only one of the two can be given.
+    type: dict
+    version_added: 0.1.0
+  part:
     description:
-      - Return the findings and the report only. With a large inventory Ansible takes longer to copy the plan about than
-        it takes to make it.
+      - Whether the inventory may be a part of the one that the plan was made of, such as a slice of an AWX job. Without
+        it, hosts that only the plan has are a finding.
+      - Only for work that looks at each host by itself.
     type: bool
     default: false
+    version_added: 0.1.0
+  digest:
+    description:
+      - The C(digest) of the plan that was approved. It is a finding if another plan comes out.
+    type: str
+    version_added: 0.1.0
+  brief:
+    description:
+      - Return the findings and the report only, and on failure only the message. With a large inventory Ansible takes
+        longer to copy the plan about than it takes to make it.
+    type: bool
+    default: false
+    version_added: 0.1.0
+  artifacts:
+    description: Hand RV(ansible_stats) on to the next jobs of a workflow, as M(ansible.builtin.set_stats) does.
+    type: bool
+    default: false
+    version_added: 0.1.0
+  write_plan:
+    description:
+      - Where to write RV(plan) as JSON, on the controller. A relative path is taken from where the command is run.
+      - Writing it here spares returning a large plan, see O(brief).
+    type: path
+    version_added: 0.1.0
+  write_findings:
+    description: Where to write C(schema) 1 and RV(findings) as JSON, also when an error is among them.
+    type: path
     version_added: 0.1.0
 seealso:
   - plugin: distributed.tiers.topology
@@ -74,7 +105,7 @@ EXAMPLES = r"""
 RETURN = r"""
 findings:
   description: What the rules say, errors first.
-  returned: always
+  returned: always, but not on failure with O(brief)
   type: list
   elements: dict
   contains:
@@ -110,6 +141,13 @@ report:
   description: The plan and the findings as a text for a person. On failure the message tells the findings.
   returned: when no finding is an error
   type: str
+ansible_stats:
+  description:
+    - What the next jobs of an AWX workflow get as extra variables, as M(ansible.builtin.set_stats) would give it -
+      C(tiers_plan_digest), C(tiers_plan_data) with the plan unless it is too large, and C(tiers_plan_summary), what
+      changes and what the findings are, for whoever approves the plan.
+  returned: when no finding is an error, with O(artifacts)
+  type: dict
 preview:
   description:
     - What the loss of each server, zone and site would cost, the worst first.

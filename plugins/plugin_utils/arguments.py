@@ -11,7 +11,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.distributed.tiers.plugins.module_utils.drill import Sample, read_samples
+from ansible_collections.distributed.tiers.plugins.module_utils.verification.samples import Sample, read_samples
 
 
 def mapping(plugin: str, what: str, value: Any) -> Mapping[str, Any]:

@@ -16,15 +16,28 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import ansible.template
 import yaml
 from ansible.errors import AnsibleError
 
-from ansible_collections.distributed.tiers.plugins.module_utils import handed, variables
-from ansible_collections.distributed.tiers.plugins.module_utils.findings import Problem
-from ansible_collections.distributed.tiers.plugins.module_utils.plan import digest
-from ansible_collections.distributed.tiers.plugins.module_utils.populations import read_population
-from ansible_collections.distributed.tiers.plugins.module_utils.products import Product, parse_product, role_of
-from ansible_collections.distributed.tiers.plugins.module_utils.topology import (
+from ansible_collections.distributed.tiers.plugins.module_utils.planner import handed, variables
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import Problem
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.plan import digest
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import (
+    DESCRIPTIONS,
+    Product,
+    parse_product,
+    role_of,
+)
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.service import (
+    Options,
+    complete,
+    is_template,
+    options_of,
+    read_description,
+    with_planned,
+)
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import (
     Topology,
     Unreadable,
     group_names,
@@ -33,8 +46,9 @@ from ansible_collections.distributed.tiers.plugins.module_utils.topology import 
     read_fact,
     read_topology,
 )
+from ansible_collections.distributed.tiers.plugins.plugin_utils.populations import read_population
 
-# (host, its variables as they stand, name of the variable) -> the value with its templates filled in
+# (host, variables as they stand, name of one of them) -> its value with the templates filled in
 Template = Callable[[str, Mapping[str, Any], str], Any]
 
 
@@ -45,8 +59,13 @@ def read_inventory(
     tiers_groups: Any,
     basedir: str,
     plan_file: str | None = None,
+    plan: Any = None,
+    part: bool = False,
 ) -> Topology:
-    """The topology of the system whose groups `tiers_groups` names, with the plan of a file if one is handed over."""
+    """The topology of the system whose groups `tiers_groups` names, with the plan if one is handed over.
+
+    Such a plan stands in a file or comes as data; with `part` it may have more hosts than the inventory.
+    """
     products: dict[str, Product] = {}
     wrong: list[Problem] = []
     hosts = members(groups, group_names(tiers_groups)[0])
@@ -56,6 +75,10 @@ def read_inventory(
         product, problems = load_product(name)
         wrong += [Problem(None, "tiers_product", f"{role_of(name)}: {text}", rule="product-role") for text in problems]
         if product:
+            product, undescribed = described(
+                product, {host: seen[host] for host in hosts if seen[host].get("tiers_product") == name}
+            )
+            wrong += undescribed
             products[name] = product
             paired = {str(seen[host].get("tiers_backup_of")) for host in hosts} | {
                 host for host in hosts if "backup" in hosts[host]
@@ -65,7 +88,7 @@ def read_inventory(
                 if host in paired and seen[host].get("tiers_product") == name:
                     seen[host][variables.OPTIONS] = views.options(host, product)
     # A plan that was made already has its clients.
-    population = nobody if plan_file else lambda source: load_population(source, basedir)
+    population = nobody if plan_file or plan else lambda source: load_population(source, basedir)
     topology = read_topology(groups, seen, products, population, tiers_groups)
     retired = {}
     for host in groups.get("all") or ():
@@ -76,9 +99,12 @@ def read_inventory(
     topology = replace(topology, retired=retired, problems=(*topology.problems, *wrong))
     if topology.resolve:
         topology = replace(topology, problems=(*topology.problems, *unresolved(topology)))
-    return with_plan(topology, plan_file) if plan_file else topology
+    if plan:
+        return with_plan_data(topology, plan, plan_file, part)
+    return with_plan(topology, plan_file, part) if plan_file else topology
 
 
+NESTED = "it contains itself, or is nested too deeply"
 PLAN_SCHEMA = Path(__file__).parents[2] / "docs" / "plan.schema.json"
 
 
@@ -98,8 +124,12 @@ class _Views:
         for name in raw:
             if name.startswith(variables.PREFIX):
                 known = variables.BY_NAME.get(name)
+                if known and known.asked and raw[name] == "":
+                    continue  # a question of a survey that was left empty
                 if known is None or known.read is None:
                     view[name] = None
+                elif name in DESCRIPTIONS:
+                    view[name] = self.description(host, raw, name)
                 elif known.systemwide:
                     view[name] = self.systemwide(host, raw, name)
                 else:
@@ -140,6 +170,23 @@ class _Views:
         key = (name, id(source))
         if key not in self.shared:
             self.shared[key] = (source, filled_in(self.template, host, raw, name))
+        return self.shared[key][1]
+
+    def description(self, host: str, raw: Mapping[str, Any], name: str) -> Any:
+        """A description, with those templates filled in that the planner has to understand."""
+        source = raw[name]
+        if not isinstance(source, Mapping):
+            return self.systemwide(host, raw, name)
+        key = (name, id(source))
+        if key not in self.shared:
+
+            def fill(part: Any) -> Any:
+                return filled_in(self.template, host, {**raw, name: part}, name)
+
+            try:
+                self.shared[key] = (source, with_planned(source, fill))
+            except RecursionError:
+                self.shared[key] = (source, Unreadable(NESTED))
         return self.shared[key][1]
 
 
@@ -199,34 +246,68 @@ def unresolved(topology: Topology) -> list[Problem]:
 def filled_in(template: Template, host: str, raw: Mapping[str, Any], name: str) -> Any:
     """A variable's value with its templates filled in, or the reason why it cannot be had."""
     try:
-        return template(host, raw, name) if is_template(raw.get(name)) else raw.get(name)
+        return finished(raw[name], template(host, raw, name)) if is_template(raw.get(name)) else raw.get(name)
     except RecursionError:
-        return Unreadable("it contains itself, or is nested too deeply")
+        return Unreadable(NESTED)
     except AnsibleError as error:
         return Unreadable(str(error).strip().split("\n", maxsplit=1)[0])
 
 
-def is_template(value: Any) -> bool:
-    """Whether there may be a template anywhere in the value, or something else that is not the plain value yet."""
-    if isinstance(value, str):
-        return "{{" in value or "{%" in value
-    if isinstance(value, Mapping):
-        return any(is_template(key) or is_template(item) for key, item in value.items())
-    if isinstance(value, (list, tuple)):
-        return any(is_template(item) for item in value)
-    # A vaulted value is opened where its template would be filled in.
-    return not isinstance(value, (int, float, type(None)))
+def finished(written: Any, value: Any) -> Any:
+    """What a template gave. Before core 2.19, vaulted text may still be closed, and what is undefined still written."""
+    if hasattr(ansible.template, "trust_as_template"):
+        return value
+    if getattr(value, "__ENCRYPTED__", False):
+        return str(value)
+    if isinstance(value, str) and value == written and is_template(value) and not hasattr(value, "__UNSAFE__"):
+        raise AnsibleError("a variable in it is not defined")
+    if isinstance(value, Mapping) and isinstance(written, Mapping):
+        return {key: finished(written.get(key), item) for key, item in value.items()}
+    if isinstance(value, list) and isinstance(written, list):
+        return [finished(*pair) for pair in zip(written, value, strict=True)]
+    return value
+
+
+def described(product: Product, views: Mapping[str, Mapping[str, Any]]) -> tuple[Product, list[Problem]]:
+    """The product as the inventory describes it on the hosts that run it, if it is one that is described there."""
+    variable = product.described_by
+    if variable is None:
+        return product, []
+    rule = "service-description"
+    text = f"{product.name} is described by {variable}, which the host does not have."
+    problems = [Problem(h, variable, text, rule=rule) for h, view in views.items() if view.get(variable) is None]
+    given = next((view[variable] for view in views.values() if isinstance(view.get(variable), Mapping)), None)
+    if given is None:
+        return product, problems
+    description, faults = read_description(given, load_options(product.role, variable))
+    problems += [Problem(None, variable, f"'{where}' {text}", rule=rule) for where, text in faults]
+    return complete(product, description), problems
+
+
+def load_options(role: str, variable: str) -> Options:
+    """The structure of a variable, as the role's argument specs have it."""
+    path = meta_file(role, "argument_specs.yml")
+    try:
+        return options_of(yaml.safe_load(Path(path).read_bytes()) if path else None, variable)
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
+        return {}
 
 
 def load_product(name: str) -> tuple[Product | None, list[str]]:
     """The product a role stands for. A role that is not installed is no product, and not a faulty one either."""
-    namespace, collection, role = role_of(name).split(".", 2)
+    path = meta_file(role_of(name), "product.yml")
+    return read_product(name, path) if path else (None, [])
+
+
+def meta_file(full_name: str, file: str) -> str | None:
+    """A file of a role's meta directory, if there is such a role and file."""
+    namespace, collection, role = full_name.split(".", 2)
     try:
         package = importlib.import_module(f"ansible_collections.{namespace}.{collection}")
     except (ImportError, ValueError):
-        return None, []
-    path = os.path.join(next(iter(package.__path__)), "roles", role.replace(".", "/"), "meta", "product.yml")
-    return read_product(name, path) if os.path.exists(path) else (None, [])
+        return None
+    path = os.path.join(next(iter(package.__path__)), "roles", role.replace(".", "/"), "meta", file)
+    return path if os.path.exists(path) else None
 
 
 def read_product(name: str, path: str | Path) -> tuple[Product | None, list[str]]:
@@ -239,19 +320,42 @@ def read_product(name: str, path: str | Path) -> tuple[Product | None, list[str]
     return parse_product(name, data)
 
 
-def with_plan(topology: Topology, path: str) -> Topology:
+def with_plan(topology: Topology, path: str, part: bool = False) -> Topology:
     """The topology with the plan of a file, or with what is wrong with that."""
     try:
         plan = json.loads(Path(path).read_bytes())
-        schema = json.loads(PLAN_SCHEMA.read_bytes())
-        faults = handed.faults(plan, schema)
-        wrong = [Problem(None, "tiers_plan_file", f"{path}: {fault}.", rule=handed.RULE) for fault in faults]
     except (OSError, ValueError, RecursionError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())
-        plan, wrong = None, [Problem(None, "tiers_plan_file", f"{path} cannot be read: {reason}", rule=handed.RULE)]
-    if not wrong:
-        wrong = list(handed.misfits(plan, topology))
-    return replace(topology, handed=plan, handed_from=path, problems=(*topology.problems, *wrong))
+        wrong = [Problem(None, "tiers_plan_file", f"{path} cannot be read: {reason}", rule=handed.RULE)]
+        return replace(topology, handed_from=path, problems=(*topology.problems, *wrong))
+    return taken(topology, plan, path, Problem(None, "tiers_plan_file", path, rule=handed.RULE), part)
+
+
+def with_plan_data(topology: Topology, data: Any, path: str | None = None, part: bool = False) -> Topology:
+    """The topology with a plan that comes as data, or with what is wrong with that."""
+    name = "an earlier job"
+    wrong = Problem(None, "tiers_plan_data", "It", rule=handed.RULE)
+    if path:
+        told = replace(wrong, message="tiers_plan_file is set too; give the plan once.")
+        return replace(topology, handed_from=name, problems=(*topology.problems, told))
+    try:
+        # Values out of Ansible are of classes of its own.
+        plan = json.loads(json.dumps(data))
+    except (ValueError, TypeError, RecursionError):
+        plan = None
+    return taken(topology, plan, name, wrong, part)
+
+
+def taken(topology: Topology, plan: Any, source: str, wrong: Problem, part: bool) -> Topology:
+    """The topology with this plan, or with its faults, each told like `wrong`."""
+    try:
+        faults = list(handed.faults(plan, json.loads(PLAN_SCHEMA.read_bytes())))
+    except RecursionError:
+        faults = ["it holds no plan"]
+    problems = [replace(wrong, message=f"{wrong.message}: {fault}.") for fault in faults]
+    if not faults:
+        problems = list(handed.misfits(plan, topology, part))
+    return replace(topology, handed=plan, handed_from=source, problems=(*topology.problems, *problems))
 
 
 def nobody(_source: Any) -> tuple[Mapping[str, Mapping[str, Any]], list[str]]:
@@ -259,5 +363,11 @@ def nobody(_source: Any) -> tuple[Mapping[str, Mapping[str, Any]], list[str]]:
 
 
 def load_population(source: Any, basedir: str) -> tuple[Mapping[str, Mapping[str, Any]], list[str]]:
-    """Named clients; a relative path is taken from the inventory's directory."""
-    return read_population(Path(basedir, source) if isinstance(source, str) else source)
+    """Named clients; a relative path is taken from the inventory's directory, else from where the run was started.
+
+    AWX keeps the inventory apart from the project, and starts jobs in the project.
+    """
+    if not isinstance(source, str):
+        return read_population(source)
+    beside = Path(basedir, source)
+    return read_population(beside if beside.exists() or not os.path.exists(source) else Path(source))

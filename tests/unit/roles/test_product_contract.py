@@ -1,7 +1,7 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every product role keeps the contract of docs/products.md."""
+"""Every product role keeps the contract of docs/products.md, the one of docs/guides/product.md too."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.distributed.tiers.plugins.module_utils.products import KEYS, Product, parse_product
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import KEYS, Product, parse_product
 
 ROOT = Path(__file__).parents[3]
-ROLES = sorted((ROOT / "roles").glob("product_*"))
+EXAMPLES = ROOT / "tests/collections/ansible_collections"
+ROLES = sorted(
+    tasks.parent for tasks in (*ROOT.glob("roles/product_*/tasks"), *EXAMPLES.glob("example/*/roles/*/tasks"))
+)
 TASKS = (
     "install",
     "start",
@@ -27,6 +30,9 @@ TASKS = (
     "demote",
     "save_data",
     "restore_data",
+    "earlier",
+    "roll_back",
+    "balancing",
     "probe",
     "client",
 )
@@ -55,7 +61,7 @@ def role(request: pytest.FixtureRequest) -> Path:
 
 
 def test_there_is_a_product() -> None:
-    assert [role.name for role in ROLES if role.name == "product_openldap"]
+    assert {"product_openldap", "product_service", "files"} <= {role.name for role in ROLES}
 
 
 def test_every_task_file_is_there_and_does_something(role: Path) -> None:

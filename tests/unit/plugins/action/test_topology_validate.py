@@ -29,7 +29,12 @@ PLAY = """
   tasks:
     - distributed.tiers.topology_validate:
         plan_file: "{{ plan_file | default(omit) }}"
+        plan: "{{ plan | default(omit) }}"
+        digest: "{{ digest | default(omit) }}"
+        part: "{{ part | default(omit) }}"
         brief: "{{ brief | default(omit) }}"
+        write_plan: "{{ write_plan | default(omit) }}"
+        write_findings: "{{ write_findings | default(omit) }}"
       run_once: true
       register: tiers_validation
 """
@@ -140,12 +145,6 @@ def test_a_template_in_tiers_groups(tmp_path):
     assert result["plan"]["clients"] == {}
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in (REPOSITORY / "inventories").iterdir()))
-def test_every_inventory_of_the_collection_is_sound(tmp_path, name):
-    code, result = run(tmp_path, REPOSITORY / "inventories" / name)
-    assert code == 0, result.get("msg")
-
-
 def test_a_slice_takes_the_plan_of_the_whole(tmp_path):
     whole = run(tmp_path, DEMO)[1]["plan"]
     (tmp_path / "plan.json").write_text(json.dumps(whole), encoding="utf-8")
@@ -159,11 +158,23 @@ def test_a_slice_takes_the_plan_of_the_whole(tmp_path):
         """,
         encoding="utf-8",
     )
-    code, result = run(tmp_path, part, extra={**SECRETS, "plan_file": str(tmp_path / "plan.json")})
-    assert code == 0, result
-    assert result["plan"] == whole
-    assert "1 of its hosts are in this inventory" in result["report"]
+    for given in ({"plan_file": str(tmp_path / "plan.json")}, {"plan": whole}):
+        code, result = run(tmp_path, part, extra={**SECRETS, **given, "part": True})
+        assert code == 0, result
+        assert result["plan"] == whole
+        assert "1 of its hosts are in this inventory" in result["report"]
+        code, result = run(tmp_path, part, extra={**SECRETS, **given})
+        assert (code, {finding["rule"] for finding in result["findings"]}) == (2, {"handed-plan"})
     assert run(tmp_path, part)[0] == 2
+
+
+def test_only_the_approved_plan_comes_out(tmp_path):
+    digest = run(tmp_path, DEMO)[1]["plan"]["digest"]
+    code, result = run(tmp_path, DEMO, extra={**SECRETS, "digest": digest})
+    assert (code, result.get("plan", {}).get("digest")) == (0, digest)
+    code, result = run(tmp_path, DEMO, extra={**SECRETS, "digest": digest, "tiers_domain": "other.example"})
+    assert code == 2
+    assert [(f["rule"], f["variable"]) for f in result["findings"]] == [("handed-plan", "tiers_plan_digest")]
 
 
 def test_a_vaulted_option_is_not_opened(tmp_path):
@@ -207,3 +218,21 @@ def test_validate_writes_its_findings(tmp_path, broken):
     assert {finding["rule"] for finding in found["findings"]} == {"loss-fits"} | (
         {"expected-hosts"} if broken else set()
     )
+
+
+def test_the_plan_is_written_and_stays_as_it_is(tmp_path):
+    path = tmp_path / "plan.json"
+    extra = {**SECRETS, "write_plan": str(path), "brief": True}
+    code, result = run(tmp_path, DEMO, "--check", extra=extra)
+    assert (code, result["changed"], path.exists()) == (0, True, False)
+    code, result = run(tmp_path, DEMO, extra=extra)
+    assert (code, result["changed"]) == (0, True)
+    assert len(json.loads(path.read_text(encoding="utf-8"))["servers"]) == 10
+    assert run(tmp_path, DEMO, extra=extra)[1]["changed"] is False
+
+
+def test_a_file_that_cannot_be_written_is_told(tmp_path):
+    path = tmp_path / "none" / "findings.json"
+    code, result = run(tmp_path, DEMO, extra={**SECRETS, "write_findings": str(path)})
+    assert code == 2
+    assert f"write_findings: {path} cannot be written: No such file or directory." in result["msg"]

@@ -19,13 +19,13 @@ except ImportError:  # before core 2.19 every text was one
 
 
 def template(expression: str, variables: dict[str, Any]) -> Any:
-    return Templar(loader=DataLoader(), variables=_trusted(variables)).template(trust_as_template(expression))
+    return Templar(loader=DataLoader(), variables=trusted(variables)).template(trust_as_template(expression))
 
 
-def _trusted(value: Any) -> Any:
+def trusted(value: Any) -> Any:
     """Variables as an inventory brings them: every text in them may be a template."""
     if isinstance(value, dict):
-        return {key: _trusted(inner) for key, inner in value.items()}
+        return {key: trusted(inner) for key, inner in value.items()}
     if isinstance(value, list):
-        return [_trusted(inner) for inner in value]
+        return [trusted(inner) for inner in value]
     return trust_as_template(value) if isinstance(value, str) else value

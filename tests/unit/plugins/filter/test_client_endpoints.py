@@ -18,7 +18,11 @@ ALLOCATION: dict[str, Any] = {
     "backups": {"pp": {"pt": ["a"]}, "pt": {"pt-b": ["é,c"]}},
     "unplaced": {"z": "no room on any proxy it may use"},
 }
-VARIABLES = {"allocation": ALLOCATION, "addresses": {"pp": "192.0.2.1", "pt-b": "2001:db8::1"}}
+VARIABLES = {
+    "allocation": ALLOCATION,
+    "addresses": {"pp": "192.0.2.1", "pt-b": "2001:db8::1"},
+    "shared": {"pt": "192.0.2.9", "pt-b": "192.0.2.9"},
+}
 
 
 @pytest.mark.parametrize(
@@ -29,6 +33,8 @@ VARIABLES = {"allocation": ALLOCATION, "addresses": {"pp": "192.0.2.1", "pt-b": 
         ("'é,c'", ["pt", "pt-b"]),
         ("'z'", []),
         ("client='a', addresses=addresses", ["192.0.2.1", "pt"]),
+        ("client='é,c', addresses=shared", ["192.0.2.9"]),
+        ("addresses=shared", {"a": ["pp", "192.0.2.9"], "b": ["pp"], "z": [], "é,c": ["192.0.2.9"]}),
         ("", {"a": ["pp", "pt"], "b": ["pp"], "z": [], "é,c": ["pt", "pt-b"]}),
         ("export='csv'", 'client,proxy,backup\na,pp,pt\nb,pp,\nz,,\n"é,c",pt,pt-b\n'),
         (

@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 from ansible.errors import AnsibleError
-from ansible.parsing.dataloader import DataLoader
-from ansible.template import Templar, trust_as_template
+
+from ansible_collections.distributed.tiers.tests.unit.plugins.filter.templating import template
 
 Render = Callable[..., Any]
 
 
 @pytest.fixture
 def render() -> Render:
-    def render(template: str, **variables: Any) -> Any:
-        return Templar(loader=DataLoader(), variables=variables).template(trust_as_template("{{ " + template + " }}"))
+    def render(expression: str, **variables: Any) -> Any:
+        return template("{{ " + expression + " }}", variables)
 
     return render
 
@@ -53,13 +53,31 @@ def test_places(render: Render, plan: dict[str, Any]) -> None:
         ]
 
 
+def test_what_is_offered_decides_where_rows_go(render: Render, plan: dict[str, Any]) -> None:
+    access = {"http": {"read": "/"}, "password": None}
+    offers = render("access | distributed.tiers.probe_offers('https')", access=access)
+    assert offers == ["read"]
+    name = next(iter(plan["clients"]))
+    assert render(f"plan | distributed.tiers.plan_places('{name}', offers=offers)", plan=plan, offers=offers) == []
+    places = render(f"plan | distributed.tiers.plan_places('{name}', 'command')", plan=plan)
+    assert {place["protocol"] for place in places} == {"command"}
+    with pytest.raises(AnsibleError, match="unknown protocol 'gopher'"):
+        render("{} | distributed.tiers.probe_offers('gopher')")
+
+
+def test_who_stands_by_and_what_is_wrong(render: Render, plan: dict[str, Any]) -> None:
+    answers = {"m1": {"edges": [{"name": "m1", "protocol": "turn", "reachable": False, "ok": False, "why": "late"}]}}
+    assert render("answers | distributed.tiers.plan_standing_by", answers=answers) == ["m1"]
+    assert render("answers | distributed.tiers.plan_not_whole(plan)", answers=answers, plan=plan) == ["m1: late"]
+
+
 def test_reports(render: Render, plan: dict[str, Any]) -> None:
     assert not render("{} | distributed.tiers.verify_report(plan)", plan=plan)["ok"]
     assert "not asked" in render("{} | distributed.tiers.status_report(plan, {})", plan=plan)["text"]
 
 
 def test_drill(render: Render, plan: dict[str, Any], tmp_path: Path) -> None:
-    (tmp_path / "c1.jsonl").write_text('["home writes",1,1,"x",1,7,""]\n')
+    (tmp_path / "c1.jsonl").write_text('["home writes",1,1,"x",1,7,"",0]\n')
     experiments = render("plan | distributed.tiers.drill_experiments", plan=plan)
     assert len(experiments["todo"]) + len(experiments["skipped"]) == 5
     client = next(iter(plan["clients"].values()))
@@ -81,6 +99,9 @@ def test_drill(render: Render, plan: dict[str, Any], tmp_path: Path) -> None:
         "[] | distributed.tiers.plan_edges('m1')",
         "'x' | distributed.tiers.plan_places('m1')",
         "[] | distributed.tiers.verify_report({})",
+        "[] | distributed.tiers.plan_standing_by",
+        "[] | distributed.tiers.plan_not_whole({})",
+        "[] | distributed.tiers.probe_offers('https')",
         "{} | distributed.tiers.status_report([], {})",
         "1 | distributed.tiers.drill_experiments",
         "[] | distributed.tiers.drill_streams({}, 'r')",

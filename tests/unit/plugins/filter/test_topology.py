@@ -9,9 +9,11 @@ import pytest
 from ansible.errors import AnsibleError
 from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
-from ansible.template import Templar, trust_as_template
 from ansible.vars.hostvars import HostVars
 from ansible.vars.manager import VariableManager
+
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.service import ledger
+from ansible_collections.distributed.tiers.tests.unit.plugins.filter.templating import template as fill
 
 
 @pytest.fixture
@@ -25,7 +27,7 @@ def template(inventory_text, tmp_path):
         hosts = InventoryManager(loader=loader, sources=[str(source)])
         manager = VariableManager(loader=loader, inventory=hosts)
         variables = {"groups": hosts.get_groups_dict(), "hostvars": HostVars(hosts, manager, loader)}
-        return Templar(loader=loader, variables=variables).template(trust_as_template("{{ " + expression + " }}"))
+        return fill("{{ " + expression + " }}", variables)
 
     return fill_in
 
@@ -35,6 +37,12 @@ def test_the_plan_of_groups_and_hostvars(template):
     assert plan["system"] == "2"
     assert sorted(plan["servers"]) == ["d1", "d2", "m1", "m2", "p1", "p2", "px1", "px2"]
     assert plan["clients"]["c1"]["endpoints"][0]["role"] == "proxy"
+
+
+def test_a_described_product_with_templates_only_its_roles_can_fill_in(template):
+    own = ("port: 8443", 'port: "{{ 8000 + 443 }}"\n      stop_timeout: "{{ tiers_server.port }}"')
+    plan = template("groups | distributed.tiers.topology(hostvars)", ledger(own))
+    assert plan["servers"]["m1"]["port"] == 8443
 
 
 def test_plain_dictionaries_will_do(template):

@@ -13,11 +13,11 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.distributed.tiers.plugins.module_utils import load, rows
-from ansible_collections.distributed.tiers.plugins.module_utils.protocols.base import Access, Endpoint
+from ansible_collections.distributed.tiers.plugins.module_utils.probing import load, rows
+from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import Access, Endpoint
 from ansible_collections.distributed.tiers.plugins.modules import tier_load, tier_probe, tier_rows
+from ansible_collections.distributed.tiers.tests.unit.plugins.modules.arguments import patch_module_args
 
 Run = Callable[..., dict[str, Any]]
 SERVER = {"name": "s", "address": "127.0.0.1", "port": 1, "protocol": "ldaps"}
@@ -75,7 +75,8 @@ class Store:
     def connect(self, _endpoints: Sequence[Endpoint], _access: Access, _timeout: float) -> Store:
         return self
 
-    def read(self) -> None: ...
+    def read(self) -> None:
+        pass
 
     def write(self, name: str) -> None:
         self.kept.add(name)
@@ -88,7 +89,8 @@ class Store:
         self.kept -= gone
         return len(gone)
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        pass
 
 
 @pytest.fixture

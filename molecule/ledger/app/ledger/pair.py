@@ -1,0 +1,251 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Two masters of which one acts. Every change reaches the other half before it is acknowledged.
+
+A half that cannot be reached is left behind: the acting one goes on alone and remembers it. From then on the other half
+is *not in step* until it has everything again. It learns that from the acting half only, so a half that comes back is
+not ready before. A half that finds nobody for `patience` seconds after its start takes its own data for the newest;
+whoever starts both halves after both were off starts the one that ran last first.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from ledger.remote import Away, Remote
+from ledger.store import Entry, Point, Store
+
+log = logging.getLogger("ledger")
+
+
+class NotActing(Exception):
+    """A change was asked of a half that does not act."""
+
+
+class Master:
+    """This half of the pair; with `other` None it is alone and acts always."""
+
+    def __init__(
+        self, store: Store, other: Remote | None = None, secret: str = "", second: bool = False, patience: float = 5
+    ) -> None:
+        self._store = store
+        self._other = other
+        self._secret = secret
+        # The halves count terms in odd and even numbers, so no two begin the same one.
+        self._remainder = 0 if second else 1
+        self._patience = patience
+        self._lock = threading.RLock()
+        # What the acting half knows about the other, and what the other has been told.
+        self._other_in_step = False
+        self._ready = other is None
+        # Whether whoever elects wants this half to act. It does not always: the other may have been told later.
+        self._wanted = store.acting
+        if other is None and not store.acting:
+            self._begin(store.point.term)
+
+    # What others see
+
+    @property
+    def acting(self) -> bool:
+        return self._store.acting
+
+    @property
+    def ready(self) -> bool:
+        return self._ready
+
+    @property
+    def alone(self) -> bool:
+        return self.acting and self._other is not None and not self._other_in_step
+
+    def status(self) -> dict[str, Any]:
+        return {
+            "acting": self.acting,
+            "ready": self.ready,
+            "alone": self.alone,
+            "point": self._store.point,
+            "written": self._store.written,
+        }
+
+    # Changes
+
+    def write(self, name: str, value: str | None) -> Entry:
+        """One change, on the disks of both halves if the other is in step."""
+        with self._lock:
+            if not self.acting:
+                raise NotActing
+            with self._store.transaction():
+                before = self._store.written
+                entry = self._store.write(name, value)
+                # Only what is on the other disk too is committed here, so nothing that is acknowledged is here alone.
+                if self._other_in_step:
+                    answer = self._tell(before, [entry])
+                    if answer is not None and self._is_newer(answer):
+                        raise NotActing
+                    self._other_in_step = answer is not None and answer["taken"]
+                    if not self._other_in_step:
+                        log.warning("The other half is away, going on alone")
+            return entry
+
+    def _is_newer(self, theirs: dict[str, Any]) -> bool:
+        return bool(theirs["acting"]) and theirs["point"][0] > self._store.point.term
+
+    def _ask(self, path: str, data: dict[str, Any] | None = None) -> dict[str, Any] | None:
+        """Ask the other half; None if it does not answer."""
+        if self._other is None:
+            return None
+        headers = {"Authorization": f"Bearer {self._secret}", "Content-Type": "application/json"}
+        try:
+            if data is None:
+                answer = self._other.request("GET", path, headers=headers)
+            else:
+                answer = self._other.request("POST", path, json.dumps(data).encode(), headers)
+        except Away as error:
+            log.debug("%s", error)
+            return None
+        if answer.status not in (200, 409):
+            log.debug("The other half said %d", answer.status)
+            return None
+        return answer.data
+
+    def _tell(self, before: Point, entries: Sequence[Entry], reset: bool = False) -> dict[str, Any] | None:
+        """Give the other half changes. It says whether it has taken them."""
+        return self._ask(
+            "/pair/apply",
+            {
+                "term": self._store.point.term,
+                "before": before,
+                "terms": self._store.terms,
+                "entries": [entry.as_dict() for entry in entries],
+                "reset": reset,
+            },
+        )
+
+    # What the other half asks for
+
+    def apply(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Take changes from the acting half, if they follow on what is here; having them all is being in step."""
+        with self._lock:
+            mine = self._store.point
+            outdated = data["term"] < mine.term
+            follows = data["reset"] or Point(*data["before"]) == self._store.written
+            if outdated or not follows:
+                return {"taken": False, **self.status()}
+            with self._store.transaction():
+                self._store.set_acting(False)
+                self._store.apply(
+                    [Entry(**entry) for entry in data["entries"]],
+                    [tuple(term) for term in data["terms"]],
+                    data["reset"],
+                )
+            if not self._ready:
+                log.info("In step with the acting half")
+            self._ready, self._other_in_step = True, False
+            return {"taken": True, **self.status()}
+
+    def step_down(self) -> dict[str, Any]:
+        """Take no changes any more, because the other half is about to act."""
+        with self._lock:
+            if self.acting:
+                with self._store.transaction():
+                    self._store.set_acting(False)
+                self._other_in_step = False
+                log.info("Stepped down")
+            return self.status()
+
+    # Who acts
+
+    def promote(self) -> bool:
+        """Act from now on. Not while the other half has changes that are missing here."""
+        self._wanted = True
+        with self._lock:
+            if self.acting:
+                return True
+        # Not under the lock, which the other half may need here to answer.
+        theirs = self._ask("/pair/step-down", {})
+        with self._lock:
+            if theirs is not None and not self._store.covers(Point(*theirs["written"])):
+                log.warning("The other half has changes that are missing here")
+                return False
+            self._begin(max(self._store.point.term, theirs["point"][0] if theirs else 0))
+            self._ready = True
+            log.info("Acting, in term %d", self._store.point.term)
+            return True
+
+    def demote(self) -> None:
+        """Act no more."""
+        self._wanted = False
+        self.step_down()
+
+    def _begin(self, after: int) -> None:
+        """Act, in the first term after that one that is this half's to begin."""
+        with self._store.transaction():
+            self._store.begin_term(next(term for term in (after + 1, after + 2) if term % 2 == self._remainder))
+            self._store.set_acting(True)
+
+    # Keeping in step
+
+    def keep(self, interval: float = 0.5) -> None:
+        """For a thread of its own: find out how this half begins, then keep the other one in step."""
+        until = time.monotonic() + self._patience
+        while not self._ready:
+            self.find_out(time.monotonic() > until)
+            time.sleep(0 if self._ready else interval)
+        while True:
+            try:
+                self.look()
+            except Exception:
+                log.exception("Cannot keep the other half in step")
+            time.sleep(interval)
+
+    def find_out(self, impatient: bool) -> None:
+        """One look after the start at how this half stands to the other."""
+        theirs = self._ask("/pair/status")
+        if theirs is None:
+            if impatient:
+                log.warning("The other half does not answer, taking what is here for the newest")
+                self._ready = True
+        elif self.acting and self._is_newer(theirs):
+            self.demote()
+        elif not theirs["acting"] and self._store.covers(Point(*theirs["written"])):
+            self._ready = True
+        # Else the other half acts, or will, and brings this one in step: apply() makes it ready.
+
+    def look(self) -> None:
+        """Where the acting half looks after the other: bring it in step, or step down before a newer one. And where one
+        that was told to act, and had to step down before the other, acts again once nobody does."""
+        if not self._ready or not (self.acting or self._wanted):
+            return
+        theirs = self._ask("/pair/status")
+        if not self.acting:
+            if theirs is None or not theirs["acting"]:
+                self.promote()
+            return
+        if theirs is None:
+            if self._other_in_step:
+                log.warning("The other half is away, going on alone")
+            self._other_in_step = False
+            return
+        if self._is_newer(theirs):
+            log.warning("The other half acts in a newer term")
+            self.step_down()
+            return
+        with self._lock:
+            if not self.acting:
+                return
+            point = Point(*theirs["written"])
+            if point == self._store.written and theirs["point"] == list(self._store.point) and theirs["ready"]:
+                self._other_in_step = True
+                return
+            # Nothing is written here until it has all: little is missing mostly, and then it is in step.
+            reset = not self._store.covers(point)
+            entries = self._store.since(0 if reset else point.position)
+            log.info("Bringing the other half in step: %d changes%s", len(entries), ", replacing all" if reset else "")
+            answer = self._tell(point, entries, reset)
+            self._other_in_step = answer is not None and answer["taken"]

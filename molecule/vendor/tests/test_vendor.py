@@ -1,0 +1,122 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A vendor's server from its first installation over an upgrade and back; and what stops a deployment, which must leave
+alone what served before. The tests build on each other, in the order they stand in."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+from deployed import Inventory
+
+vendor = Inventory("vendor")
+RELEASES = "/opt/gauge/releases"
+
+
+def answer(asks: str, asked: str) -> list[str]:
+    """What a server answers, with its certificate verified: a version, or nothing."""
+    address = vendor.variable(asked, "ansible_host")
+    said = vendor.connect(asks).check_output(
+        "printf 'PING\\nQUIT\\n' | timeout 5 openssl s_client -quiet -verify_return_error -ign_eof"
+        f" -CAfile /etc/tiers/tls/ca.crt -connect {address}:9443 2> /dev/null || true"
+    )
+    return re.findall(r"PONG (\S+)", said)
+
+
+def versions_served() -> list[str]:
+    """What clients get through the proxy, and the proxy from the half of the pair that serves, once one of them does: a
+    half that failed hands over, and takes over again when it is well."""
+    for _attempt in range(20):
+        said = [*answer("c1", "px1"), *answer("px1", "m1"), *answer("px1", "m2")]
+        if len(said) == 2:
+            break
+        time.sleep(1)
+    return said
+
+
+def releases(name: str) -> list[str]:
+    return sorted(vendor.connect(name).check_output(f"ls {RELEASES}").split())
+
+
+def backups_made(name: str) -> list[str]:
+    """Where the installer moved something away."""
+    return vendor.connect(name).check_output(f"find {RELEASES} -maxdepth 2 -name 'backup_*'").split()
+
+
+class TestFirstInstallation:
+    def test_the_release_serves(self) -> None:
+        assert versions_served() == ["1.0", "1.0"]
+
+    def test_it_is_in_a_directory_of_its_own(self) -> None:
+        assert releases("m1") == releases("m2") == ["1.0"]
+        assert vendor.connect("m1").file("/opt/gauge/current").linked_to == f"{RELEASES}/1.0"
+
+    def test_the_second_run_did_not_install_again(self) -> None:
+        assert backups_made("m1") == backups_made("m2") == []
+
+    def test_nobody_can_read_the_answers(self) -> None:
+        answers = vendor.connect("m1").file("/opt/gauge/incoming/answers")
+        assert not answers.exists or answers.mode == 0o600
+
+    def test_the_cold_backup_is_installed_and_stopped(self) -> None:
+        service = vendor.connect("m2").service("gauge")
+        assert not service.is_running
+
+    def test_the_pass_through_proxy_has_no_product(self) -> None:
+        assert not vendor.connect("px1").file("/opt/gauge").exists
+
+
+# What is made wrong, and what has to be said about it.
+WRONG = {
+    "answers that the installer refuses": (
+        {"gauge_version": "2.0", "gauge_bits": 32},
+        ["Bits must be 64", "ResultCode=130"],
+    ),
+    "a checksum that does not match": (
+        {"gauge_version": "2.0", "gauge_checksums": {"2.0": "sha256:" + "0" * 64}},
+        ["checksum"],
+    ),
+    "a template that fails": ({"gauge_listen": "{{ no_such_variable }}"}, ["no_such_variable"]),
+    "a unit that dies at start": ({"gauge_refuse": "the licence has expired"}, ["the licence has expired"]),
+    "a check that never passes": ({"gauge_version": "2.0", "gauge_ping": "PANG"}, ["answered 'PONG 2.0"]),
+    "a port that is taken": ({"gauge_listen": "127.0.0.1:8404"}, ["Address already in use"]),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_what_serves_goes_on_and_the_run_says_why_it_stopped(wrong: str) -> None:
+    extra, said = WRONG[wrong]
+    deployment = vendor.run("deploy", **extra)
+    assert deployment.returncode != 0
+    for text in said:
+        assert text in deployment.stdout
+    # The first host stops the run: nobody after it is touched.
+    assert releases("m2") == ["1.0"]
+    assert versions_served() == ["1.0", "1.0"]
+
+
+class TestUpgrade:
+    def test_the_new_release_serves_and_the_old_one_stays(self) -> None:
+        deployment = vendor.run("deploy", gauge_version="2.0")
+        assert deployment.returncode == 0, deployment.stdout
+        assert versions_served() == ["2.0", "2.0"]
+        assert releases("m1") == releases("m2") == ["1.0", "2.0"]
+        assert backups_made("m1") == backups_made("m2") == []
+
+    def test_rolling_back_brings_the_release_before(self) -> None:
+        rolled_back = vendor.run("roll_back", gauge_version="2.0")
+        assert rolled_back.returncode == 0, rolled_back.stdout
+        assert versions_served() == ["1.0", "1.0"]
+        # The cold one too, which does not run.
+        for name in ("m1", "m2"):
+            assert vendor.connect(name).file("/opt/gauge/current").linked_to == f"{RELEASES}/1.0"
+
+    def test_rolling_back_again_does_nothing(self) -> None:
+        again = vendor.run("roll_back", gauge_version="2.0")
+        assert again.returncode == 0, again.stdout
+        assert not re.search(r"changed=[1-9]", again.stdout), again.stdout
+        assert versions_served() == ["1.0", "1.0"]

@@ -1,0 +1,46 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a workflow of AWX hands on from a plan."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+# Beyond this many bytes AWX cuts the result of a task; what is larger does not travel well.
+LARGEST_RESULT = 700_000
+
+
+def artifacts(plan: Mapping[str, Any], difference: Mapping[str, Any], findings: Iterable[Any]) -> dict[str, Any]:
+    """What the jobs after a plan get as extra variables, and whoever approves it sees beside them.
+
+    A plan that is too large to travel is left out: then the next jobs make it anew, and the digest tells whether it is
+    the same.
+    """
+    summary = {
+        "new": difference["new"],
+        "changed": [*difference["changed"]],
+        "retired": [*difference["retired"]],
+        "clients": [f"{way['clients']} from {way['from']} to {way['to']}" for way in difference["clients"]],
+        "findings": [f"{finding['severity']} {finding['rule']}: {finding['message']}" for finding in findings],
+    }
+    return {"tiers_plan_digest": plan["digest"], "tiers_plan_summary": summary} | (
+        {"tiers_plan_data": plan} if _fits(plan) else {}
+    )
+
+
+def _fits(plan: Mapping[str, Any]) -> bool:
+    left = LARGEST_RESULT
+    # Of a plan that is much too large not all is looked at.
+    for part in (*plan["clients"].values(), *plan["servers"].values()):
+        left -= len(_text(part))
+        if left < 0:
+            return False
+    return len(_text(plan)) <= LARGEST_RESULT
+
+
+def _text(data: Any) -> str:
+    return json.dumps(data, separators=(",", ":"))

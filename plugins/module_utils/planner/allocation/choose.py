@@ -1,0 +1,268 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which moves to make: all that gain enough, as many as the budget allows, or only those that must be."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation.flow import Flow
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation.model import MICROSECONDS, Problem
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation.pack import pack
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation.place import (
+    Hubs,
+    Placement,
+    Solved,
+    even_hubs,
+    excess,
+    hand_out,
+    insert,
+    latency_cost,
+    moved_weight,
+    solve_classes,
+)
+
+TRIES = 5  # at meeting the budget, where weights differ and the flow only estimates how many clients move
+OUTSIDE = -1
+MOST_STEPS = 10000
+
+
+@dataclass
+class Choice:
+    """The placement, what nothing can beat, and the moves it makes."""
+
+    placement: Placement
+    bound: Solved
+    needed: int  # units that leave a proxy which could keep them because others need the room
+    voluntary: list[Move]
+    held_back: bool  # by the budget: the next run may go on
+
+
+@dataclass(order=True)
+class Move:
+    """A client that leaves a proxy which could keep it."""
+
+    gain: int  # microseconds nearer
+    name: str
+    weight: int
+    needed: bool = False
+
+
+def choose(problem: Problem) -> Choice:
+    """Decide on a placement."""
+    hubs = Hubs(problem, (demand.reach for demand in problem.demands), excess(problem))
+    rooms = hubs.rooms(problem.limits)
+    move_cost = round(problem.policy.move_cost * MICROSECONDS)
+    bound = solve_classes(problem, hubs, move_cost, rooms)
+    if problem.unchanged:
+        return Choice(_as_deployed(problem, hubs), bound, 0, [], False)
+    even_hubs(problem, hubs, bound)
+    placements = [hand_out(problem, hubs, bound.flow)]
+    still = None
+    if moved_weight(placements[0]):
+        still = solve_classes(problem, hubs, None, rooms)
+        even_hubs(problem, hubs, still)
+        if 100 * (still.latency - bound.latency) < problem.policy.rebalance * still.latency:
+            return _only_needed(problem, hubs, still, bound)
+    if not _proven(placements[0], bound, move_cost):
+        # Where clients do not fit exactly, what the flow wants may be worse than what is there.
+        if still is not None:
+            placements.append(hand_out(problem, hubs, still.flow))
+        if not excess(problem):
+            placements.append(insert(_as_deployed(problem, hubs)))
+    placement = min(placements, key=lambda each: (value(each, move_cost), moved_weight(each)))
+    if not _proven(placement, bound, move_cost):
+        placement = pack(problem, hubs, placement, move_cost)
+    if not moved_weight(placement):
+        return Choice(placement, bound, 0, [], False)
+    still = still or solve_classes(problem, hubs, None, rooms)
+    choice = Choice(placement, bound, still.moved, _voluntary(problem, placement, still.moved), False)
+    budget = problem.policy.move_budget
+    if budget is None or _asked(choice) <= budget:
+        return choice
+    return _within(problem, hubs, budget, still, bound)
+
+
+def value(placement: Placement, move_cost: int) -> tuple[int, int, int]:
+    """What is to be least, in order: weight left out, the squares of it, the cost."""
+    left = sum(weight * len(names) for _class, weight, names in placement.out)
+    squares = sum(weight * weight * len(names) for _class, weight, names in placement.out)
+    return left, squares, latency_cost(placement) + moved_weight(placement) * move_cost
+
+
+def _proven(placement: Placement, bound: Solved, move_cost: int) -> bool:
+    least = (bound.unplaced, bound.squares, bound.latency + bound.moved * move_cost)
+    return value(placement, move_cost) == least
+
+
+def _as_deployed(problem: Problem, hubs: Hubs) -> Placement:
+    placement = Placement(problem, hubs)
+    for number, demand in enumerate(problem.demands):
+        for proxy, runs in demand.stays.items():
+            for weight, names in runs.items():
+                placement.stay(proxy, number, weight, names)
+        placement.out += [(number, weight, names) for weight, names in sorted(demand.free.items())]
+    return placement
+
+
+def _only_needed(problem: Problem, hubs: Hubs, still: Solved, bound: Solved) -> Choice:
+    # A move dearer than any latency: better packing then never moves anybody for the sake of being nearer.
+    highest = hubs.farthest // hubs.scale + 1
+    placement = hand_out(problem, hubs, still.flow)
+    if not _proven(placement, still, highest):
+        if not excess(problem):
+            other = insert(_as_deployed(problem, hubs))
+            placement = min(placement, other, key=lambda each: value(each, highest))
+        placement = pack(problem, hubs, placement, highest)
+    needed = moved_weight(placement)
+    return Choice(placement, bound, needed, _voluntary(problem, placement, needed), False)
+
+
+def _voluntary(problem: Problem, placement: Placement, needed: int) -> list[Move]:
+    """Who leaves a proxy that could keep it; those who gain least are the ones who had to."""
+    number = {server.name: index for index, server in enumerate(problem.active)}
+    between = problem.latency.between
+    over = excess(problem)
+    moves = []
+    for proxy in sorted(placement.new):
+        server = problem.active[proxy]
+        for k, weight, names in placement.new[proxy]:
+            stays = problem.demands[k].stays
+            if not stays:
+                continue
+            site = problem.demands[k].site
+            for name in names:
+                home = number.get(problem.previous.get(name, ""))
+                if home in stays and name not in problem.crowded:
+                    gain = between(site, problem.active[home].site) - between(site, server.site)
+                    moves.append((gain, name, weight, home))
+    found = []
+    for gain, name, weight, home in sorted(moves):
+        if over.get(home, 0) > 0:  # leaves because it must
+            over[home] -= weight
+            continue
+        found.append(Move(gain, name, weight, needed > 0))
+        needed -= weight
+    return found
+
+
+def _asked(choice: Choice) -> int:
+    return sum(not move.needed for move in choice.voluntary)
+
+
+def _within(problem: Problem, hubs: Hubs, budget: int, still: Solved, bound: Solved) -> Choice:
+    """Go from the least moves towards the best placement, by the steps that gain most a move, until none is left."""
+    steps = _steps(problem, hubs, still, bound.flow)
+    allowed = budget
+    for _try in range(TRIES):
+        placement = hand_out(problem, hubs, _walk(still, steps, allowed))
+        choice = Choice(placement, bound, still.moved, _voluntary(problem, placement, still.moved), True)
+        beyond = _asked(choice) - budget
+        if beyond <= 0:
+            return choice
+        allowed -= max(beyond, allowed // 10)
+        if allowed <= 0:
+            break
+    choice = _only_needed(problem, hubs, still, bound)
+    choice.held_back = True
+    return choice
+
+
+@dataclass
+class _Step:
+    """Clients of some classes change hubs in a row, so that no hub in between gets more than it had."""
+
+    arcs: list[tuple[int, int, int]]  # class, from hub, to hub
+    amount: int
+    clients: float  # that move, for one unit
+    gain: float
+
+
+def _steps(problem: Problem, hubs: Hubs, start: Solved, target: Flow) -> list[_Step]:
+    """The difference of two flows, taken apart into paths and cycles of hubs."""
+    arcs: defaultdict[int, list[list[int]]] = defaultdict(list)  # from hub -> [class, to hub, amount]
+    change: defaultdict[int, int] = defaultdict(int)
+    for k in range(len(problem.demands)):
+        old, new = start.flow.by_class[k], target.by_class[k]
+        less = [[hub, old[hub] - new.get(hub, 0)] for hub in sorted(old) if old[hub] > new.get(hub, 0)]
+        more = [[hub, new[hub] - old.get(hub, 0)] for hub in sorted(new) if new[hub] > old.get(hub, 0)]
+        out = target.outside[k] - start.flow.outside[k]
+        (more if out > 0 else less).append([OUTSIDE, abs(out)])
+        while less and more:
+            amount = min(less[-1][1], more[-1][1])
+            if amount:
+                arcs[less[-1][0]].append([k, more[-1][0], amount])
+                change[less[-1][0]] -= amount
+                change[more[-1][0]] += amount
+            for side in (less, more):
+                side[-1][1] -= amount
+                if not side[-1][1]:
+                    side.pop()
+    steps: list[_Step] = []
+    for hub in sorted(arcs, key=lambda hub: (change[hub] >= 0, hub)):
+        while arcs[hub] and len(steps) < MOST_STEPS:
+            steps.append(_peel(problem, hubs, start, arcs, change, hub))
+    return sorted(steps, key=lambda step: (-step.gain / step.clients if step.clients > 0 else 0.0, step.arcs))
+
+
+def _peel(
+    problem: Problem,
+    hubs: Hubs,
+    start: Solved,
+    arcs: defaultdict[int, list[list[int]]],
+    change: defaultdict[int, int],
+    first: int,
+) -> _Step:
+    """Follow arcs from a hub until they come back or end where the load may grow; take that path out."""
+    path: list[tuple[int, list[int]]] = []
+    seen = {first: 0}
+    hub = first
+    while arcs[hub]:
+        arc = arcs[hub][-1]
+        path.append((hub, arc))
+        hub = arc[1]
+        if hub in seen:
+            begin = seen[hub]
+            path = path[begin:]
+            break
+        seen[hub] = len(path)
+    amount = min(arc[2] for _hub, arc in path)
+    begin, end = path[0][0], path[-1][1][1]
+    if begin != end:
+        amount = min([amount, *(abs(change[each]) for each in (begin, end) if change[each])])
+        change[begin] += amount
+        change[end] -= amount
+    gain = clients = 0.0
+    taken = []
+    for source, arc in path:
+        k, goal, _amount = arc
+        costs, demand = hubs.costs(problem.demands[k].site), problem.demands[k]
+        gain += (costs[source] if source >= 0 else 0) - (costs[goal] if goal >= 0 else 0)
+        if start.flow.by_class[k].get(source, 0) <= start.stay[k].get(source, 0):
+            clients += sum(len(names) for _weight, names in demand.runs()) / demand.weight
+        taken.append((k, source, goal))
+        arc[2] -= amount
+        if not arc[2]:
+            arcs[source].remove(arc)
+    return _Step(taken, amount, clients, gain / hubs.scale)
+
+
+def _walk(start: Solved, steps: list[_Step], allowed: float) -> Flow:
+    flow = Flow([dict(units) for units in start.flow.by_class], list(start.flow.outside))
+    for step in steps:
+        amount = step.amount
+        if step.clients > 0:
+            amount = min(amount, int(allowed / step.clients))
+            allowed -= amount * step.clients
+        for k, source, goal in step.arcs if amount else []:
+            units = flow.by_class[k]
+            for hub, change in ((source, -amount), (goal, amount)):
+                if hub == OUTSIDE:
+                    flow.outside[k] += change
+                    continue
+                units[hub] = units.get(hub, 0) + change
+                if not units[hub]:
+                    del units[hub]
+    return flow

@@ -1,0 +1,302 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The input checked, all problems at once, and clients grouped by what makes them differ."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from itertools import repeat
+from typing import Any
+
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation.model import (
+    ACTIVE,
+    NO_RESTRICTION,
+    SELECTORS,
+    Key,
+    Latency,
+    Policy,
+    Proxy,
+    Restriction,
+)
+
+STATES = (ACTIVE, "draining", "down")
+CLIENT_KEYS = frozenset(("site", "weight", "pin", "allow", "deny", "spread", "name"))
+PROXY_KEYS = frozenset(("site", "zone", "region", "capacity", "state", "weight", "tags", "backup", "name"))
+POLICY_KEYS = frozenset(("move_cost", "move_budget", "balance", "headroom", "rebalance"))
+LARGEST_WEIGHT = 10**15
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def read_policy(policy: Any, problems: list[str]) -> Policy:
+    if policy is None:
+        return Policy()
+    if not isinstance(policy, Mapping):
+        problems.append(f"policy: must be a dictionary, not {type(policy).__name__}")
+        return Policy()
+    before = len(problems)
+    for key in policy:
+        if key not in POLICY_KEYS:
+            problems.append(f"policy: unknown key {key!r}; known are {', '.join(sorted(POLICY_KEYS))}")
+
+    def number(key: str, default: float | None, lowest: float, below: float = math.inf) -> float | None:
+        value = policy.get(key)
+        if value is None:
+            return default
+        if not _is_number(value) or not lowest <= value < below:
+            limit = f"at least {lowest:g}" + ("" if below == math.inf else f" and below {below:g}")
+            problems.append(f"policy: {key} must be a number of {limit}, not {value!r}")
+            return default
+        return float(value)
+
+    move_cost = number("move_cost", Policy.move_cost, 0)
+    balance = number("balance", None, 1)
+    headroom = number("headroom", 0.0, 0, 1)
+    rebalance = number("rebalance", 0.0, 0)
+    budget = policy.get("move_budget")
+    if budget is not None and (not _is_whole(budget) or budget < 0):
+        problems.append(f"policy: move_budget must be a whole number of at least 0 or null, not {budget!r}")
+    if len(problems) > before or move_cost is None or headroom is None or rebalance is None:
+        return Policy()
+    return Policy(move_cost, budget, balance, headroom, rebalance)
+
+
+def read_proxies(proxies: Any, problems: list[str]) -> list[Proxy]:
+    if not isinstance(proxies, Mapping):
+        problems.append(f"proxies: must be a dictionary, not {type(proxies).__name__}")
+        return []
+    servers: list[Proxy] = []
+    for name, given in proxies.items():
+        where = f"proxy {name!r}"
+        if not isinstance(name, str) or not name:
+            problems.append(f"{where}: a proxy's name must be a text that is not empty")
+            continue
+        if not isinstance(given, Mapping):
+            problems.append(f"{where}: must be a dictionary, not {type(given).__name__}")
+            continue
+        before = len(problems)
+        for key in given:
+            if key not in PROXY_KEYS:
+                problems.append(f"{where}: unknown key {key!r}; known are {', '.join(sorted(PROXY_KEYS))}")
+        site = given.get("site")
+        if not isinstance(site, str) or not site:
+            problems.append(f"{where}: site must be a text that is not empty, not {site!r}")
+        for key in ("zone", "region", "backup"):
+            if given.get(key) is not None and not isinstance(given[key], str):
+                problems.append(f"{where}: {key} must be a text, not {given[key]!r}")
+        capacity = given.get("capacity")
+        if capacity is not None and (not _is_whole(capacity) or capacity < 0):
+            problems.append(f"{where}: capacity must be a whole number of at least 0 or null, not {capacity!r}")
+        state = given.get("state", ACTIVE)
+        if state not in STATES:
+            problems.append(f"{where}: state must be one of {', '.join(STATES)}, not {state!r}")
+        weight = given.get("weight", 1)
+        if not _is_number(weight) or weight <= 0:
+            problems.append(f"{where}: weight must be a number above 0, not {weight!r}")
+        tags = given.get("tags") or []
+        if not isinstance(tags, (list, tuple)) or not all(isinstance(tag, str) for tag in tags):
+            problems.append(f"{where}: tags must be a list of texts, not {tags!r}")
+        if len(problems) == before:
+            servers.append(
+                Proxy(
+                    name, str(site), given.get("zone"), given.get("region"), capacity, state, float(weight),
+                    frozenset(tags), given.get("backup"),
+                )
+            )  # fmt: skip
+    return sorted(servers, key=lambda server: server.name)
+
+
+def read_latency(latency: Any, problems: list[str]) -> Latency:
+    if latency is None:
+        return Latency(None)
+    if not isinstance(latency, Mapping):
+        problems.append(f"latency: must be a dictionary, not {type(latency).__name__}")
+        return Latency(None)
+    before = len(problems)
+    for site, row in latency.items():
+        if not isinstance(site, str) or not isinstance(row, Mapping):
+            problems.append(f"latency[{site!r}]: must be a dictionary of milliseconds by the proxy's site")
+            continue
+        for other, value in row.items():
+            if not isinstance(other, str) or not _is_number(value) or value < 0:
+                problems.append(
+                    f"latency[{site!r}][{other!r}]: must be a finite number of milliseconds of at least 0, "
+                    f"not {value!r}"
+                )
+    return Latency(None if len(problems) > before else latency)
+
+
+def read_previous(previous: Any, problems: list[str]) -> Mapping[str, str]:
+    """Flat ``{client: proxy}``, or the lists of a former result: ``{"proxies": {proxy: {"clients": [names]}}}``."""
+    if previous is None:
+        return {}
+    if not isinstance(previous, Mapping):
+        problems.append(f"previous: must be a dictionary, not {type(previous).__name__}")
+        return {}
+    lists = previous.get("proxies")
+    if not isinstance(lists, Mapping):
+        return _flat(previous, "previous", problems)
+    flat: dict[str, str] = {}
+    for proxy, entry in lists.items():
+        names = entry.get("clients") if isinstance(entry, Mapping) else None
+        _add_names(flat, names, proxy, f"previous: proxies[{proxy!r}]: clients", problems)
+    return flat
+
+
+def read_backups(previous: Any, problems: list[str]) -> Mapping[str, str]:
+    """Flat ``{client: server}``, or as in a result: ``{proxy: {server: [names]}}``."""
+    if previous is None:
+        return {}
+    if not isinstance(previous, Mapping):
+        problems.append(f"previous_backups: must be a dictionary, not {type(previous).__name__}")
+        return {}
+    if not any(isinstance(value, Mapping) for value in previous.values()):
+        return _flat(previous, "previous_backups", problems)
+    flat: dict[str, str] = {}
+    for proxy, lists in previous.items():
+        if not isinstance(lists, Mapping):
+            problems.append(f"previous_backups[{proxy!r}]: must be a dictionary of names by server")
+            continue
+        for server, names in lists.items():
+            _add_names(flat, names, server, f"previous_backups[{proxy!r}][{server!r}]", problems)
+    return flat
+
+
+def _flat(given: Mapping[Any, Any], what: str, problems: list[str]) -> Mapping[str, str]:
+    if all(map(isinstance, given.values(), repeat(str))):
+        return given
+    for name, server in given.items():
+        if not isinstance(server, str):
+            problems.append(f"{what}: client {name!r} must have a server's name, not {server!r}")
+    return {}
+
+
+def _add_names(flat: dict[str, str], names: Any, server: Any, where: str, problems: list[str]) -> None:
+    if not isinstance(server, str) or not isinstance(names, (list, tuple)):
+        problems.append(f"{where} must be a list of names")
+    elif not all(map(isinstance, names, repeat(str))):
+        problems.append(f"{where}: every name must be a text")
+    else:
+        flat.update(zip(names, repeat(server)))
+
+
+def group_clients(clients: Any, proxies: set[str], problems: list[str]) -> dict[Key, list[str]] | None:
+    """Names by what makes clients differ, each list sorted: the one pass that touches every client."""
+    if not isinstance(clients, Mapping):
+        problems.append(f"clients: must be a dictionary, not {type(clients).__name__}")
+        return None
+    try:
+        return _group_fast(clients, proxies)
+    except _Wrong:
+        found = list(_complaints(clients, proxies))
+        problems += found
+    # Nothing wrong after all: dictionaries of a kind that only show what they hold when asked politely.
+    return None if found else _group_fast({name: dict(client.items()) for name, client in clients.items()}, proxies)
+
+
+class _Wrong(Exception):
+    """Something about the clients is wrong; the slow way will say what."""
+
+
+def _group_fast(clients: Mapping[str, Any], proxies: set[str]) -> dict[Key, list[str]]:
+    table: defaultdict[tuple[Any, Any, int], list[str]] = defaultdict(list)
+    values = clients.values()
+    get = dict.get
+    try:
+        # Keys are made and looked up without a line of Python a client; what they hold is checked once a key.
+        keys = zip(map(get, values, repeat("site")), map(get, values, repeat("weight")), map(len, values), strict=True)
+        for name, key in zip(clients, keys, strict=True):
+            table[key].append(name)
+    except TypeError as error:
+        raise _Wrong from error
+    grouped: defaultdict[Key, list[str]] = defaultdict(list)
+    for (site, weight, size), names in table.items():
+        if not isinstance(site, str) or not site or not _weight_is_right(weight):
+            raise _Wrong
+        units = 1 if weight is None else int(weight)
+        if size == (1 if weight is None else 2):
+            grouped[site, NO_RESTRICTION, None, units] += names
+            continue
+        seen: dict[int, tuple[Restriction, str | None]] = {}
+        for name in names:
+            client = clients[name]
+            extras = seen.get(id(client))
+            if extras is None:
+                extras = seen[id(client)] = _extras(client, proxies)
+            grouped[site, extras[0], extras[1], units].append(name)
+    try:
+        for names in grouped.values():
+            names.sort()
+            if not names[0] or not "".join(names):  # joining shows what is no text
+                raise _Wrong
+    except TypeError as error:
+        raise _Wrong from error
+    return grouped
+
+
+def _weight_is_right(weight: Any) -> bool:
+    # 1.0 and true are the same key as 1, so they must be as good as 1, whichever comes first.
+    return weight is None or (
+        isinstance(weight, (int, float)) and 1 <= weight <= LARGEST_WEIGHT and weight == weight // 1
+    )
+
+
+def _extras(client: Mapping[str, Any], proxies: set[str]) -> tuple[Restriction, str | None]:
+    if next(_client_complaints(client, proxies), None):
+        raise _Wrong
+    allow = tuple(sorted(set(client.get("allow") or ())))
+    deny = tuple(sorted(set(client.get("deny") or ())))
+    return (client.get("pin"), allow, deny), client.get("spread")
+
+
+def _complaints(clients: Mapping[Any, Any], proxies: set[str]) -> Iterator[str]:
+    """Every problem of every client, by name; only run once something is known to be wrong."""
+    for name, client in sorted(clients.items(), key=lambda item: str(item[0])):
+        where = f"client {name!r}"
+        if not isinstance(name, str) or not name:
+            yield f"{where}: a client's name must be a text that is not empty"
+        if not isinstance(client, Mapping):
+            yield f"{where}: must be a dictionary, not {type(client).__name__}"
+            continue
+        for complaint in _client_complaints(client, proxies):
+            yield f"{where}: {complaint}"
+
+
+def _client_complaints(client: Mapping[str, Any], proxies: set[str]) -> Iterator[str]:
+    for key in client:
+        if key not in CLIENT_KEYS:
+            yield f"unknown key {key!r}; known are {', '.join(sorted(CLIENT_KEYS))}"
+    site = client.get("site")
+    if not isinstance(site, str) or not site:
+        yield f"site must be a text that is not empty, not {site!r}"
+    if not _weight_is_right(client.get("weight")):
+        yield f"weight must be a whole number from 1 to 10^15, not {client['weight']!r}"
+    pin = client.get("pin")
+    if pin is not None and (not isinstance(pin, str) or pin not in proxies):
+        yield f"pin names no proxy: {pin!r}"
+    for key in ("allow", "deny"):
+        selectors = client.get(key)
+        if selectors is None:
+            continue
+        if not isinstance(selectors, (list, tuple)):
+            yield f"{key} must be a list of selectors, not {selectors!r}"
+            continue
+        for selector in selectors:
+            kind, colon, value = selector.partition(":") if isinstance(selector, str) else ("", "", "")
+            if isinstance(selector, str) and selector in proxies:
+                continue
+            if not colon or kind not in SELECTORS or not value:
+                known = ", ".join(f"{kind}:…" for kind in SELECTORS)
+                yield f"{key} names no proxy and is no selector ({known}): {selector!r}"
+    spread = client.get("spread")
+    if spread is not None and (not isinstance(spread, str) or not spread):
+        yield f"spread must be a text that is not empty, not {spread!r}"

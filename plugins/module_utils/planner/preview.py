@@ -1,0 +1,120 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a loss would cost: of one server, of a zone, of a site, or of any set of servers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.plan import Plan
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules import demands
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Topology
+
+Loss = dict[str, Any]
+
+
+def preview(topology: Topology, plan: Plan) -> list[Loss]:
+    """The loss of every server, zone and site, the worst first."""
+    weigh = _Scales(topology, plan)
+    losses = [weigh.loss(kind, name, servers) for kind, name, servers in _candidates(plan)]
+    return sorted(losses, key=severity)
+
+
+def severity(loss: Loss) -> tuple[Any, ...]:
+    """The worst first: clients lost, then writes, then the pool, then clients that have to move."""
+    return -loss["lost_weight"], loss["writes"], loss["pool"] is not False, -loss["moved_weight"], loss["name"]
+
+
+def preview_of(topology: Topology, plan: Plan, servers: Iterable[str], name: str = "") -> Loss:
+    """The loss of just these servers, all at once."""
+    dead = sorted(set(servers))
+    return _Scales(topology, plan).loss("set", name or ", ".join(dead), dead)
+
+
+def preview_asked(topology: Topology, plan: Plan) -> Loss | None:
+    """The loss that `tiers_loss` asks for, if it does."""
+    servers = [name for selector in topology.loss for name in topology.selected(selector)]
+    return preview_of(topology, plan, servers, " and ".join(topology.loss)) if servers else None
+
+
+def _candidates(plan: Plan) -> Iterator[tuple[str, str, list[str]]]:
+    zones: dict[str, list[str]] = {}
+    sites: dict[str, list[str]] = {}
+    for name, server in plan["servers"].items():
+        yield "server", name, [name]
+        sites.setdefault(server["site"], []).append(name)
+        if server["zone"]:
+            zones.setdefault(f"{server['site']}/{server['zone']}", []).append(name)
+    # A zone or site of one server is told by that server.
+    yield from (("zone", name, servers) for name, servers in zones.items() if len(servers) > 1)
+    yield from (("site", name, servers) for name, servers in sites.items() if len(servers) > 1)
+
+
+class _Scales:
+    """What is known of the whole system, gathered once, so that each loss costs no more than what it touches."""
+
+    def __init__(self, topology: Topology, plan: Plan) -> None:
+        self.servers = plan["servers"]
+        weight = {name: int(client.get("weight") or 1) for name, client in demands(topology)}
+        self.clients = {proxy: (len(s["clients"]), s["weight"]) for proxy, s in plan["allocation"]["proxies"].items()}
+        # {proxy: {server its clients go to: (how many, their weight)}}
+        self.flights = {
+            proxy: {server: (len(names), sum(weight.get(name, 1) for name in names)) for server, names in at.items()}
+            for proxy, at in plan["allocation"]["backups"].items()
+        }
+        loads = ((self.percent(proxy, weight), proxy) for proxy, (_number, weight) in self.clients.items())
+        self.fullest = sorted(loads, reverse=True)
+        # A cold backup counts for nothing unless it is started when the pair elects it.
+        self.ready: dict[str, list[str]] = {}
+        for name, server in self.servers.items():
+            if server["state"] != "down" and (server["redundancy"] != "cold" or server["elects"]):
+                self.ready.setdefault(server["serves_as"], []).append(name)
+        self.min_online = topology.min_online
+        self.has_pool = any(server["serves_as"] == "distributor" for server in self.servers.values())
+
+    def loss(self, kind: str, name: str, servers: Iterable[str]) -> Loss:
+        dead = set(servers)
+        moved: dict[str, int] = {}
+        come: dict[str, int] = {}
+        lost = lost_weight = 0
+        for proxy in dead & self.clients.keys():
+            number, weight = self.clients[proxy]
+            for server, (fleeing, their_weight) in self.flights.get(proxy, {}).items():
+                if server not in dead:
+                    moved[server] = moved.get(server, 0) + fleeing
+                    come[server] = come.get(server, 0) + their_weight
+                    number, weight = number - fleeing, weight - their_weight
+            lost, lost_weight = lost + number, lost_weight + weight
+        loads = [
+            (self.percent(server, self.clients.get(server, (0, 0))[1] + more), server) for server, more in come.items()
+        ]
+        loads += next(([entry] for entry in self.fullest if entry[1] not in dead and entry[1] not in come), [])
+        percent, fullest = max(loads, default=(0, None))
+        return {
+            "kind": kind,
+            "name": name,
+            "servers": sorted(dead),
+            "lost": lost,
+            "lost_weight": lost_weight,
+            "moved": dict(sorted(moved.items())),
+            "moved_weight": sum(come.values()),
+            "fullest": fullest,
+            "fullest_percent": percent,
+            "writes": self.goes_on("master", dead),
+            "pool": self.goes_on("distributor", dead) and self.goes_on("parallel", dead, self.min_online)
+            if self.has_pool
+            else None,
+        }
+
+    def percent(self, server: str, weight: int) -> int:
+        """The load in percent of the capacity, 0 without a limit. A backup has its primary's if it gives none."""
+        primary = self.servers[server]["primary"]
+        capacity = self.servers[server]["capacity"] or (self.servers[primary]["capacity"] if primary else None)
+        return round(100 * weight / capacity) if capacity else 0
+
+    def goes_on(self, work: str, dead: set[str], least: int = 1) -> bool:
+        """Whether enough are left who do the work of a tier; a primary and its backup count as one."""
+        left = {self.servers[name]["primary"] or name for name in self.ready.get(work, ()) if name not in dead}
+        return len(left) >= least

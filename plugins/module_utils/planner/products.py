@@ -1,0 +1,247 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a product role says about its product in meta/product.yml."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.distributed.tiers.plugins.module_utils.text import did_you_mean
+
+COLLECTION = "distributed.tiers"
+TIERS = ("master", "proxy", "parallel", "distributor")
+REDUNDANCY = ("cold", "warm", "hot")
+FAILBACK = ("auto", "manual", "never")
+REPLICATION = ("synchronous", "asynchronous", "none")
+TLS = ("product", "terminated", "none")
+ACTIVE = ("both", "one")
+PROXY_MODES = ("product", "pass", "cache")
+TRANSPORTS = ("tcp", "udp")
+# Inventory variables that describe a product of the operator's own.
+DESCRIPTIONS = ("tiers_service",)
+NO_PORT = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """One more port between hosts: who listens, and who connects."""
+
+    name: str
+    port: int
+    protocol: str
+    # Tiers.
+    to: tuple[str, ...]
+    # Tiers, `pair` for the other half of a pair, `client` for the clients of the server.
+    sources: tuple[str, ...]
+
+
+SOURCES = (*TIERS, "pair", "client")
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """A server software, as far as the plan has to know it."""
+
+    name: str
+    role: str
+    port: int
+    protocol: str
+    tiers: tuple[str, ...]
+    redundancy: Mapping[str, tuple[str, ...]]
+    failback: tuple[str, ...] = ("auto",)
+    stateful: bool = True
+    replication: str = "none"
+    upgrade_order: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+    notes: str = ""
+    # Ranges of ports it may bind; none is every port.
+    ports: tuple[tuple[int, int], ...] = ()
+    # Tiers whose servers vote on who leads.
+    votes: tuple[str, ...] = ()
+    # Seconds of silence until a server, or a client, counts a peer as lost.
+    failure_detection: float | None = None
+    client_timeout: float | None = None
+    # Whether it relies on clocks that agree.
+    clocks: bool = False
+    # Options in which primary and backup may differ.
+    may_differ: tuple[str, ...] = ()
+    # Who does TLS, and where the program itself listens if it does not.
+    tls: str = "product"
+    local_port: int | None = None
+    # Whether both halves of a pair may serve at the same time.
+    active: str = "both"
+    proxy_mode: str = "product"
+    more_ports: tuple[Port, ...] = ()
+    # What runs where the inventory says no version.
+    version: str | None = None
+    # The variable of the inventory that describes it, and what stands there, checked.
+    described_by: str | None = None
+    description: Mapping[str, Any] = field(default_factory=dict)
+
+    def runs_on(self, tier: str) -> bool:
+        """Whether the servers of a tier run the program itself; HAProxy or nginx does the work of the others."""
+        return tier != "distributor" and (tier != "proxy" or self.proxy_mode == "product")
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Takes values out of the file and collects everything that is wrong with them."""
+
+    data: Mapping[str, Any]
+    problems: list[str] = field(default_factory=list)
+
+    def words(self, key: str, allowed: tuple[str, ...] = (), default: tuple[str, ...] | None = None) -> tuple[str, ...]:
+        return self.word_list(key, self.data.get(key, default), allowed)
+
+    def word_list(self, key: str, value: Any, allowed: tuple[str, ...]) -> tuple[str, ...]:
+        if not isinstance(value, (list, tuple)) or not all(isinstance(word, str) for word in value):
+            self.problems.append(f"'{key}' is to be a list of words")
+            return ()
+        for word in value:
+            if allowed and word not in allowed:
+                self.problems.append(f"'{key}' holds '{word}', allowed are {', '.join(allowed)}")
+        return tuple(str(word) for word in value)
+
+    def word(self, key: str, allowed: tuple[str, ...] = (), default: str | None = None) -> str:
+        value = self.data.get(key, default)
+        if not isinstance(value, str) or (allowed and value not in allowed):
+            self.problems.append(f"'{key}' is to be " + (f"one of {', '.join(allowed)}" if allowed else "a word"))
+            return ""
+        return str(value)
+
+    def port(self, key: str, value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 65536:
+            self.problems.append(f"'{key}' is to be a number from 1 to 65535")
+            return NO_PORT
+        return value
+
+    def more_ports(self, key: str) -> tuple[Port, ...]:
+        value: Any = self.data.get(key, [])
+        if not isinstance(value, (list, tuple)) or not all(isinstance(item, Mapping) for item in value):
+            self.problems.append(f"'{key}' is to be a list of mappings with name, port, protocol, to and from")
+            return ()
+        found = []
+        for number, item in enumerate(value):
+            read = _Reader(item)
+            found.append(
+                Port(
+                    read.word("name"),
+                    read.port("port", item.get("port")),
+                    read.word("protocol", TRANSPORTS, "tcp"),
+                    read.words("to", TIERS),
+                    read.words("from", SOURCES),
+                )
+            )
+            self.problems += [f"'{key}[{number}]': {text}" for text in read.problems]
+        return tuple(found)
+
+    def seconds(self, key: str) -> float | None:
+        value = self.data.get(key)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e9:
+            self.problems.append(f"'{key}' is to be a number of seconds")
+            return None
+        return float(value)
+
+    def flag(self, key: str, default: bool) -> bool:
+        value = self.data.get(key, default)
+        if not isinstance(value, bool):
+            self.problems.append(f"'{key}' is to be true or false")
+        return bool(value)
+
+    def ranges(self, key: str) -> tuple[tuple[int, int], ...]:
+        value: Any = self.data.get(key, [])
+        found: list[tuple[int, int]] = []
+        for given in value if isinstance(value, list) else [None]:
+            pair: list[Any] = given if isinstance(given, list) and len(given) == 2 else [0, 0]
+            if any(isinstance(port, bool) or not isinstance(port, int) for port in pair):
+                pair = [0, 0]
+            if not 0 < pair[0] <= pair[1] < 65536:
+                self.problems.append(f"'{key}' is to be a list of ranges like [1024, 65535]")
+                return ()
+            found.append((pair[0], pair[1]))
+        return tuple(found)
+
+
+KEYS = (
+    "name",
+    "port",
+    "protocol",
+    "tiers",
+    "redundancy",
+    "failback",
+    "stateful",
+    "replication",
+    "upgrade_order",
+    "secrets",
+    "notes",
+    "ports",
+    "votes",
+    "failure_detection",
+    "client_timeout",
+    "clocks",
+    "may_differ",
+    "tls",
+    "local_port",
+    "active",
+    "proxy_mode",
+    "more_ports",
+    "version",
+    "described_by",
+)
+
+
+def role_of(product: str) -> str:
+    """`openldap` is a role of this collection, `my.collection.product_x` is taken as it is."""
+    return product if product.count(".") >= 2 else f"{COLLECTION}.product_{product}"
+
+
+def parse_product(name: str, data: Any) -> tuple[Product | None, list[str]]:
+    """The product of a role's meta/product.yml, or everything that is wrong with that file."""
+    if not isinstance(data, Mapping):
+        return None, ["the file holds no mapping"]
+    read = _Reader(data)
+    for key in sorted(str(key) for key in data):
+        if key not in KEYS:
+            read.problems.append(f"unknown key '{key}' {did_you_mean(key, KEYS)}".rstrip())
+    described = data.get("described_by") is not None
+    redundancy = data.get("redundancy", {})
+    if not isinstance(redundancy, Mapping):
+        read.problems.append("'redundancy' is to map tiers to lists of cold, warm and hot")
+        redundancy = {}
+    for tier in redundancy:
+        if tier not in TIERS:
+            read.problems.append(f"'redundancy' holds '{tier}', allowed are {', '.join(TIERS)}")
+    product = Product(
+        name=read.word("name", default=name),
+        role=role_of(name),
+        port=NO_PORT if described and "port" not in data else read.port("port", data.get("port")),
+        protocol=read.word("protocol", default="" if described else None),
+        tiers=read.words("tiers", TIERS),
+        redundancy={str(t): read.word_list(f"redundancy.{t}", v, REDUNDANCY) for t, v in redundancy.items()},
+        failback=read.words("failback", FAILBACK, ("auto",)),
+        stateful=read.flag("stateful", True),
+        replication=read.word("replication", REPLICATION, "none"),
+        upgrade_order=read.words("upgrade_order", (*TIERS, "backup"), ()),
+        secrets=read.words("secrets", default=()),
+        notes=read.word("notes", default=""),
+        ports=read.ranges("ports"),
+        votes=read.words("votes", TIERS, ()),
+        failure_detection=read.seconds("failure_detection"),
+        client_timeout=read.seconds("client_timeout"),
+        clocks=read.flag("clocks", False),
+        may_differ=read.words("may_differ", default=()),
+        tls=read.word("tls", TLS, "product"),
+        local_port=read.port("local_port", data["local_port"]) if data.get("local_port") is not None else None,
+        active=read.word("active", ACTIVE, "both"),
+        proxy_mode=read.word("proxy_mode", PROXY_MODES, "product"),
+        more_ports=read.more_ports("more_ports"),
+        version=read.word("version") if data.get("version") is not None else None,
+        described_by=read.word("described_by", DESCRIPTIONS) if described else None,
+    )
+    return (None, read.problems) if read.problems else (product, [])

@@ -1,0 +1,361 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Rules about clients: who serves them, whether there is room, from where they connect."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import ERROR, WARNING, Problem
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.registry import Allocation, reading, rule
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Topology
+from ansible_collections.distributed.tiers.plugins.module_utils.text import enumerate_names, with_hint
+
+
+def demands(topology: Topology) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Every client, host or named, that is to have a proxy, with what it asks for."""
+    for client in topology.clients.values():
+        if not client.direct:
+            yield client.name, client.demand()
+    yield from topology.population.items()
+
+
+rule(
+    "allocation-input",
+    ERROR,
+    reason="Clients can only be shared out by what is known of them and of the proxies.",
+    remedy="Correct what the message names.",
+    fires="""
+        all:
+          vars:
+            tiers_clients:
+              - {name: desk-1, site: berlin, pin: px3}
+    """,
+    silent="""
+        all:
+          vars:
+            tiers_clients:
+              - {name: desk-1, site: berlin, pin: px2}
+    """,
+    firm=True,
+)(reading("allocation-input"))
+
+
+@rule(
+    "selector-known",
+    WARNING,
+    reason="A selector that fits no proxy permits, or forbids, nothing: most often it is misspelt.",
+    remedy="Correct the selector: a proxy's name, site:x, region:x, zone:x or tag:x.",
+    fires="""
+        client:
+          hosts:
+            c1: {tiers_deny: ["site:berln"]}
+    """,
+    silent="""
+        client:
+          hosts:
+            c1: {tiers_allow: ["site:berlin"]}
+    """,
+)
+def selector_known(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    proxies = topology.tier("proxy")
+    if not proxies:
+        return
+    fitting = {proxy.name for proxy in proxies}
+    for proxy in proxies:
+        fitting.add(f"site:{proxy.site}")
+        fitting.add(f"zone:{proxy.zone or proxy.name}")
+        fitting.update(f"tag:{tag}" for tag in proxy.tags)
+        if proxy.region:
+            fitting.add(f"region:{proxy.region}")
+    users: dict[tuple[str, str], list[str]] = {}
+    for name, client in demands(topology):
+        for key in ("allow", "deny"):
+            for selector in client.get(key) or ():
+                if selector not in fitting:
+                    users.setdefault((key, str(selector)), []).append(name)
+    for (key, selector), names in users.items():
+        text = with_hint(f"'{selector}' fits no proxy", selector, fitting)
+        yield Problem(enumerate_names(names), f"tiers_{key}", text)
+
+
+@rule(
+    "client-placed",
+    ERROR,
+    reason="Every client is served by exactly one proxy.",
+    remedy="Add capacity or proxies, or ease the restriction that the message names.",
+    fires="""
+        proxy:
+          vars: {tiers_capacity: 1}
+          hosts:
+            px2: {tiers_state: draining}
+    """,
+    silent="""
+        proxy:
+          vars: {tiers_capacity: 1}
+    """,
+)
+def client_placed(_topology: Topology, allocation: Allocation) -> Iterator[Problem]:
+    by_reason: dict[str, list[str]] = {}
+    for name, why in allocation.get("unplaced", {}).items():
+        by_reason.setdefault(str(why), []).append(name)
+    for why, names in by_reason.items():
+        number = "1 client has" if len(names) == 1 else f"{len(names)} clients have"
+        yield Problem(None, None, f"{number} no proxy ({enumerate_names(names)}): {why}")
+
+
+@rule(
+    "capacity-total",
+    ERROR,
+    reason="More clients than all proxies together can hold cannot be served.",
+    remedy="Raise tiers_capacity where there is room, add a proxy, or lower tiers_allocation.headroom.",
+    fires="""
+        proxy:
+          vars: {tiers_capacity: 1}
+          hosts:
+            px2: {tiers_state: down}
+    """,
+    silent="""
+        proxy:
+          vars: {tiers_capacity: 10}
+    """,
+)
+def capacity_total(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    active = [proxy for proxy in topology.tier("proxy") if proxy.state == "active"]
+    if not topology.tier("proxy") or any(proxy.capacity is None for proxy in active):
+        return
+    demand = sum(int(client.get("weight") or 1) for _name, client in demands(topology))
+    usable = 1 - (topology.policy.get("headroom") or 0)
+    room = int(sum(proxy.capacity or 0 for proxy in active) * usable)
+    if demand > room:
+        yield Problem(
+            None, "tiers_capacity", f"The clients need {demand} connections, all active proxies have room for {room}."
+        )
+
+
+@rule(
+    "loss-fits",
+    WARNING,
+    reason="When a proxy dies, its clients go to a backup or to other proxies; without room there some lose service.",
+    remedy="Give the proxy a backup of its own, or others more tiers_capacity (or tiers_allocation.headroom).",
+    fires="""
+        proxy:
+          vars: {tiers_capacity: 1}
+    """,
+    silent="""
+        proxy:
+          vars: {tiers_capacity: 2}
+    """,
+)
+def loss_fits(_topology: Topology, allocation: Allocation) -> Iterator[Problem]:
+    for proxy, fate in allocation.get("survives", {}).items():
+        if not fate["ok"]:
+            of = allocation["proxies"][proxy]["weight"]
+            left = fate["left_over_weight"]
+            yield Problem(
+                proxy, "tiers_capacity", f"If it dies, {left} of its {of} connections find no place elsewhere."
+            )
+
+
+@rule(
+    "site-networks",
+    ERROR,
+    reason="Firewalls open only to planned clients: named ones are known by the networks of their site.",
+    remedy="Name the networks of the site in tiers_site_networks.",
+    fires="""
+        all:
+          vars:
+            tiers_clients:
+              - {name: desk-1, site: paris}
+    """,
+    silent="""
+        all:
+          vars:
+            tiers_clients:
+              - {name: desk-1, site: berlin}
+    """,
+)
+def site_networks(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    waiting: dict[str, int] = {}
+    for client in topology.population.values():
+        site = str(client.get("site"))
+        if not topology.networks.get(site):
+            waiting[site] = waiting.get(site, 0) + 1
+    for site, number in waiting.items():
+        text = f"No network is named for site '{site}' with {number} named clients"
+        message = with_hint(text, site, topology.networks)
+        yield Problem(None, "tiers_site_networks", message)
+
+
+@rule(
+    "latency-complete",
+    WARNING,
+    reason="With a matrix given, a missing pair of sites counts as 1000 ms, and clients are kept away from there.",
+    remedy="Add the missing pairs to tiers_site_latency.",
+    fires="""
+        all:
+          vars:
+            tiers_site_latency: {berlin: {tokyo: 120}}
+        proxy:
+          hosts:
+            px1: {tiers_site: paris}
+    """,
+    silent="""
+        all:
+          vars:
+            tiers_site_latency: {berlin: {paris: 12}}
+        proxy:
+          hosts:
+            px1: {tiers_site: paris}
+    """,
+)
+def latency_complete(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    if topology.latency is None:
+        return
+    theirs = {str(client.get("site")) for _name, client in demands(topology)}
+    ours = {proxy.site for proxy in topology.tier("proxy")}
+    known = {*topology.latency, *(site for row in topology.latency.values() for site in row), *ours}
+    for site in sorted(theirs):
+        row = topology.latency.get(site, {})
+        missing = ours - set(row) - {site}
+        if missing:
+            text = f"Nothing is said about {site} to {enumerate_names(missing)}"
+            message = with_hint(text, site, known if site not in known else ())
+            yield Problem(None, "tiers_site_latency", message)
+
+
+@rule(
+    "client-past-proxy",
+    WARNING,
+    reason="Clients at the master itself load it, and lose reads with it; the proxy of their site is there for them.",
+    remedy="Take tiers_direct out, unless the client needs the master for what no proxy does.",
+    fires="""
+        client:
+          hosts:
+            c1: {tiers_direct: true}
+    """,
+    silent="""
+        client:
+          hosts:
+            c1: {tiers_direct: true, tiers_site: paris}
+    """,
+)
+def client_past_proxy(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    with_proxy = {proxy.site for proxy in topology.tier("proxy")}
+    for client in topology.clients.values():
+        if client.direct and client.site in with_proxy:
+            yield Problem(client.name, "tiers_direct", f"It uses the master, and its site {client.site} has a proxy.")
+
+
+@rule(
+    "client-other-site",
+    WARNING,
+    reason="A client served from another site pays the way there with every request, and depends on it.",
+    remedy="Give the proxies of the site more tiers_capacity, or add one; or ease what keeps the clients away.",
+    fires="""
+        proxy:
+          hosts:
+            px1: {tiers_site: paris}
+            px2: {tiers_capacity: 1}
+    """,
+    silent="""
+        proxy:
+          hosts:
+            px1: {tiers_site: paris}
+            px2: {tiers_capacity: 2}
+    """,
+)
+def client_other_site(topology: Topology, allocation: Allocation) -> Iterator[Problem]:
+    with_proxy = {proxy.site for proxy in topology.tier("proxy")}
+    site_of = {name: str(client.get("site")) for name, client in demands(topology)}
+    away: dict[tuple[str, str], int] = {}
+    for proxy, share in allocation.get("proxies", {}).items():
+        there = topology.servers[proxy].site
+        for name in share["clients"]:
+            here = site_of[name]
+            if here != there and here in with_proxy:
+                away[here, proxy] = away.get((here, proxy), 0) + 1
+    for (here, proxy), number in sorted(away.items()):
+        who = f"{number} {'client of site' if number == 1 else 'clients of site'} {here}"
+        yield Problem(proxy, "tiers_site", f"It serves {who}, which has a proxy of its own.")
+
+
+@rule(
+    "proxy-idle",
+    WARNING,
+    reason="A proxy without clients costs its keep and is never put to the proof.",
+    remedy="Take it out, or let clients in: look at their sites, tiers_allow, tiers_deny and tiers_pin.",
+    fires="""
+        client:
+          vars: {tiers_pin: px1}
+        all:
+          vars: {tiers_clients: []}
+    """,
+    silent="""
+        client:
+          vars: {tiers_pin: px1}
+    """,
+)
+def proxy_idle(topology: Topology, allocation: Allocation) -> Iterator[Problem]:
+    shares = allocation.get("proxies", {})
+    for proxy in topology.tier("proxy"):
+        if proxy.state == "active" and proxy.name in shares and not shares[proxy.name]["clients"]:
+            yield Problem(proxy.name, None, "It has no clients.")
+
+
+@rule(
+    "site-served",
+    WARNING,
+    reason="Clients of a site without proxy and member lose everything with the line to other sites.",
+    remedy="Put a proxy or a member there.",
+    fires="""
+        client:
+          vars: {tiers_site: paris}
+    """,
+    silent="""
+        client:
+          vars: {tiers_site: paris}
+        parallel:
+          hosts:
+            p2: {tiers_site: paris}
+    """,
+)
+def site_served(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    serving = topology.tier("proxy", "parallel")
+    if not serving:
+        return
+    waiting: dict[str, int] = {}
+    for _name, client in demands(topology):
+        waiting[str(client.get("site"))] = waiting.get(str(client.get("site")), 0) + 1
+    for site in sorted(waiting.keys() - {server.site for server in serving}):
+        clients = f"{waiting[site]} {'client' if waiting[site] == 1 else 'clients'}"
+        yield Problem(None, "tiers_site", f"Site {site} with {clients} has neither proxy nor member.")
+
+
+@rule(
+    "latency-symmetric",
+    WARNING,
+    reason="The way there and back is one line: two figures for it are most often a slip.",
+    remedy="Give both directions of tiers_site_latency the same figure.",
+    fires="""
+        all:
+          vars:
+            tiers_site_latency: {berlin: {paris: 12}, paris: {berlin: 120}}
+    """,
+    silent="""
+        all:
+          vars:
+            tiers_site_latency: {berlin: {paris: 12}, paris: {berlin: 12}}
+    """,
+)
+def latency_symmetric(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    matrix = topology.latency or {}
+    for here, row in matrix.items():
+        for there, there_ms in row.items():
+            back = matrix.get(there, {}).get(here)
+            if here < there and back is not None and back != there_ms:
+                message = f"{here} to {there} takes {there_ms:g} ms, the way back {back:g} ms."
+                yield Problem(None, "tiers_site_latency", message)

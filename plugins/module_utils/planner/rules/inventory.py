@@ -1,0 +1,257 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Rules about the inventory as a text: names, values, groups, secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import ERROR, WARNING, Problem
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.registry import (
+    Allocation,
+    lowering_problems,
+    reading,
+    rule,
+)
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Topology
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.values import GROUPS
+from ansible_collections.distributed.tiers.plugins.module_utils.text import did_you_mean, enumerate_names
+
+rule(
+    "unknown-variable",
+    ERROR,
+    reason="A misspelt variable is silently ignored by Ansible, and the default is deployed instead.",
+    remedy="Correct the name, or take it out; docs/inventory.md lists all variables.",
+    fires="""
+        proxy:
+          hosts:
+            px1: {tiers_capacty: 500}
+    """,
+    silent="""
+        proxy:
+          hosts:
+            px1: {tiers_capacity: 500}
+    """,
+    part=True,
+)(reading("unknown-variable"))
+
+rule(
+    "bad-value",
+    ERROR,
+    reason="A value of the wrong kind would be deployed as something nobody meant.",
+    remedy="Correct the value; docs/inventory.md tells what each variable takes.",
+    fires="""
+        proxy:
+          hosts:
+            px1: {tiers_state: drainning}
+    """,
+    silent="""
+        proxy:
+          hosts:
+            px1: {tiers_state: draining}
+    """,
+    firm=True,
+    part=True,
+)(reading("bad-value"))
+
+rule(
+    "unreadable-value",
+    ERROR,
+    reason="What cannot be read cannot be planned with.",
+    remedy="Define the variables used in it, or give the vault password.",
+    fires="""
+        master:
+          hosts:
+            m1: {tiers_site: "{{ no_such_variable }}"}
+    """,
+    silent="""
+        master:
+          hosts:
+            m1: {tiers_site: "{{ place }}", place: berlin}
+    """,
+    firm=True,
+    part=True,
+)(reading("unreadable-value"))
+
+rule(
+    "setting-differs",
+    ERROR,
+    reason="A setting of the whole system has one value. Two of them mean that hosts were told different things.",
+    remedy="Set it once, for all hosts of the system.",
+    fires="""
+        master:
+          hosts:
+            m1: {tiers_domain: one.example}
+        backup:
+          hosts:
+            m2: {tiers_domain: another.example}
+    """,
+    silent="""
+        all:
+          vars: {tiers_domain: one.example}
+    """,
+    part=True,
+)(reading("setting-differs"))
+
+rule(
+    "bad-population",
+    ERROR,
+    reason="A client that cannot be read would be left without a server.",
+    remedy="Correct the list or file of clients. Columns: name, site, weight, pin, allow, deny, spread.",
+    fires="""
+        all:
+          vars:
+            tiers_clients:
+              - {name: desk-1, site: berlin, weight: -3}
+    """,
+    silent="""
+        all:
+          vars:
+            tiers_clients:
+              - {name: desk-1, site: berlin, weight: 3}
+    """,
+    firm=True,
+)(reading("bad-population"))
+
+
+@rule(
+    "lowered-rule",
+    ERROR,
+    reason="A rule that is to be milder must exist, and the plan must be able to do without it.",
+    remedy="Correct the name in tiers_rules, or mend what the rule complains about.",
+    fires="""
+        all:
+          vars:
+            tiers_rules: {backup-same-zon: {severity: "off", why: One rack is all there is.}}
+    """,
+    silent="""
+        all:
+          vars:
+            tiers_rules: {backup-same-zone: {severity: "off", why: One rack is all there is.}}
+    """,
+    firm=True,
+    part=True,
+)
+def lowered_rule(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    yield from lowering_problems(topology)
+
+
+rule(
+    "handed-plan",
+    ERROR,
+    reason="A plan of other hosts, or of these with other settings, would be deployed as something nobody meant.",
+    remedy="Write the plan anew: ansible-playbook distributed.tiers.plan -i INVENTORY -e tiers_plan_file=PATH.",
+    fires="""
+        all:
+          vars: {tiers_plan_file: nowhere.json}
+    """,
+    silent="""
+        all:
+          vars: {tiers_plan_file: ""}
+    """,
+    firm=True,
+    part=True,
+)(reading("handed-plan"))
+
+
+@rule(
+    "unread-group",
+    WARNING,
+    reason="Hosts in a group that no one reads are left out, often because the group's name is misspelt.",
+    remedy="Rename the group, map it with tiers_groups, or take its hosts out.",
+    fires="""
+        proxies:
+          hosts:
+            px3: {ansible_host: 192.0.2.13}
+    """,
+    silent="""
+        proxies:
+          hosts:
+            px3: {ansible_host: 192.0.2.13}
+        all:
+          vars:
+            tiers_groups: {proxy: [proxy, proxies]}
+    """,
+)
+def unread_group(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    # With mapped names the other groups may well be another system's.
+    read = {group for groups in topology.group_names.values() for group in groups}
+    mapped = any(names != (tier,) for tier, names in topology.group_names.items())
+    for group, hosts in topology.unread_groups.items():
+        hint = did_you_mean(group, read)
+        if hint or not mapped:
+            yield Problem(
+                enumerate_names(hosts),
+                "tiers_groups",
+                f"Group '{group}' is no tier and its hosts are in none; {hint}".rstrip("; "),
+            )
+
+
+@rule(
+    "expected-hosts",
+    ERROR,
+    reason="A half-read or sliced inventory looks like a smaller system, and deploying it would retire the rest.",
+    remedy="Give the whole inventory, or correct tiers_expected.",
+    fires="""
+        all:
+          vars:
+            tiers_expected: {proxy: 3}
+    """,
+    silent="""
+        all:
+          vars:
+            tiers_expected: {proxy: 2}
+    """,
+)
+def expected_hosts(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    for tier in GROUPS:
+        wanted = (topology.expected or {}).get(tier)
+        found = len(topology.clients) if tier == "client" else len(topology.tier(tier))
+        if wanted is not None and wanted != found:
+            yield Problem(None, "tiers_expected", f"{wanted} of {tier} are expected, the inventory has {found}.")
+
+
+@rule(
+    "several-tiers",
+    ERROR,
+    reason="A host does the work of one tier; two of them would fail together and share one port.",
+    remedy="Leave the host in one group.",
+    fires="""
+        parallel:
+          hosts:
+            px1:
+    """,
+    silent="""
+        parallel:
+          hosts:
+            p3: {ansible_host: 192.0.2.23}
+    """,
+    firm=True,
+    part=True,
+)
+def several_tiers(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    for host, tiers in topology.several_tiers.items():
+        yield Problem(host, None, f"The host is in several tiers: {', '.join(tiers)}.")
+
+
+@rule(
+    "missing-secret",
+    ERROR,
+    reason="Secrets have no default, so that no deployment runs with one that everybody knows.",
+    remedy="Set it in a vault or as an extra variable.",
+    fires="""
+        all:
+          vars: {tiers_ca_passphrase: }
+    """,
+    silent="""
+        all:
+          vars: {tiers_ca_passphrase: from-a-vault}
+    """,
+    part=True,
+)
+def missing_secret(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    for host in topology.hosts():
+        for secret in host.missing_secrets:
+            yield Problem(host.name, secret, f"The secret {secret} is not set.")

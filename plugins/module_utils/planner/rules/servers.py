@@ -1,0 +1,266 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Rules about the servers: master, products, addresses, ports."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import ERROR, WARNING, Problem
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.registry import Allocation, reading, rule
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Topology
+from ansible_collections.distributed.tiers.plugins.module_utils.text import enumerate_names, with_hint
+
+
+@rule(
+    "one-master",
+    ERROR,
+    reason="The master owns the data: without one there is nothing to serve, two of them would write apart.",
+    remedy="Leave exactly one host in the group of the master; a second one belongs into backup.",
+    fires="""
+        master:
+          hosts:
+            m9: {ansible_host: 192.0.2.9}
+    """,
+    silent="""
+        backup:
+          hosts:
+            px1-b: {ansible_host: 192.0.2.9, tiers_backup_of: px1, tiers_zone: rack-b}
+    """,
+    firm=True,
+)
+def one_master(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    masters = [server.name for server in topology.tier("master")]
+    if not masters:
+        yield Problem(None, "tiers_groups", f"No host is in the group {' or '.join(topology.group_names['master'])}.")
+    elif len(masters) > 1:
+        yield Problem(None, None, f"There are {len(masters)} masters: {enumerate_names(masters)}.")
+
+
+@rule(
+    "product-known",
+    ERROR,
+    reason="How a server is set up is told by its product's role.",
+    remedy="Set tiers_product to a product of this collection or to the full name of a product role.",
+    fires="""
+        master:
+          hosts:
+            m1: {tiers_product: opnldap}
+    """,
+    silent="""
+        master:
+          hosts:
+            m1: {tiers_product: openldap}
+    """,
+    firm=True,
+    part=True,
+)
+def product_known(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    for host in topology.hosts():
+        if not host.product:
+            yield Problem(host.name, "tiers_product", "No product is given.")
+        elif topology.product_of(host) is None:
+            text = f"There is no usable product role for '{host.product}'"
+            message = with_hint(text, host.product, topology.products)
+            yield Problem(host.name, "tiers_product", message)
+
+
+rule(
+    "product-role",
+    ERROR,
+    reason="The plan relies on what the product's role says about it.",
+    remedy="Correct meta/product.yml of the role; docs/products.md describes it.",
+    fires="""
+        all:
+          vars: {tiers_product: example.broken.product}
+    """,
+    silent="""
+        all:
+          vars: {tiers_product: openldap}
+    """,
+    firm=True,
+    part=True,
+)(reading("product-role"))
+
+
+@rule(
+    "one-product",
+    ERROR,
+    reason="Proxies, members and clients speak the master's protocol and hold its data.",
+    remedy="Give all hosts of a system one product; another product is another system (tiers_groups).",
+    fires="""
+        proxy:
+          hosts:
+            px1: {tiers_product: example.other.product}
+    """,
+    silent="""
+        all:
+          vars: {tiers_product: openldap}
+    """,
+)
+def one_product(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    masters = topology.tier("master")
+    if not masters:
+        return
+    for host in topology.hosts():
+        if host.product and host.product != masters[0].product:
+            yield Problem(host.name, "tiers_product", f"'{host.product}' is not the master's '{masters[0].product}'.")
+
+
+@rule(
+    "tier-supported",
+    ERROR,
+    reason="Not every product can do the work of every tier.",
+    remedy="Move the host to a tier that the product supports.",
+    fires="""
+        all:
+          vars: {tiers_product: example.simple.product}
+    """,
+    silent="""
+        all:
+          vars: {tiers_product: openldap}
+    """,
+)
+def tier_supported(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    for server in topology.tier("master", "proxy", "parallel"):
+        product = topology.product_of(server)
+        if product and server.tier not in product.tiers:
+            can = f"{product.name} can be {', '.join(product.tiers) or 'nothing'}"
+            yield Problem(server.name, "tiers_product", f"{product.name} cannot be {server.tier}: {can}.")
+
+
+@rule(
+    "unique-address",
+    ERROR,
+    reason="Two servers cannot listen on one port of one address.",
+    remedy="Correct tiers_address (or ansible_host) or tiers_port of one of them.",
+    fires="""
+        proxy:
+          hosts:
+            px1: {ansible_host: 192.0.2.1}
+    """,
+    silent="""
+        proxy:
+          hosts:
+            px1: {ansible_host: 192.0.2.1, tiers_port: 1636}
+    """,
+)
+def unique_address(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    users: dict[tuple[str, int], list[str]] = {}
+    for server in topology.servers.values():
+        users.setdefault((server.address, server.port), []).append(server.name)
+        if server.virtual_address:
+            users.setdefault((server.virtual_address, server.port), []).append(f"{server.name} (shared address)")
+    for (address, port), names in users.items():
+        if len(names) > 1:
+            yield Problem(None, "tiers_address", f"{address} port {port} belongs to {enumerate_names(names)}.")
+
+
+@rule(
+    "usable-address",
+    ERROR,
+    reason="The firewall of each server is made of its peers' addresses, and others must be able to reach it.",
+    remedy="Set tiers_address (or ansible_host) to the IP address that the other hosts reach it by.",
+    fires="""
+        proxy:
+          hosts:
+            px1: {ansible_host: px1.example.com}
+    """,
+    silent="""
+        proxy:
+          hosts:
+            px1: {ansible_host: px1.example.com, tiers_address: 192.0.2.11}
+    """,
+    firm=True,
+    part=True,
+)
+def usable_address(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    for host in topology.hosts():
+        try:
+            address = ipaddress.ip_address(host.address)
+        except ValueError:
+            yield Problem(host.name, "tiers_address", f"'{host.address}' is no IP address.")
+            continue
+        if address.is_loopback or address.is_unspecified or address.is_multicast:
+            yield Problem(host.name, "tiers_address", f"{address} cannot be reached from other hosts.")
+
+
+@rule(
+    "loss-known",
+    ERROR,
+    reason="A loss that hits no server looks harmless.",
+    remedy="Name servers of this inventory in tiers_loss, or site:x, or zone:x.",
+    fires="""
+        all:
+          vars: {tiers_loss: "px1,site:berln"}
+    """,
+    silent="""
+        all:
+          vars: {tiers_loss: "px1,site:berlin"}
+    """,
+)
+def loss_known(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    for selector in topology.loss:
+        if not topology.selected(selector):
+            places = {name for s in topology.servers.values() for name in (s.name, f"site:{s.site}", f"zone:{s.zone}")}
+            message = with_hint(f"'{selector}' is no server and no place of one", selector, places)
+            yield Problem(None, "tiers_loss", message)
+
+
+# What the collection itself, and ssh, listen on.
+TAKEN = {22: "ssh", 8404: "the balancer's monitor", 10636: "the local relay"}
+
+
+@rule(
+    "port-usable",
+    ERROR,
+    reason="A server that may not bind its port, or finds it taken, does not start.",
+    remedy="Set tiers_port to a port that is free and that the product may bind.",
+    fires="""
+        parallel:
+          vars: {tiers_port: 22}
+    """,
+    silent="""
+        parallel:
+          vars: {tiers_port: 1636}
+    """,
+)
+def port_usable(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    for server in topology.servers.values():
+        product = topology.product_of(server)
+        if server.port in TAKEN:
+            yield Problem(server.name, "tiers_port", f"Port {server.port} is that of {TAKEN[server.port]}.")
+        elif product and product.ports and not any(least <= server.port <= most for least, most in product.ports):
+            may = ", ".join(f"{least}-{most}" if least < most else f"{least}" for least, most in product.ports)
+            yield Problem(server.name, "tiers_port", f"{product.name} may bind {may}, not {server.port}.")
+
+
+@rule(
+    "client-address",
+    WARNING,
+    reason="The address of a host is how firewalls tell who it is: two hosts of one address get each other's rights.",
+    remedy="Correct tiers_address (or ansible_host) of one of them.",
+    fires="""
+        client:
+          hosts:
+            c2: {ansible_host: 192.0.2.51}
+    """,
+    silent="""
+        client:
+          hosts:
+            c2: {ansible_host: 192.0.2.52}
+    """,
+)
+def client_address(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    users: dict[str, list[str]] = {}
+    for client in topology.clients.values():
+        users.setdefault(client.address, []).append(client.name)
+    for server in topology.servers.values():
+        if server.address in users:
+            users[server.address].append(server.name)
+    for address, names in users.items():
+        if len(names) > 1:
+            yield Problem(None, "tiers_address", f"{address} is the address of {enumerate_names(names)}.")

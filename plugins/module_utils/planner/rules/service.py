@@ -1,0 +1,343 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Rules about a product that is described in the inventory, and about what a product says of its ports and pairs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import ERROR, WARNING, Problem
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import Product
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.pairs import (
+    active_of,
+    pairs,
+    redundancy_of,
+)
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.registry import Allocation, reading, rule
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.servers import TAKEN
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.service import is_template, part
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Server, Topology
+from ansible_collections.distributed.tiers.plugins.module_utils.text import did_you_mean, with_hint
+
+# A sound description, which the examples change.
+LEDGER = """\
+all:
+  vars:
+    tiers_product: service
+    tiers_service:
+      name: ledger
+      port: 8443
+      protocol: http
+      tls: product
+      tiers: [master, proxy, parallel]
+      redundancy: {master: [warm]}
+      stateful: false
+      install: {way: package, packages: [ledger]}
+      unit: ledger.service
+"""
+
+
+def ledger(*changes: tuple[str, str]) -> str:
+    """The sound description with other lines in the place of some."""
+    text = LEDGER
+    for line, instead in changes:
+        if line not in text:
+            raise ValueError(f"'{line}' is not in the example")
+        text = text.replace(line, instead)
+    return text
+
+
+def descriptions(topology: Topology) -> Iterator[tuple[Product, Mapping[str, Any], str]]:
+    """Each product that is described, its description, and the variable that holds it."""
+    for product in topology.products.values():
+        if product.described_by and product.description:
+            yield product, product.description, product.described_by
+
+
+def runners(topology: Topology, product: Product) -> Iterator[tuple[Server, str]]:
+    """The servers that run the product's program, with the tier whose work they do."""
+    for server in topology.servers.values():
+        work = topology.serves_as(server)
+        if topology.product_of(server) is product and work and product.runs_on(work):
+            yield server, work
+
+
+rule(
+    "service-description",
+    ERROR,
+    reason="What a product of the operator's own is, only its description can tell.",
+    remedy="Correct it; `ansible-doc -t role distributed.tiers.product_service` tells what each part takes.",
+    fires=ledger(("protocol: http", "protocol: htp"), ("      tls: product\n", "")),
+    silent=LEDGER,
+    firm=True,
+    part=True,
+)(reading("service-description"))
+
+# What each way of installation needs, and what it may have besides. What has a default stands in every description.
+WAYS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "package": (("packages",), ()),
+    "archive": (("source", "checksum"), ()),
+    "installer": (("source", "checksum", "command"), ("answers", "result")),
+    "venv": (("requirement",), ("wheels",)),
+    "none": ((), ()),
+}
+CHECKSUM = re.compile(r"sha256:[0-9a-fA-F]{64}|sha384:[0-9a-fA-F]{96}|sha512:[0-9a-fA-F]{128}")
+
+
+@rule(
+    "service-install",
+    ERROR,
+    reason="Software is installed in one way, and only if its content is known: a checksum is what tells.",
+    remedy="Give what the way needs and nothing of another way. A checksum is like sha256: and 64 hexadecimal digits.",
+    fires=ledger(("{way: package, packages: [ledger]}", "{way: archive, source: 'ledger-{version}.tar.gz'}")),
+    silent=ledger(
+        (
+            "{way: package, packages: [ledger]}\n",
+            """
+        way: archive
+        source: ledger-{version}.tar.gz
+        checksum: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+      version: "1.2.0"
+""",
+        ),
+        ("install: \n", "install:\n"),
+    ),
+    firm=True,
+    part=True,
+)
+def service_install(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    for _product, description, variable in descriptions(topology):
+        install = part(description, "install")
+        if "way" not in install:
+            continue
+        needed, allowed = WAYS[install["way"]]
+        for key in needed:
+            if not install.get(key):
+                yield Problem(None, variable, f"'install.{key}' is missing: way {install['way']} needs it.")
+        of_ways = {key for must, may in WAYS.values() for key in (*must, *may)}
+        for key in sorted(of_ways & install.keys() - {*needed, *allowed}):
+            yield Problem(None, variable, f"'install.{key}' is not for way {install['way']}.")
+        checksum = install.get("checksum")
+        sums = checksum.items() if isinstance(checksum, Mapping) else [("", checksum)] if checksum else []
+        for version, text in sums if "checksum" in needed else ():
+            if not (isinstance(text, str) and (CHECKSUM.fullmatch(text) or is_template(text))):
+                where = f"install.checksum.{version}".rstrip(".")
+                yield Problem(None, variable, f"'{where}' is no checksum of sha256, sha384 or sha512.")
+
+
+RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~-]*")
+
+
+@rule(
+    "service-version",
+    ERROR,
+    reason="Releases lie side by side, each in a directory called after its version, so that there is a way back.",
+    remedy="Set version in the description, or tiers_version, to one that its checksum is given for.",
+    fires=ledger(("{way: package, packages: [ledger]}", "{way: venv, requirement: 'ledger=={version}'}")),
+    silent=ledger(
+        ("{way: package, packages: [ledger]}", "{way: venv, requirement: 'ledger=={version}'}\n      version: '1.2.0'")
+    ),
+    firm=True,
+    part=True,
+)
+def service_version(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    for product, description, _variable in descriptions(topology):
+        install = part(description, "install")
+        if install.get("way") not in ("archive", "installer", "venv"):
+            continue
+        checksum = install.get("checksum")
+        for server, _work in runners(topology, product):
+            if server.version is None:
+                yield Problem(server.name, "tiers_version", f"Way {install['way']} needs a version, and none is given.")
+            elif not RELEASE.fullmatch(server.version):
+                yield Problem(server.name, "tiers_version", f"'{server.version:.60}' is no name of a directory.")
+            elif isinstance(checksum, Mapping) and server.version not in map(str, checksum):
+                text = f"No checksum is given for version {server.version}"
+                message = with_hint(text, server.version, map(str, checksum))
+                yield Problem(server.name, "tiers_version", message)
+
+
+COMMANDS = ("default", "master", "proxy", "parallel")
+
+
+@rule(
+    "service-command",
+    ERROR,
+    reason="A server runs a command, in a unit of its own, or a unit that is there already.",
+    remedy="Give either command or unit. A command may be one for each of default, master, proxy and parallel.",
+    fires=ledger(("unit: ledger.service", "command: {proxy: /usr/bin/ledger --upstream}")),
+    silent=ledger(("unit: ledger.service", "command: {default: /usr/bin/ledger, proxy: /usr/bin/ledger --upstream}")),
+    firm=True,
+    part=True,
+)
+def service_command(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    for product, description, variable in descriptions(topology):
+        command, unit = description.get("command"), description.get("unit")
+        if command and unit:
+            yield Problem(None, variable, "There are both 'command' and 'unit'.")
+        elif not command and not unit:
+            yield Problem(None, variable, "There is neither 'command' nor 'unit'.")
+        elif isinstance(command, Mapping):
+            for key in sorted(str(key) for key in command.keys() - set(COMMANDS)):
+                hint = did_you_mean(key, COMMANDS) or f"known are {', '.join(COMMANDS)}"
+                yield Problem(None, variable, f"'command.{key}' is not known; {hint}")
+            for work in sorted({work for _server, work in runners(topology, product)}):
+                if not command.get(work) and not command.get("default"):
+                    yield Problem(None, variable, f"'command' has nothing for {work}, and no default.")
+        elif command and not isinstance(command, str) and not is_template(command):
+            yield Problem(None, variable, "'command' is to be text, or to map tiers to text.")
+
+
+@rule(
+    "service-local-port",
+    ERROR,
+    reason="With tls terminated HAProxy has the port, and the program listens on another one, on loopback.",
+    remedy="Set local_port to a free port beside port with tls terminated, and leave it out otherwise.",
+    fires=ledger(("tls: product", "tls: terminated\n      local_port: 8443")),
+    silent=ledger(("tls: product", "tls: terminated\n      local_port: 8080")),
+    firm=True,
+    part=True,
+)
+def service_local_port(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    for product, _description, variable in descriptions(topology):
+        local = product.local_port
+        if product.tls != "terminated":
+            if local is not None:
+                yield Problem(None, variable, f"'local_port' is for tls terminated, here it is {product.tls}.")
+        elif local is None:
+            yield Problem(None, variable, "'local_port' is missing: with tls terminated the program listens there.")
+        elif local in TAKEN:
+            yield Problem(None, variable, f"'local_port' {local} is that of {TAKEN[local]}.")
+        else:
+            for server, _work in runners(topology, product):
+                if server.port == local:
+                    yield Problem(server.name, variable, f"'local_port' {local} is the port that HAProxy has there.")
+
+
+@rule(
+    "service-cache",
+    ERROR,
+    reason="Answers can be kept where requests can be told apart: that is http.",
+    remedy="Set proxy.mode to pass or product, or protocol to http.",
+    fires=ledger(("protocol: http", "protocol: tcp\n      proxy: {mode: cache}")),
+    silent=ledger(("protocol: http", "protocol: http\n      proxy: {mode: cache}")),
+    firm=True,
+    part=True,
+)
+def service_cache(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    for product, description, variable in descriptions(topology):
+        if product.proxy_mode == "cache" and description.get("protocol") == "tcp":
+            yield Problem(None, variable, "'proxy.mode' is cache, and 'protocol' is tcp.")
+
+
+# What a kind of check needs.
+CHECKS: Mapping[str, str] = {"http": "path", "command": "command"}
+
+
+@rule(
+    "service-check",
+    ERROR,
+    reason="A server is admitted once it answers its check, so the check has to ask something.",
+    remedy="Give check.path with type http, check.command with type command.",
+    fires=ledger(("unit: ledger", "check: {type: http}\n      unit: ledger")),
+    silent=ledger(("unit: ledger", "check: {type: http, path: /ready}\n      unit: ledger")),
+    firm=True,
+    part=True,
+)
+def service_check(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    for _product, description, variable in descriptions(topology):
+        check = part(description, "check")
+        needed = CHECKS.get(check.get("type", ""))
+        if needed and not check.get(needed):
+            yield Problem(None, variable, f"'check.{needed}' is missing: type {check['type']} needs it.")
+        if check.get("type") == "http" and description.get("protocol") == "tcp":
+            yield Problem(None, variable, "'check.type' is http, and 'protocol' is tcp.")
+
+
+@rule(
+    "plain-text",
+    WARNING,
+    reason="Without TLS everybody on the way reads along, and nobody knows whom he speaks to.",
+    remedy="Set tls to product, or to terminated where the program cannot do TLS.",
+    fires=ledger(("tls: product", "tls: none")),
+    silent=LEDGER,
+)
+def plain_text(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    for name, product in topology.products.items():
+        if product.tls == "none":
+            name = product.description.get("name", name)
+            yield Problem(None, product.described_by, f"{name} is spoken to in plain text.")
+
+
+@rule(
+    "pair-data",
+    WARNING,
+    reason="What nothing replicates is in one half of the pair only: after a takeover there are two truths.",
+    remedy="Say how data reach the backup (replication) or that there are none (stateful); else: active one, and warm.",
+    fires=ledger(("stateful: false", "stateful: true\n      active: both")),
+    silent=ledger(("stateful: false", "stateful: true\n      active: both\n      replication: asynchronous")),
+)
+def pair_data(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    for primary, backup in pairs(topology):
+        product = topology.product_of(primary)
+        if product is None or (product.described_by and not product.description):
+            continue
+        if primary.tier == "master" and product.stateful and product.replication == "none":
+            kind = backup.redundancy or next(iter(redundancy_of("master", product)), None)
+            if active_of(topology, primary) == "both":
+                message = f"It and {primary.name} may both write, each for itself."
+                yield Problem(backup.name, product.described_by, message)
+            elif kind == "hot":
+                message = f"It is to be hot, but nothing brings it the data of {primary.name}."
+                yield Problem(backup.name, "tiers_redundancy", message)
+
+
+@rule(
+    "cold-active",
+    ERROR,
+    reason="A cold backup is not started, so it cannot serve beside its primary, and nobody would ever start it.",
+    remedy="Let only one of the pair be active (active: one), or make the backup warm or hot.",
+    fires=ledger(("{master: [warm]}", "{master: [cold]}\n      active: both")),
+    silent=ledger(("{master: [warm]}", "{master: [cold]}\n      active: one")),
+)
+def cold_active(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    for primary, backup in pairs(topology):
+        kind = backup.redundancy or next(iter(redundancy_of(primary.tier, topology.product_of(primary))), None)
+        if kind == "cold" and active_of(topology, primary) == "both":
+            yield Problem(
+                backup.name, "tiers_redundancy", f"It is cold, and both halves of {primary.name}'s pair may serve."
+            )
+
+
+@rule(
+    "more-ports",
+    ERROR,
+    reason="Two listeners cannot have one port of a host.",
+    remedy="Give each of the product's ports a name and a number of its own.",
+    fires=ledger(("unit:", "ports: [{name: cluster, port: 8443, to: [master], from: [pair]}]\n      unit:")),
+    silent=ledger(("unit:", "ports: [{name: cluster, port: 6222, to: [master], from: [pair]}]\n      unit:")),
+)
+def more_ports(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    for product in topology.products.values():
+        names: set[str] = set()
+        users: dict[tuple[str, int], str] = {("tcp", port): user for port, user in TAKEN.items()}
+        if product.local_port is not None:
+            users["tcp", product.local_port] = "the program itself"
+        for port in product.more_ports:
+            key, user = (port.protocol, port.port), f"port '{port.name}'"
+            if port.name in names:
+                yield Problem(None, product.described_by, f"Two ports are called '{port.name}'.")
+            elif key in users:
+                message = f"{user.capitalize()}: {port.port} {port.protocol} is that of {users[key]}."
+                yield Problem(None, product.described_by, message)
+            names.add(port.name)
+            users.setdefault(key, user)
+        for server, work in runners(topology, product):
+            for port in product.more_ports:
+                if work in port.to and (port.protocol, port.port) == ("tcp", server.port):
+                    message = f"Port '{port.name}': {port.port} tcp is the one the server serves on."
+                    yield Problem(server.name, "tiers_port", message)

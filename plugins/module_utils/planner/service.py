@@ -1,0 +1,269 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The description of a product in the inventory: whether it is sound, and what the planner takes from it. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import Port, Product
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Unreadable
+from ansible_collections.distributed.tiers.plugins.module_utils.text import did_you_mean
+
+Options = Mapping[str, Mapping[str, Any]]
+# (where in the description, what is wrong there)
+Fault = tuple[str, str]
+
+# What the planner reads. Templates here are filled in once, so they have to mean the same on every host; those
+# elsewhere are the roles' business, on each host by itself.
+PLANNED: tuple[tuple[str, ...], ...] = (
+    ("name",),
+    ("port",),
+    ("protocol",),
+    ("tls",),
+    ("local_port",),
+    ("ports",),
+    ("tiers",),
+    ("redundancy",),
+    ("active",),
+    ("failback",),
+    ("stateful",),
+    ("replication",),
+    ("upgrade_order",),
+    ("failure_detection",),
+    ("client_timeout",),
+    ("may_differ",),
+    ("secrets",),
+    ("version",),
+    ("user",),
+    ("install", "way"),
+    ("install", "checksum"),
+    ("proxy",),
+    ("check", "type"),
+)
+NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
+# The collection's own directory, and what it runs beside the product.
+TAKEN_NAMES = ("tiers", "haproxy", "nginx", "keepalived")
+INSIDE_TLS = {"http": "https", "tcp": "tls"}
+
+KINDS = {
+    "bool": "true or false",
+    "dict": "a mapping",
+    "float": "a number",
+    "int": "a whole number",
+    "list": "a list",
+    "path": "a path",
+    "str": "text",
+}
+_LEFT_OUT = object()
+
+
+def options_of(specs: Any, variable: str) -> Options:
+    """The structure of a variable, out of a role's meta/argument_specs.yml."""
+    entries = specs.get("argument_specs") if isinstance(specs, Mapping) else None
+    for entry in entries.values() if isinstance(entries, Mapping) else ():
+        options = entry.get("options") if isinstance(entry, Mapping) else None
+        option = options.get(variable) if isinstance(options, Mapping) else None
+        if isinstance(option, Mapping) and isinstance(option.get("options"), Mapping):
+            structure: Options = option["options"]
+            return structure
+    return {}
+
+
+def with_planned(raw: Mapping[str, Any], fill: Callable[[Any], Any]) -> dict[str, Any]:
+    """The description with those templates filled in that the planner has to understand."""
+    result = dict(raw)
+    for first, *rest in PLANNED:
+        if not rest and is_template(result.get(first)):
+            result[first] = fill(result[first])
+        elif rest and isinstance(inner := result.get(first), Mapping) and is_template(inner.get(rest[0])):
+            result[first] = {**inner, rest[0]: fill(inner[rest[0]])}
+    return result
+
+
+def is_template(value: Any) -> bool:
+    """Whether there may be a template anywhere in the value, or something else that is not the plain value yet."""
+    if isinstance(value, str):
+        return "{{" in value or "{%" in value
+    if isinstance(value, Mapping):
+        return any(is_template(key) or is_template(item) for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return any(is_template(item) for item in value)
+    # A vaulted value is opened where its template would be filled in.
+    return not isinstance(value, (int, float, type(None), Unreadable))
+
+
+def read_description(raw: Mapping[str, Any], options: Options) -> tuple[dict[str, Any], list[Fault]]:
+    """The description with defaults and without what cannot be used, and everything that is wrong with it."""
+    reading = _Reading()
+    description = reading.mapping(raw, options, "")
+    reading.faults += limits(description)
+    for where, _text in reading.faults:
+        key = re.split(r"[.\[]", where, maxsplit=1)[0]
+        # Half of a list would make other rules speak of what is not there. Then what the role says stands.
+        if key in ("redundancy", *LISTS):
+            description.pop(key, None)
+    return description, reading.faults
+
+
+class _Reading:
+    """Goes through a description along its structure and keeps what is wrong."""
+
+    def __init__(self) -> None:
+        self.faults: list[Fault] = []
+
+    def mapping(self, raw: Mapping[Any, Any], options: Options, where: str) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for key in raw:
+            if key not in options:
+                hint = did_you_mean(str(key), options) or f"known are {', '.join(sorted(options))}"
+                self.faults.append((f"{where}{key}", f"is not known; {hint}"))
+        for key, option in options.items():
+            given = raw.get(key)
+            if given is None:
+                given = option.get("default")
+            if given is not None:
+                value = self.value(given, option, f"{where}{key}")
+                if value is not _LEFT_OUT:
+                    found[key] = value
+            elif option.get("required"):
+                self.faults.append((f"{where}{key}", f"is missing: {_told(option)}"))
+        return found
+
+    def value(self, raw: Any, option: Mapping[str, Any], where: str) -> Any:
+        """What is to be used of a value; a template is left as it is, unjudged."""
+        kind = option.get("type", "str")
+        if isinstance(raw, Unreadable):
+            return self.wrong(where, f"cannot be had: {raw.reason}")
+        if isinstance(raw, Mapping):
+            if kind == "dict" and "options" in option:
+                return self.mapping(raw, option["options"], f"{where}.")
+        elif isinstance(raw, (list, tuple)):
+            if kind == "list":
+                return self.elements(raw, option, where)
+        elif is_template(raw):
+            return raw
+        return self.plain(raw, kind, option, where)
+
+    def elements(self, raw: list[Any] | tuple[Any, ...], option: Mapping[str, Any], where: str) -> list[Any]:
+        element = {**option, "type": option.get("elements", "raw")}
+        values = [self.value(item, element, f"{where}[{number}]") for number, item in enumerate(raw)]
+        return [value for value in values if value is not _LEFT_OUT]
+
+    def plain(self, raw: Any, kind: str, option: Mapping[str, Any], where: str) -> Any:
+        """A value without further structure, of the kind it is to be. Roles take it as it is written, so what an
+        argument would merely be converted to counts as wrong here, but for numbers in quotes."""
+        if kind == "raw" or (kind == "dict" and isinstance(raw, Mapping)):
+            return raw
+        if kind == "str" and isinstance(raw, (bool, int, float)):
+            return self.wrong(where, "is to be text: put it in quotes")
+        told = {
+            "str": isinstance(raw, str),
+            "bool": isinstance(raw, bool),
+            "dict": False,
+            "list": False,
+            "int": not isinstance(raw, (bool, float)),
+            "float": not isinstance(raw, bool),
+        }.get(kind, True)
+        checked = ArgumentSpecValidator({"value": {"type": kind}}).validate({"value": raw}) if told else None
+        if checked is None or checked.error_messages:
+            shown = f", here it is {_kind_of(raw)}"
+            return self.wrong(where, f"is to be {KINDS.get(kind, kind)}{shown}")
+        value = checked.validated_parameters["value"]
+        choices = option.get("choices")
+        if choices and value not in choices:
+            hint = did_you_mean(str(value), choices)
+            allowed = f"is to be one of {', '.join(map(str, choices))}, here it is '{value!s:.40}'"
+            return self.wrong(where, allowed + (f"; {hint}" if hint else ""))
+        return value
+
+    def wrong(self, where: str, text: str) -> object:
+        self.faults.append((where, text))
+        return _LEFT_OUT
+
+
+def _kind_of(value: Any) -> str:
+    kinds: tuple[tuple[type | tuple[type, ...], str], ...] = (
+        (bool, "true or false"),
+        ((int, float), "a number"),
+        (str, "text"),
+        (Mapping, "a mapping"),
+        ((list, tuple), "a list"),
+    )
+    return next((told for kind, told in kinds if isinstance(value, kind)), "something else")
+
+
+def _told(option: Mapping[str, Any]) -> str:
+    text = option.get("description") or "it has no default."
+    text = " ".join(text) if isinstance(text, list) else str(text)
+    # Markup of the documentation.
+    return re.sub(r"\b[A-Z]\(([^)]*)\)", r"\1", text).strip()
+
+
+def limits(description: dict[str, Any]) -> Iterator[Fault]:
+    """What the structure cannot say. What is outside is taken out."""
+    name = description.get("name")
+    if name is not None and (not NAME.fullmatch(name) or name in TAKEN_NAMES):
+        del description["name"]
+        why = "is taken by the collection itself" if name in TAKEN_NAMES else "is no name of a unit and of directories"
+        yield "name", f"'{name:.40}' {why}: lower-case letters, digits and hyphens, a letter first, 32 at most"
+    for key in ("port", "local_port"):
+        if not _is_port(description.get(key, 1)):
+            yield key, f"is to be from 1 to 65535, here it is {description.pop(key)}"
+    for number, port in enumerate(description.get("ports", ())):
+        if not _is_port(port.get("port", 1)):
+            yield f"ports[{number}].port", f"is to be from 1 to 65535, here it is {port.pop('port')}"
+    for key in ("failure_detection", "client_timeout"):
+        if not 0 <= description.get(key, 0) < 1e9:
+            yield key, f"is to be a number of seconds, here it is {description.pop(key)}"
+
+
+def part(description: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """A part of the description; one that is a template tells the planner nothing."""
+    found = description.get(key)
+    return found if isinstance(found, Mapping) else {}
+
+
+def _is_port(value: Any) -> bool:
+    return isinstance(value, int) and 0 < value < 65536
+
+
+def complete(product: Product, description: Mapping[str, Any]) -> Product:
+    """The product as it is described. What the description leaves out, or has wrong, stays as the role has it."""
+    said = {key: description[key] for key in AS_WRITTEN if key in description}
+    said |= {key: tuple(description[key]) for key in LISTS if key in description}
+    if "redundancy" in description:
+        said["redundancy"] = {tier: tuple(kinds) for tier, kinds in description["redundancy"].items()}
+    if "protocol" in description:
+        spoken = description["protocol"]
+        said["protocol"] = spoken if description.get("tls") == "none" else INSIDE_TLS[spoken]
+    if mode := part(description, "proxy").get("mode"):
+        said["proxy_mode"] = mode
+    said["more_ports"] = tuple(
+        Port(port["name"], port["port"], port["protocol"], tuple(port["to"]), tuple(port["from"]))
+        for port in description.get("ports", ())
+        if port.keys() >= {"name", "port", "protocol", "to", "from"}
+    )
+    said["secrets"] = (*product.secrets, *description.get("secrets", ()))
+    return replace(product, **said, description=description)
+
+
+AS_WRITTEN = (
+    "port",
+    "tls",
+    "local_port",
+    "active",
+    "stateful",
+    "replication",
+    "failure_detection",
+    "client_timeout",
+    "version",
+)
+LISTS = ("tiers", "failback", "upgrade_order", "may_differ")

@@ -1,0 +1,459 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From an inventory to a topology: who is what, in which tier, with which settings. No input makes it raise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from ansible_collections.distributed.tiers.plugins.module_utils.planner import variables
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import Problem
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import (
+    DESCRIPTIONS,
+    NO_PORT,
+    TIERS,
+    Product,
+)
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.values import (
+    GROUPS,
+    BadValueError,
+    address,
+    groups,
+)
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.variables import BY_NAME
+from ansible_collections.distributed.tiers.plugins.module_utils.text import with_hint
+
+DEFAULT_NAME = "tiers"
+DEFAULT_DOMAIN = "tiers.internal"
+DEFAULT_SITE = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Stands for a value that could not be had: an undefined variable inside a template, a vault without a key."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """What a server says about itself in its local fact."""
+
+    tier: str
+    serves_as: str
+    version: str | None
+    clients: tuple[str, ...]
+    backups: Mapping[str, tuple[str, ...]]
+    # Values of its slice of the plan, by the plan's own keys.
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    name: str
+    tier: str
+    address: str
+    port: int
+    site: str
+    product: str
+    zone: str | None = None
+    region: str | None = None
+    tags: tuple[str, ...] = ()
+    state: str = "active"
+    capacity: int | None = None
+    weight: float = 1
+    version: str | None = None
+    primary: str | None = None
+    redundancy: str | None = None
+    failback: str | None = None
+    upstream: tuple[str, ...] | None = None
+    virtual_address: str | None = None
+    data_version: str | None = None
+    network: str | None = None
+    failure_detection: float | None = None
+    reload_delay: float | None = None
+    time_service: str | None = None
+    starts_after: tuple[str, ...] = ()
+    # Names and addresses its own certificate is good for, if it has one.
+    certificate_for: tuple[str, ...] | None = None
+    # Fingerprints of the product's options, of halves of pairs.
+    options: Mapping[str, str] = field(default_factory=dict)
+    missing_secrets: tuple[str, ...] = ()
+    # Whether this run has looked what is deployed on it, and what it found.
+    seen: bool = False
+    deployed: Deployed | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """An inventory host of the group client."""
+
+    name: str
+    address: str
+    site: str
+    product: str
+    weight: int = 1
+    pin: str | None = None
+    allow: tuple[str, ...] | None = None
+    deny: tuple[str, ...] | None = None
+    spread: str | None = None
+    direct: bool = False
+    missing_secrets: tuple[str, ...] = ()
+
+    def demand(self) -> dict[str, Any]:
+        """The client as the allocation wants it."""
+        settings = {"pin": self.pin, "allow": self.allow, "deny": self.deny, "spread": self.spread}
+        lists = {key: list(v) if isinstance(v, tuple) else v for key, v in settings.items() if v is not None}
+        return {"site": self.site, "weight": self.weight, **lists}
+
+
+@dataclass(frozen=True)
+class Topology:
+    name: str = DEFAULT_NAME
+    domain: str = DEFAULT_DOMAIN
+    servers: Mapping[str, Server] = field(default_factory=dict)
+    clients: Mapping[str, Client] = field(default_factory=dict)
+    # Named clients that are no inventory hosts, as the allocation wants them.
+    population: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    products: Mapping[str, Product] = field(default_factory=dict)
+    group_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    # Groups that hold hosts of no tier: {group: some of these hosts}.
+    unread_groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    # Servers of this system that are in no tier any more.
+    retired: Mapping[str, Deployed] = field(default_factory=dict)
+    # Hosts that are in more than one tier: {host: tiers}.
+    several_tiers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    expected: Mapping[str, int] | None = None
+    latency: Mapping[str, Mapping[str, float]] | None = None
+    networks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    policy: Mapping[str, float | None] = field(default_factory=dict)
+    lowered: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    min_online: int = 1
+    client_timeout: float | None = None
+    reloads_at_once: int | None = None
+    upgrading: bool = False
+    resolve: bool = False
+    # The loss that was asked for, as selectors of servers.
+    loss: tuple[str, ...] = ()
+    # How many rows a table of the report may have, where the operator says so.
+    report_rows: int | None = None
+    # A plan that was made before and the file it came from. Then this inventory may be a part of the planned one.
+    handed: Mapping[str, Any] | None = None
+    handed_from: str = ""
+    # What could not be read, by the rule that tells it.
+    problems: tuple[Problem, ...] = ()
+
+    @cached_property
+    def _by_tier(self) -> dict[str, list[Server]]:
+        by_tier: dict[str, list[Server]] = {}
+        for server in self.servers.values():
+            by_tier.setdefault(server.tier, []).append(server)
+        return by_tier
+
+    @cached_property
+    def _backups(self) -> dict[str | None, Server]:
+        # The first by name, where there are several: another rule tells that.
+        return {server.primary: server for server in reversed(self.tier("backup"))}
+
+    def tier(self, *tiers: str) -> list[Server]:
+        return [server for tier in tiers for server in self._by_tier.get(tier, ())]
+
+    def hosts(self) -> list[Server | Client]:
+        return [*self.servers.values(), *self.clients.values()]
+
+    def backup_of(self, name: str) -> Server | None:
+        return self._backups.get(name)
+
+    def serves_as(self, server: Server) -> str | None:
+        """The tier whose work a server does: a backup does its primary's. None for a backup of nothing sensible."""
+        if server.tier != "backup":
+            return server.tier
+        primary = self.servers.get(server.primary or "")
+        return primary.tier if primary and primary.tier in TIERS else None
+
+    def selected(self, selector: str) -> list[str]:
+        """The servers a selector of a loss means: a name, `site:x`, `zone:x` or `zone:site/x`."""
+        kind, colon, place = selector.partition(":")
+        if not colon:
+            return [selector] if selector in self.servers else []
+        found = []
+        for server in self.servers.values():
+            zones = (server.zone, f"{server.site}/{server.zone}")
+            if place in {"server": (server.name,), "site": (server.site,), "zone": zones}.get(kind, ()):
+                found.append(server.name)
+        return found
+
+    def product_of(self, host: Server | Client) -> Product | None:
+        return self.products.get(host.product)
+
+
+Hostvars = Mapping[str, Mapping[str, Any]]
+# A population as written in the inventory -> clients by name, and what is wrong with it.
+PopulationReader = Callable[[Any], tuple[Mapping[str, Mapping[str, Any]], list[str]]]
+
+
+class _Reading:
+    """Reads values host by host and keeps what went wrong."""
+
+    def __init__(self, hostvars: Hostvars) -> None:
+        self.hostvars = hostvars
+        self.problems: list[Problem] = []
+
+    def problem(self, rule: str, host: str | None, variable: str | None, message: str, remedy: str = "") -> None:
+        self.problems.append(Problem(host, variable, message, remedy, rule))
+
+    def value(self, host: str, name: str, default: Any = None) -> Any:
+        """The value of a variable on a host; the default where there is none or it cannot be used."""
+        raw = self.hostvars.get(host, {}).get(name)
+        return default if raw is None else self.convert(host, name, raw, default)
+
+    def convert(self, host: str | None, name: str, raw: Any, default: Any) -> Any:
+        if isinstance(raw, Unreadable):
+            self.problem("unreadable-value", host, name, f"The value cannot be had: {raw.reason}")
+            return default
+        read = BY_NAME[name].read
+        try:
+            return read(raw) if read else raw
+        except BadValueError as error:
+            self.problem("bad-value", host, name, f"'{shorten(raw)}' {error}.")
+            return default
+
+    def systemwide(self, hosts: list[str], name: str, default: Any = None) -> Any:
+        """A value that is to be the same wherever it is given: that of most hosts counts."""
+        kinds: list[tuple[Any, list[str]]] = []
+        for host in hosts:
+            raw = self.hostvars.get(host, {}).get(name)
+            if raw is None:
+                continue
+            for known, having in kinds:
+                # Group variables are one object for all their hosts: `is` spares comparing long lists.
+                if known is raw or known == raw:
+                    having.append(host)
+                    break
+            else:
+                kinds.append((raw, [host]))
+        if not kinds:
+            return default
+        raw, _having = max(kinds, key=lambda kind: len(kind[1]))
+        for host in (host for other, odd in kinds if other is not raw for host in odd):
+            self.problem("setting-differs", host, name, "The value differs from that of the other hosts.")
+        return self.convert(None, name, raw, default)
+
+    def names(self, host: str) -> None:
+        """Report variables of ours that nobody knows."""
+        for name in self.hostvars.get(host, {}):
+            if name.startswith(variables.PREFIX) and name not in BY_NAME and name not in variables.MADE_IN_RUNS:
+                message = with_hint("No variable of this name is known", name, BY_NAME)
+                self.problem("unknown-variable", host, name, message)
+
+    def address(self, host: str) -> str:
+        name = (
+            "tiers_address" if self.hostvars.get(host, {}).get("tiers_address") is not None else variables.ANSIBLE_HOST
+        )
+        raw = self.hostvars.get(host, {}).get(name)
+        if raw is None:
+            return host
+        if isinstance(raw, Unreadable):
+            self.problem("unreadable-value", host, name, f"The value cannot be had: {raw.reason}")
+            return host
+        try:
+            return address(raw)
+        except BadValueError as error:
+            self.problem("bad-value", host, name, f"'{shorten(raw)}' {error}.")
+            return host
+
+    def missing(self, host: str, names: tuple[str, ...]) -> tuple[str, ...]:
+        held = self.hostvars.get(host, {})
+        return tuple(name for name in names if name not in held or held[name] in (None, "", False))
+
+    def server(self, name: str, tier: str, products: Mapping[str, Product]) -> Server:
+        product_name = self.value(name, "tiers_product", "")
+        product = products.get(product_name)
+        secrets = product.secrets if product else ()
+        if variables.OWN_CERTIFICATE not in self.hostvars.get(name, {}):
+            secrets = (variables.UNLOCKS_CA, *secrets)
+        backup = tier == "backup"
+        return Server(
+            name=name,
+            tier=tier,
+            address=self.address(name),
+            port=self.value(name, "tiers_port", product.port if product else NO_PORT),
+            site=self.value(name, "tiers_site", DEFAULT_SITE),
+            product=product_name,
+            zone=self.value(name, "tiers_zone"),
+            region=self.value(name, "tiers_region"),
+            tags=self.value(name, "tiers_tags", ()),
+            state=self.value(name, "tiers_state", "active"),
+            capacity=self.value(name, "tiers_capacity"),
+            weight=self.value(name, "tiers_weight", 1.0),
+            version=self.value(name, "tiers_version", product.version if product else None),
+            primary=self.value(name, "tiers_backup_of") if backup else None,
+            redundancy=self.value(name, "tiers_redundancy") if backup else None,
+            failback=self.value(name, "tiers_failback") if backup else None,
+            upstream=self.value(name, "tiers_upstream"),
+            virtual_address=self.value(name, "tiers_virtual_address"),
+            data_version=self.value(name, "tiers_data_version"),
+            network=self.value(name, "tiers_network"),
+            failure_detection=self.value(name, "tiers_failure_detection"),
+            reload_delay=self.value(name, "tiers_reload_delay"),
+            time_service=self.value(name, "tiers_time_service"),
+            starts_after=self.value(name, "tiers_starts_after", ()),
+            certificate_for=self.hostvars.get(name, {}).get(variables.CERTIFICATE_FOR),
+            options=self.hostvars.get(name, {}).get(variables.OPTIONS, {}),
+            missing_secrets=self.missing(name, secrets),
+            seen=variables.LOCAL_FACT in self.hostvars.get(name, {}),
+            deployed=read_fact(self.hostvars.get(name, {}).get(variables.LOCAL_FACT)),
+        )
+
+    def client(self, name: str) -> Client:
+        weight = self.value(name, "tiers_weight", 1.0)
+        if weight != int(weight) or weight < 1:
+            self.problem(
+                "bad-value", name, "tiers_weight", f"'{weight:g}' is to be a whole number from 1 up for a client."
+            )
+            weight = 1
+        return Client(
+            name=name,
+            address=self.address(name),
+            site=self.value(name, "tiers_site", DEFAULT_SITE),
+            product=self.value(name, "tiers_product", ""),
+            weight=int(weight),
+            pin=self.value(name, "tiers_pin"),
+            allow=self.value(name, "tiers_allow"),
+            deny=self.value(name, "tiers_deny"),
+            spread=self.value(name, "tiers_spread"),
+            direct=self.value(name, "tiers_direct", False),
+            missing_secrets=()
+            if variables.OWN_CERTIFICATE in self.hostvars.get(name, {})
+            else self.missing(name, (variables.UNLOCKS_CA,)),
+        )
+
+
+def shorten(value: Any, most: int = 60) -> str:
+    text = str(value)
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def read_fact(fact: Any) -> Deployed | None:
+    """The local fact of a server. One that is half-written counts as none: the server is set up anew."""
+    if not isinstance(fact, Mapping) or fact.get("schema") != 1:
+        return None
+    clients, backups, settings = fact.get("clients") or (), fact.get("backups") or {}, fact.get("settings")
+    if not isinstance(clients, (list, tuple)) or not isinstance(backups, Mapping):
+        return None
+    return Deployed(
+        tier=str(fact.get("tier", "")),
+        serves_as=str(fact.get("serves_as", "")),
+        version=None if fact.get("version") is None else str(fact["version"]),
+        clients=tuple(str(name) for name in clients),
+        backups={str(k): tuple(str(n) for n in v) for k, v in backups.items() if isinstance(v, (list, tuple))},
+        settings={str(k): v for k, v in settings.items()} if isinstance(settings, Mapping) else {},
+    )
+
+
+def group_names(value: Any) -> tuple[dict[str, tuple[str, ...]], Problem | None]:
+    """{tier: inventory groups} as `tiers_groups` says; a tier it does not name is the group of its own name."""
+    names: dict[str, tuple[str, ...]] = {tier: (tier,) for tier in GROUPS}
+    if value is None:
+        return names, None
+    if isinstance(value, Unreadable):
+        return names, Problem(None, "tiers_groups", f"The value cannot be had: {value.reason}", rule="unreadable-value")
+    try:
+        return names | groups(value), None
+    except BadValueError as error:
+        return names, Problem(None, "tiers_groups", f"'{shorten(value)}' {error}.", rule="bad-value")
+
+
+def members(groups: Mapping[str, Any], names: Mapping[str, tuple[str, ...]]) -> dict[str, list[str]]:
+    """{host: its tiers}, of every host that is in a tier, sorted by name."""
+    found: dict[str, list[str]] = {}
+    for tier, of_tier in names.items():
+        for group in of_tier:
+            for host in groups.get(group) or ():
+                if tier not in found.setdefault(str(host), []):
+                    found[str(host)].append(tier)
+    return dict(sorted(found.items()))
+
+
+def unread(
+    groups: Mapping[str, Any], names: Mapping[str, tuple[str, ...]], known: Mapping[str, Any]
+) -> dict[str, tuple[str, ...]]:
+    """Groups none of whose hosts is in a tier. Other systems' groups are theirs when the names were mapped."""
+    read = {group for of_tier in names.values() for group in of_tier}
+    lost = {}
+    for group, hosts in groups.items():
+        meant = group not in read and group not in ("all", "ungrouped")
+        if meant and hosts and not any(str(host) in known for host in hosts):
+            lost[str(group)] = tuple(str(host) for host in hosts)
+    return lost
+
+
+def read_topology(
+    groups: Mapping[str, Any],
+    hostvars: Hostvars,
+    products: Mapping[str, Product],
+    read_population: PopulationReader,
+    tiers_groups: Any = None,
+) -> Topology:
+    """The topology of the system whose groups `tiers_groups` names. What cannot be read is in its `problems`."""
+    reading = _Reading(hostvars)
+    names, problem = group_names(tiers_groups)
+    if problem:
+        reading.problems.append(problem)
+    tiers_of = members(groups, names)
+    hosts = list(tiers_of)
+
+    for host in hosts:
+        reading.names(host)
+    servers = {h: reading.server(h, tiers[0], products) for h, tiers in tiers_of.items() if tiers[0] != "client"}
+    clients = {h: reading.client(h) for h, tiers in tiers_of.items() if tiers[0] == "client"}
+
+    # Their content is in the products they describe.
+    for variable in DESCRIPTIONS:
+        reading.systemwide(hosts, variable)
+
+    population: Mapping[str, Mapping[str, Any]] = {}
+    source = reading.systemwide(hosts, "tiers_clients")
+    if source is not None:
+        population, wrong = read_population(source)
+        for text in wrong:
+            reading.problem("bad-population", None, "tiers_clients", text)
+    for twice in sorted(set(population) & set(tiers_of)):
+        reading.problem("bad-population", twice, "tiers_clients", f"'{twice}' is a named client and an inventory host.")
+
+    return Topology(
+        name=reading.systemwide(hosts, "tiers_name", DEFAULT_NAME),
+        domain=reading.systemwide(hosts, "tiers_domain", DEFAULT_DOMAIN),
+        servers=servers,
+        clients=clients,
+        population={name: client for name, client in population.items() if name not in tiers_of},
+        products=products,
+        group_names=names,
+        unread_groups=unread(groups, names, tiers_of),
+        several_tiers={host: tuple(tiers) for host, tiers in tiers_of.items() if len(tiers) > 1},
+        expected=reading.systemwide(hosts, "tiers_expected"),
+        latency=reading.systemwide(hosts, "tiers_site_latency"),
+        networks=reading.systemwide(hosts, "tiers_site_networks", {}),
+        policy=reading.systemwide(hosts, "tiers_allocation", {}),
+        lowered=reading.systemwide(hosts, "tiers_rules", {}),
+        min_online=reading.systemwide(hosts, "tiers_min_online", 1),
+        client_timeout=reading.systemwide(hosts, "tiers_client_timeout"),
+        reloads_at_once=reading.systemwide(hosts, "tiers_reloads_at_once"),
+        upgrading=reading.systemwide(hosts, "tiers_upgrading", False),
+        resolve=reading.systemwide(hosts, "tiers_resolve", False),
+        loss=reading.systemwide(hosts, "tiers_loss", ()),
+        report_rows=reading.systemwide(hosts, "tiers_report_rows"),
+        problems=tuple(reading.problems),
+    )
+
+
+def product_names(groups: Mapping[str, Any], hostvars: Hostvars, tiers_groups: Any = None) -> list[str]:
+    """The products the hosts of the system ask for."""
+    names, _problem = group_names(tiers_groups)
+    asked = {hostvars.get(host, {}).get("tiers_product") for host in members(groups, names)}
+    return sorted(str(name) for name in asked if isinstance(name, str) and name)

@@ -1,0 +1,224 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How the value of a variable is read: what it may be, and what a wrong one is told."""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import TIERS
+from ansible_collections.distributed.tiers.plugins.module_utils.text import did_you_mean
+
+GROUPS = (*TIERS, "backup", "client")
+STATES = ("active", "draining", "down")
+SEVERITIES = ("warning", "off")
+POLICY = {
+    "move_cost": "milliseconds a client must gain before it is moved without need",
+    "move_budget": "most clients moved without need in one run",
+    "balance": "a proxy takes at most this times its fair share (1 or more)",
+    "headroom": "share of every capacity kept free (from 0 to less than 1)",
+    "rebalance": "least overall gain in percent for voluntary moves",
+}
+RATES = {
+    "read": "reads of a client at its servers (5)",
+    "connect": "such with a new connection each (2)",
+    "write": "writes (3)",
+    "pool_read": "reads through the pool (as `read`)",
+    "pool_connect": "such with a new connection each (as `connect`)",
+    "watch": "looks whether the pool's address answers (2)",
+}
+HOST_NAME = re.compile(r"^(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*\.?$")
+
+
+class BadValueError(ValueError):
+    """The value cannot be what the variable is for; the text says what it is to be."""
+
+
+def word(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)) or not str(value).strip():
+        raise BadValueError("is to be a word")
+    return str(value).strip()
+
+
+def choice(allowed: tuple[str, ...]) -> Callable[[Any], str]:
+    def read(value: Any) -> str:
+        if isinstance(value, str) and value in allowed:
+            return str(value)
+        hint = did_you_mean(value, allowed) if isinstance(value, str) else ""
+        raise BadValueError(f"is to be one of {', '.join(allowed)}" + (f"; {hint}" if hint else ""))
+
+    return read
+
+
+def number(least: float = 0, most: float = math.inf) -> Callable[[Any], float]:
+    def read(value: Any) -> float:
+        try:
+            result = math.nan if isinstance(value, bool) else float(value)
+        except (TypeError, ValueError, OverflowError):
+            result = math.nan
+        if not (math.isfinite(result) and least <= result <= most):
+            raise BadValueError(f"is to be a number from {least:g}" + (f" to {most:g}" if most < math.inf else " up"))
+        return result
+
+    return read
+
+
+def integer(least: int = 0, most: int = 2**53) -> Callable[[Any], int]:
+    def read(value: Any) -> int:
+        whole = isinstance(value, int) or (isinstance(value, str) and re.fullmatch(r"[0-9]{1,16}", value.strip()))
+        if isinstance(value, bool) or not whole or not least <= int(value) <= most:
+            raise BadValueError(f"is to be a whole number from {least}" + (f" to {most}" if most < 2**53 else " up"))
+        return int(value)
+
+    return read
+
+
+def flag(value: Any) -> bool:
+    if isinstance(value, bool):
+        return bool(value)
+    # Extra variables arrive as text.
+    if isinstance(value, str) and value.lower() in ("true", "yes", "false", "no"):
+        return value.lower() in ("true", "yes")
+    raise BadValueError("is to be true or false")
+
+
+def words(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        value = [value]
+    if not isinstance(value, (list, tuple)):
+        raise BadValueError("is to be a list of words")
+    try:
+        return tuple(word(item) for item in value)
+    except BadValueError:
+        raise BadValueError("is to be a list of words") from None
+
+
+def address(value: Any) -> str:
+    """An IP address in its canonical form, or a host name."""
+    if isinstance(value, str):
+        try:
+            return str(ipaddress.ip_address(value.strip()))
+        except ValueError:
+            if HOST_NAME.match(value.strip()):
+                return value.strip()
+    raise BadValueError("is to be an IP address or a host name")
+
+
+def ip_address(value: Any) -> str:
+    try:
+        return str(ipaddress.ip_address(str(value).strip()))
+    except ValueError:
+        raise BadValueError("is to be an IP address") from None
+
+
+def comma_separated(value: Any) -> tuple[str, ...]:
+    """Words in a list, or in one text with commas, as they are typed on a command line."""
+    if isinstance(value, str):
+        value = [part for part in value.split(",") if part.strip()]
+    return words(value)
+
+
+def mapping(value: Any, of: str) -> Mapping[Any, Any]:
+    if not isinstance(value, Mapping):
+        raise BadValueError(f"is to map {of}")
+    return value
+
+
+def keyed(value: Any, allowed: tuple[str, ...], of: str) -> Mapping[str, Any]:
+    for key in mapping(value, of):
+        if key not in allowed:
+            hint = did_you_mean(str(key), allowed)
+            raise BadValueError(f"does not know the key '{key}'; " + (hint or f"known are {', '.join(allowed)}"))
+    return {str(key): item for key, item in value.items()}
+
+
+def at(key: Any, read: Callable[[Any], Any], value: Any) -> Any:
+    """Read one item of a mapping; what is wrong is told with its key."""
+    try:
+        return read(value)
+    except BadValueError as error:
+        raise BadValueError(f"at '{key}' {error}") from None
+
+
+def groups(value: Any) -> dict[str, tuple[str, ...]]:
+    return {key: at(key, words, item) for key, item in keyed(value, GROUPS, "tiers to groups").items()}
+
+
+def expected(value: Any) -> dict[str, int]:
+    return {key: at(key, integer(), item) for key, item in keyed(value, GROUPS, "tiers to numbers of hosts").items()}
+
+
+def latency(value: Any) -> dict[str, dict[str, float]]:
+    of = "sites to sites to milliseconds"
+    return {
+        word(here): {word(there): at(f"{here}.{there}", number(), ms) for there, ms in mapping(row, of).items()}
+        for here, row in mapping(value, of).items()
+    }
+
+
+def networks(value: Any) -> dict[str, tuple[str, ...]]:
+    def read(items: Any) -> tuple[str, ...]:
+        try:
+            return tuple(str(ipaddress.ip_network(item)) for item in words(items))
+        except ValueError as error:
+            raise BadValueError(f"is to be a list of networks like 10.1.0.0/24 ({error})") from None
+
+    return {word(site): at(site, read, items) for site, items in mapping(value, "sites to networks").items()}
+
+
+def network(value: Any) -> str:
+    try:
+        return str(ipaddress.ip_network(word(value)))
+    except ValueError:
+        raise BadValueError("is to be a network like 192.0.2.0/24") from None
+
+
+def policy(value: Any) -> dict[str, float | None]:
+    readers: dict[str, Callable[[Any], Any]] = {
+        "move_cost": number(),
+        "move_budget": integer(),
+        "balance": number(1),
+        "headroom": number(0, 0.99),
+        "rebalance": number(0, 100),
+    }
+    items = keyed(value, tuple(POLICY), "settings of the allocation to numbers").items()
+    return {key: None if item is None else at(key, readers[key], item) for key, item in items}
+
+
+def rates(value: Any) -> dict[str, float]:
+    items = keyed(value, tuple(RATES), "kinds of requests to numbers a second").items()
+    return {key: at(key, number(0), item) for key, item in items}
+
+
+def rules(value: Any) -> dict[str, dict[str, str]]:
+    def read(item: Any) -> dict[str, str]:
+        entry = keyed(item, ("severity", "why"), "severity and why")
+        return {
+            "severity": at("severity", choice(SEVERITIES), entry.get("severity")),
+            "why": at("why", word, entry.get("why")),
+        }
+
+    return {str(key): at(key, read, item) for key, item in mapping(value, "rules to their severity and why").items()}
+
+
+def population(value: Any) -> Any:
+    if isinstance(value, str) and value.strip():
+        return str(value)
+    if isinstance(value, (list, tuple, Mapping)):
+        return value
+    raise BadValueError("is to be a list of clients or the path of a CSV, JSON or YAML file")
+
+
+def description(value: Any) -> Mapping[str, Any]:
+    """A description is checked along its own structure, see service.py."""
+    return mapping(value, "the settings of the product to their values")
+
+
+def one_or_more(value: Any) -> int:
+    return integer(1)(value)

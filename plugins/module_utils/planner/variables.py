@@ -1,0 +1,455 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Every variable of the collection, once: what it means, where it stands, and what reads its value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import FAILBACK, REDUNDANCY
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.values import (
+    POLICY,
+    RATES,
+    STATES,
+    address,
+    choice,
+    comma_separated,
+    description,
+    expected,
+    flag,
+    groups,
+    integer,
+    ip_address,
+    latency,
+    network,
+    networks,
+    number,
+    one_or_more,
+    policy,
+    population,
+    rates,
+    rules,
+    word,
+    words,
+)
+
+PREFIX = "tiers_"
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One variable of the inventory contract.
+
+    `read` turns what the inventory holds into what the planner uses. Without it the variable is for roles and
+    playbooks alone: the planner knows the name and leaves the value, which may be a template, untouched. What is
+    `asked` belongs to a run and not to the system: playbooks list those they take in playbooks/meta.
+    """
+
+    name: str
+    where: str
+    kind: str
+    default: str
+    meaning: str
+    read: Callable[[Any], Any] | None = None
+    choices: tuple[str, ...] = ()
+    asked: bool = False
+
+    @property
+    def systemwide(self) -> bool:
+        """One value for the whole system, the same on every host."""
+        return self.where == "all"
+
+
+TABLE: tuple[Variable, ...] = (
+    # The system.
+    Variable(
+        "tiers_name", "all", "word", "tiers", "Name of the system: in certificates, reports and file names.", word
+    ),
+    Variable(
+        "tiers_domain", "all", "host name", "tiers.internal", "Domain under which the servers know each other.", address
+    ),
+    Variable(
+        "tiers_product",
+        "server, client",
+        "word",
+        "",
+        "The product: `openldap`, `service` for one that `tiers_service` describes, or the full name of a product role "
+        "from elsewhere.",
+        word,
+    ),
+    Variable(
+        "tiers_service",
+        "all",
+        "mapping",
+        "",
+        "The description of the product `service`, see docs/products.md; "
+        "`ansible-doc -t role distributed.tiers.product_service` tells each part.",
+        description,
+    ),
+    Variable(
+        "tiers_groups",
+        "all",
+        "mapping",
+        "each tier's own name",
+        "Which inventory groups are read as which tier: `{proxy: ldap_proxies}`.",
+        groups,
+    ),
+    Variable(
+        "tiers_expected",
+        "all",
+        "mapping",
+        "",
+        "How many hosts each tier must have; guards against a half-read inventory.",
+        expected,
+    ),
+    Variable(
+        "tiers_rules",
+        "all",
+        "mapping",
+        "",
+        "Rules made milder, with the reason: `{rule: {severity: warning, why: text}}`. Severity is `warning` or `off`.",
+        rules,
+    ),
+    # Where a host is and how others reach it.
+    Variable(
+        "tiers_address",
+        "server, client",
+        "address",
+        "`ansible_host`, then the inventory name",
+        "How others reach the host. Always from the inventory, never from facts.",
+        address,
+    ),
+    Variable("tiers_port", "server", "port", "the product's", "The port it serves on.", integer(1, 65535)),
+    Variable("tiers_site", "server, client", "word", "default", "The place it stands at.", word),
+    Variable("tiers_region", "server", "word", "", "A group of sites, for the selector `region:x`.", word),
+    Variable(
+        "tiers_zone",
+        "server, client",
+        "word",
+        "the host itself",
+        "Failure domain inside the site: rack, hypervisor, power.",
+        word,
+    ),
+    Variable("tiers_tags", "server", "list", "", "Free words, for the selector `tag:x`.", words),
+    # What a server does.
+    Variable(
+        "tiers_state",
+        "server",
+        "choice",
+        "active",
+        "A draining server takes no new clients, a down one none at all.",
+        choice(STATES),
+        STATES,
+    ),
+    Variable("tiers_capacity", "proxy, parallel", "number", "unlimited", "Connections it can hold.", one_or_more),
+    Variable(
+        "tiers_weight",
+        "proxy, parallel, client",
+        "number",
+        "1",
+        "A server's share of the load; a client's number of connections.",
+        number(0),
+    ),
+    Variable("tiers_version", "server", "word", "the product's newest", "Version of the product that is to run.", word),
+    Variable(
+        "tiers_upstream",
+        "proxy, parallel",
+        "list",
+        "the master and its backup",
+        "Servers it funnels to, best first.",
+        words,
+    ),
+    Variable(
+        "tiers_virtual_address",
+        "master, proxy, parallel, distributor",
+        "IP address",
+        "",
+        "Address a primary shares with its backup.",
+        ip_address,
+    ),
+    Variable(
+        "tiers_data_version",
+        "parallel",
+        "word",
+        "",
+        "Revision of the data a member serves, where that is not replicated.",
+        word,
+    ),
+    Variable(
+        "tiers_upgrading",
+        "all",
+        "flag",
+        "false",
+        "An upgrade is under way: versions may differ between the tiers.",
+        flag,
+    ),
+    Variable(
+        "tiers_min_online", "all", "number", "1", "With fewer members that serve, the pool counts as lost.", one_or_more
+    ),
+    Variable(
+        "tiers_network",
+        "server",
+        "network",
+        "",
+        "The network segment of the host, such as 192.0.2.0/24: a shared address has to be in it.",
+        network,
+    ),
+    Variable(
+        "tiers_failure_detection",
+        "server",
+        "number",
+        "the product's",
+        "Seconds of silence after which it counts a peer as lost; 0 is never.",
+        number(0),
+    ),
+    Variable(
+        "tiers_client_timeout",
+        "all",
+        "number",
+        "the product's",
+        "Seconds after which a client gives a silent server up.",
+        number(0),
+    ),
+    Variable(
+        "tiers_reload_delay",
+        "proxy",
+        "number",
+        "",
+        "Seconds a proxy waits before it reloads from its master.",
+        number(0),
+    ),
+    Variable(
+        "tiers_reloads_at_once", "all", "number", "unlimited", "Most proxies that reload at one time.", one_or_more
+    ),
+    Variable(
+        "tiers_time_service",
+        "server",
+        "word",
+        "",
+        "What keeps the clock right, such as chrony or the hypervisor; `none` if nothing does.",
+        word,
+    ),
+    Variable(
+        "tiers_starts_after",
+        "server",
+        "list",
+        "",
+        "Servers that have to run before it. Its tier's place in the order of starting must allow it.",
+        words,
+    ),
+    Variable(
+        "tiers_resolve",
+        "all",
+        "flag",
+        "false",
+        "Names `<server>.<tiers_domain>` are to resolve, on the controller, to the servers' addresses.",
+        flag,
+    ),
+    # Backups.
+    Variable("tiers_backup_of", "backup", "host", "", "The primary: the one server it stands behind.", word),
+    Variable(
+        "tiers_redundancy",
+        "backup",
+        "choice",
+        "hot where the product can",
+        "Cold: installed. Warm: running, serving nobody. Hot: kept in step.",
+        choice(REDUNDANCY),
+        REDUNDANCY,
+    ),
+    Variable(
+        "tiers_failback",
+        "backup",
+        "choice",
+        "auto where the product can",
+        "How the primary takes over again once it is back: by itself, when its backup fails, or when told.",
+        choice(FAILBACK),
+        FAILBACK,
+    ),
+    # Clients and how they are shared out.
+    Variable(
+        "tiers_clients",
+        "all",
+        "list or path",
+        "",
+        "Client populations: a list, or a CSV, JSON or YAML file, relative to the inventory or to where the run began.",
+        population,
+    ),
+    Variable("tiers_pin", "client", "host", "", "The one proxy this client must use.", word),
+    Variable(
+        "tiers_allow",
+        "client",
+        "list",
+        "every proxy",
+        "Selectors of proxies it may use: a name, `site:x`, `region:x`, `zone:x`, `tag:x`.",
+        words,
+    ),
+    Variable("tiers_deny", "client", "list", "", "Selectors of proxies it must not use.", words),
+    Variable("tiers_spread", "client", "word", "", "Clients of one spread group sit on different proxies.", word),
+    Variable(
+        "tiers_site_networks",
+        "all",
+        "mapping",
+        "",
+        "Networks the named clients of a site connect from: `{paris: [10.1.0.0/24]}`.",
+        networks,
+    ),
+    Variable(
+        "tiers_site_latency",
+        "all",
+        "mapping",
+        "0 inside a site, 1 between sites",
+        "Milliseconds between sites: `{paris: {tokyo: 120}}`.",
+        latency,
+    ),
+    Variable(
+        "tiers_allocation",
+        "all",
+        "mapping",
+        "`move_cost: 20`",
+        "How clients are shared out. Keys: " + "; ".join(f"`{k}`: {v}" for k, v in POLICY.items()) + ".",
+        policy,
+    ),
+    Variable("tiers_direct", "client", "flag", "false", "It uses the master itself, and no proxy.", flag),
+    # What is asked of a run, most often as an extra variable.
+    Variable(
+        "tiers_loss",
+        "all",
+        "list",
+        "",
+        "A loss that the preview is to tell besides its own: a server's name, `site:x`, `zone:x` (or `zone:site/x`); "
+        "several are lost together. On a command line with commas.",
+        comma_separated,
+        asked=True,
+    ),
+    Variable(
+        "tiers_report_rows",
+        "all",
+        "number",
+        "10 to 40",
+        "Most rows of each table that `validate` and `plan` print, and most findings of each rule.",
+        one_or_more,
+        asked=True,
+    ),
+    Variable(
+        "tiers_plan_file",
+        "all",
+        "path",
+        "",
+        "A plan as JSON (docs/plan.md), relative to where the command is run: `plan` writes it, all other playbooks "
+        "take it instead of computing one.",
+        asked=True,
+    ),
+    Variable(
+        "tiers_plan_data",
+        "all",
+        "plan",
+        "",
+        "A plan as data instead of in a file: `plan` hands it to the next jobs of a workflow, which take it.",
+    ),
+    Variable(
+        "tiers_plan_digest",
+        "all",
+        "text",
+        "",
+        "The `digest` of the plan that was approved; a run that comes to another plan stops. `plan` hands it on too.",
+    ),
+    Variable(
+        "tiers_findings_file",
+        "all",
+        "path",
+        "",
+        "Where `validate` writes its findings as JSON, relative to where the command is run: `schema` 1, `findings`, "
+        "each with `rule`, `severity`, `host`, `variable`, `message`, `remedy` and, where it was lowered, `why`.",
+        asked=True,
+    ),
+    # What playbooks and roles use.
+    Variable(
+        "tiers_ca_dir",
+        "all",
+        "path",
+        "`.tiers-ca` beside the inventory",
+        "Where the controller keeps the certificate authority.",
+    ),
+    Variable(
+        "tiers_ca_passphrase",
+        "all",
+        "secret",
+        "",
+        "Passphrase of the authority's key. Needed unless hosts bring certificates of their own.",
+    ),
+    Variable(
+        "tiers_ca_certificate",
+        "all",
+        "text",
+        "",
+        "The authority's certificate as PEM text, where no directory of the controller lasts; with `tiers_ca_key`.",
+    ),
+    Variable("tiers_ca_key", "all", "secret", "", "The authority's key as PEM text, encrypted with the passphrase."),
+    Variable(
+        "tiers_report_dir", "all", "path", "`./reports`", "Where the controller writes reports and exports.", asked=True
+    ),
+    Variable(
+        "tiers_drill_confirm", "all", "flag", "false", "Allows `drill` to break servers on purpose.", flag, asked=True
+    ),
+    Variable(
+        "tiers_drill_power_off",
+        "all",
+        "text",
+        "its services are killed",
+        "Command on the controller that kills a host; `{server}` in it is the server.",
+    ),
+    Variable("tiers_drill_power_on", "all", "text", "", "Command on the controller that starts a killed host again."),
+    Variable(
+        "tiers_drill_seconds", "all", "number", "12", "How long each loss of a drill lasts.", number(1), asked=True
+    ),
+    Variable(
+        "tiers_drill_rates",
+        "all",
+        "mapping",
+        "",
+        f"Requests a second of each client in a drill. Keys: {'; '.join(f'`{k}`: {v}' for k, v in RATES.items())}.",
+        rates,
+    ),
+    Variable("tiers_drill_allowed", "all", "mapping", "", "Seconds that a drill allows, see docs/drills.md."),
+    Variable(
+        "tiers_status_strict",
+        "all",
+        "flag",
+        "false",
+        "Makes `status` fail when something is not as planned.",
+        flag,
+        asked=True,
+    ),
+)
+BY_NAME: dict[str, Variable] = {variable.name: variable for variable in TABLE}
+
+# Set by the playbooks while they run, so they are seen among a host's variables, but they are no input.
+MADE_IN_RUNS = frozenset(
+    {
+        "tiers_plan",
+        "tiers_server",
+        "tiers_client",
+        "tiers_validation",
+        "tiers_plan_summary",
+        "tiers_balancing",
+        "tiers_probe_access",
+        "tiers_probe_protocol",
+        "tiers_probe_units",
+        "tiers_earlier",
+        "tiers_wave",
+    }
+)
+
+# What else of a host is looked at. The product roles' secrets come on top.
+ANSIBLE_HOST = "ansible_host"
+OWN_CERTIFICATE = "common_certificate"
+UNLOCKS_CA = "tiers_ca_passphrase"
+# Made of the host's variables when they are read: what its own certificate is good for, and fingerprints of the
+# product's options.
+CERTIFICATE_FOR = "certificate.names"
+OPTIONS = "product.options"
+LOCAL_FACT = "ansible_local.tiers"

@@ -1,0 +1,182 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One edge probed: what was asked, what was seen, and whether that is what was expected."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols import driver
+from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import (
+    Access,
+    Endpoint,
+    Unavailable,
+    knock,
+)
+from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.command import execute
+
+# What an edge may be that is no protocol of a server: see tier_probe.
+LOOKS = ("port", "address", "turn")
+# Where it shows which half of a pair serves, if only one does.
+_TURN = "/etc/tiers/turn"
+
+
+def behind(position: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:
+    """The writing servers whose changes up to the wanted position are not all there."""
+    return sorted(sid for sid, csn in wanted.items() if position.get(sid, "") < csn)
+
+
+def probe(edge: Mapping[str, Any], access: Access, timeout: float) -> dict[str, Any]:
+    """One attempt along one edge."""
+    endpoint = Endpoint.of(edge)
+    seen: dict[str, Any] = {
+        "name": endpoint.name,
+        "address": endpoint.address,
+        "port": endpoint.port,
+        "protocol": endpoint.protocol,
+        "expect": edge["expect"],
+        "reachable": True,
+        "refused_by": None,
+        "role": None,
+        "position": {},
+        "servers": {},
+        "at": None,
+        "connect_ms": None,
+        "latency_ms": None,
+    }
+    if endpoint.protocol == "address":
+        return {**seen, **_held(endpoint.address, edge["expect"])}
+    if endpoint.protocol == "turn":
+        return {**seen, **_serving(edge["expect"], timeout)}
+    if not endpoint.local:
+        refused_by, why, connect_ms = knock(endpoint, timeout)
+        seen["connect_ms"] = round(connect_ms, 2)
+        if refused_by:
+            seen.update(reachable=False, refused_by=refused_by)
+            if edge["expect"] == "open":
+                return {**seen, "ok": False, "why": why}
+            by = edge.get("refused_by") or []
+            if not by or refused_by in by:
+                return {**seen, "ok": True, "why": why}
+            return {**seen, "ok": False, "why": f"refused, but not by {' or '.join(by)}: {why}"}
+    service_may = edge["expect"] != "open" and "service" in (edge.get("refused_by") or [])
+    if edge["expect"] == "refused" and not service_may:
+        return {**seen, "ok": False, "why": "the port is open, nobody refuses"}
+    if endpoint.protocol == "port":
+        return {**seen, "ok": True, "why": ""}
+
+    began = time.monotonic()
+    try:
+        observed = driver(endpoint.protocol).observe(endpoint, access, timeout)
+    except Unavailable as error:
+        return {**seen, "reachable": False, "refused_by": "service", "ok": service_may, "why": str(error)}
+    if edge["expect"] == "refused":
+        return {**seen, "ok": False, "why": "it serves, nobody refuses"}
+    seen.update(
+        role=observed.role,
+        position=dict(observed.position),
+        at=round(time.time(), 3),
+        servers=dict(observed.servers),
+        latency_ms=round((time.monotonic() - began) * 1000, 2),
+    )
+    wanted = edge.get("role")
+    if wanted and observed.role and wanted != observed.role:
+        return {**seen, "ok": False, "why": f"it serves as {observed.role}, planned is {wanted}"}
+    if late := behind(observed.position, edge.get("at_least") or {}):
+        return {**seen, "ok": False, "why": f"its data is behind the writes of server id {', '.join(late)}"}
+    up = {name for name, state in observed.servers.items() if state == "UP"}
+    if down := [f"{name} {observed.servers.get(name, 'unknown')}" for name in edge.get("up") or [] if name not in up]:
+        return {**seen, "ok": False, "why": f"it does not give to {', '.join(down)}"}
+    for names in edge.get("one_up_of") or []:
+        if (here := sorted(up & set(names))) and len(here) != 1:
+            return {**seen, "ok": False, "why": f"it gives to {' and '.join(here)}, of which one is to serve at a time"}
+        if not here:
+            return {**seen, "ok": False, "why": f"it gives to none of {', '.join(names)}"}
+    return {**seen, "ok": True, "why": ""}
+
+
+def _as_expected(there: bool, expect: str, what: str, what_not: str) -> dict[str, Any]:
+    """The verdict about something that is there or not."""
+    ok = expect == "either" or there == (expect == "open")
+    return {"reachable": there, "ok": ok, "why": "" if ok else f"this host {what if there else what_not}"}
+
+
+def _held(address: str, expect: str) -> dict[str, Any]:
+    """Whether this host holds an address, such as the shared one of a pair."""
+    texts = [
+        path.read_text() if path.exists() else "" for path in (Path("/proc/net/fib_trie"), Path("/proc/net/if_inet6"))
+    ]
+    here = ipaddress.ip_address(address) in map(ipaddress.ip_address, local_addresses(*texts))
+    return _as_expected(here, expect, "holds the address", "does not hold the address")
+
+
+def _serving(expect: str, timeout: float) -> dict[str, Any]:
+    """Whether this half of a pair serves. Where either may, it has to be clear which of both does."""
+    try:
+        serves = execute([_TURN, "serving"], os.environ, timeout)[0] == 0
+        clear = serves or expect != "either" or execute([_TURN, "settled"], os.environ, timeout)[0] == 0
+    except Unavailable as error:
+        return {"reachable": False, "refused_by": "service", "ok": False, "why": str(error)}
+    if not clear:
+        return {"reachable": False, "ok": False, "why": "it is not clear yet which half of the pair serves"}
+    return _as_expected(serves, expect, "serves, planned is the other half", "does not serve, the other half may")
+
+
+def _one_open(edges: Sequence[Mapping[str, Any]], seen: list[dict[str, Any]]) -> None:
+    """Of the edges with the same `one_of` exactly one has to be open: else none of them is as expected."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for edge, result in zip(edges, seen, strict=True):
+        if edge.get("one_of"):
+            groups.setdefault(str(edge["one_of"]), []).append(result)
+    for results in groups.values():
+        serving = [result["name"] for result in results if result["reachable"]]
+        if len(serving) == 1:
+            continue
+        names = " and ".join(serving or [result["name"] for result in results])
+        for result in results:
+            if result["ok"]:
+                why = f"{'both' if serving else 'neither'} of {names} serve{'' if serving else 's'}, one has to"
+                result.update(ok=False, why=why)
+
+
+def probe_all(
+    edges: Sequence[Mapping[str, Any]], access: Access, timeout: float, wait: float, concurrency: int
+) -> list[dict[str, Any]]:
+    """All edges at the same time; those not as expected again, until they are or `wait` seconds are over."""
+    deadline = time.monotonic() + wait
+    seen: list[dict[str, Any]] = [{"ok": False} for _edge in edges]
+    with ThreadPoolExecutor(max_workers=max(1, min(concurrency, len(edges)))) as pool:
+        while True:
+            again = [index for index, result in enumerate(seen) if not result["ok"]]
+            for index, result in zip(
+                again, pool.map(lambda index: probe(edges[index], access, timeout), again), strict=True
+            ):
+                seen[index] = result
+            _one_open(edges, seen)
+            if all(result["ok"] for result in seen) or time.monotonic() >= deadline:
+                return seen
+            time.sleep(0.25)
+
+
+def local_addresses(fib_trie: str, if_inet6: str) -> set[str]:
+    """The addresses this host holds, from /proc/net/fib_trie and /proc/net/if_inet6."""
+    held: set[str] = set()
+    leaf = ""
+    for line in fib_trie.splitlines():
+        words = line.split()
+        if "|--" in words:
+            leaf = words[-1]
+        elif words[1:] == ["host", "LOCAL"]:
+            held.add(leaf)
+    for line in if_inet6.splitlines():
+        digits = line.split()[0]
+        held.add(":".join(re.findall("....", digits)))
+    return held

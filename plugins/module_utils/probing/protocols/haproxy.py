@@ -1,0 +1,54 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What HAProxy on this host says about the servers it gives to, over the page of its monitor."""
+
+from __future__ import annotations
+
+import csv
+import http.client
+import io
+from collections.abc import Sequence
+
+from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import (
+    Access,
+    Endpoint,
+    Observation,
+    Session,
+    Unavailable,
+)
+
+
+def servers(page: str) -> dict[str, str]:
+    """HAProxy's state of each server, such as UP, DOWN, DRAIN or MAINT. UP where the server is up in one of several."""
+    states: dict[str, str] = {}
+    for line in csv.DictReader(io.StringIO(page.removeprefix("# "))):
+        if line["svname"] not in ("FRONTEND", "BACKEND"):
+            name, state = line["svname"], line["status"].split(" ")[0]
+            states[name] = "UP" if states.get(name) == "UP" else state
+    return states
+
+
+class Haproxy:
+    """The statistics page: http://address:port/stats;csv."""
+
+    def offers(self, access: Access) -> frozenset[str]:
+        return frozenset()
+
+    def observe(self, endpoint: Endpoint, access: Access, timeout: float) -> Observation:
+        connection = http.client.HTTPConnection(endpoint.address, endpoint.port, timeout=timeout)
+        try:
+            connection.request("GET", "/stats;csv")
+            answer = connection.getresponse()
+            page = answer.read().decode()
+        except (OSError, http.client.HTTPException) as error:
+            raise Unavailable(f"HAProxy's monitor: {error}", lost=True) from error
+        finally:
+            connection.close()
+        if answer.status != http.client.OK:
+            raise Unavailable(f"HAProxy's monitor answers {answer.status} {answer.reason}")
+        return Observation(servers=servers(page))
+
+    def connect(self, endpoints: Sequence[Endpoint], access: Access, timeout: float) -> Session:
+        raise Unavailable("HAProxy's monitor has no rows")

@@ -1,0 +1,182 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The report of a drill, for a person and for a program. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import OPERATIONS
+from ansible_collections.distributed.tiers.plugins.module_utils.text import table
+from ansible_collections.distributed.tiers.plugins.module_utils.verification.promises import (
+    ALLOWED,
+    excused,
+    judge,
+    lasting,
+    not_looked_for,
+)
+from ansible_collections.distributed.tiers.plugins.module_utils.verification.samples import (
+    Sample,
+    Times,
+    acknowledged,
+    figures,
+)
+
+VERDICTS = {True: "kept", False: "BROKEN", None: "not measured"}
+HEADS = ("promise", "measured", "allowed", "verdict")
+
+
+def build(
+    plan: Mapping[str, Any],
+    record: Mapping[str, Any],
+    samples: Sequence[Sample],
+    run: str,
+    allowed: Mapping[str, float] | None = None,
+    offers: Iterable[str] = OPERATIONS,
+) -> dict[str, Any]:
+    """All experiments judged. `offers`: what the product offers to probes.
+
+    `record`: `experiments` and `skipped` as planned; `times` per kind; `takeover` per kind, what the backup had;
+    `broken` per kind, why an experiment could not be carried through; `lasting` per server what it had at the end.
+    """
+    limits = {**ALLOWED, **(allowed or {})}
+    done = []
+    for experiment in record["experiments"]:
+        kind = experiment["kind"]
+        broken = record.get("broken", {}).get(kind)
+        times = record.get("times", {}).get(kind)
+        if broken or not times:
+            why = broken or "it was not begun, because the system was not whole"
+            done.append({**experiment, "promises": [_failed("the experiment is carried through", why)]})
+            continue
+        moments = Times(*(float(times[key]) for key in ("off_begin", "off", "on", "whole")))
+        missing = record.get("takeover", {}).get(kind)
+        promises = judge(
+            experiment,
+            plan,
+            samples,
+            moments,
+            limits,
+            None if missing is None else _missing_at_takeover(missing),
+            offers,
+        )
+        done.append({**experiment, "times": dict(times), "promises": promises, "figures": _figures(samples, moments)})
+    written = len(acknowledged(samples, run))
+    final = _final(plan, record, written, offers)
+    promises = [promise for one in done for promise in one["promises"]] + final
+    return {
+        "system": plan["system"],
+        "run": run,
+        "ok": any(promise["ok"] for promise in promises) and all(promise["ok"] is not False for promise in promises),
+        "experiments": done,
+        "after": final,
+        "skipped": list(record["skipped"]),
+        "requests": len(samples),
+        "written": written,
+        "method": record.get("method", ""),
+        "allowed": limits,
+    }
+
+
+def _final(
+    plan: Mapping[str, Any], record: Mapping[str, Any], written: int, offers: Iterable[str]
+) -> list[dict[str, Any]]:
+    """What became of the writes."""
+    at_end = record.get("lasting")
+    if at_end is None:
+        return []
+    if unmeasured := not_looked_for(offers):
+        return [unmeasured]
+    may_miss: set[str] | None = set()
+    for experiment in record["experiments"]:
+        if experiment["kind"] == "master":
+            at_takeover = record.get("takeover", {}).get("master") or {}
+            may_miss = excused(plan, experiment["target"], at_takeover.get("missing", ()))
+    counts = {name: len(set(one["missing"]) - (may_miss or set())) for name, one in at_end.items() if "missing" in one}
+    unread = {name: one["why"] for name, one in at_end.items() if "missing" not in one}
+    return [lasting(counts, unread, written, told=may_miss is None)]
+
+
+def _missing_at_takeover(answer: Mapping[str, Any]) -> int | None:
+    return None if answer.get("why") and not answer.get("found") else len(answer["missing"])
+
+
+def _failed(promise: str, why: str) -> dict[str, Any]:
+    return {"promise": promise, "measured": why, "allowed": "", "ok": False}
+
+
+def _figures(samples: Sequence[Sample], times: Times) -> dict[str, dict[str, Any]]:
+    """Per client and program, while the server was off."""
+    programs: dict[tuple[str, str], list[Sample]] = {}
+    for sample in samples:
+        programs.setdefault((sample.client, sample.stream), []).append(sample)
+    result: dict[str, dict[str, Any]] = {}
+    for (client, stream), theirs in sorted(programs.items()):
+        result.setdefault(client, {})[stream] = figures(theirs, times, times.on)
+    return result
+
+
+def _lines(promises: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
+    return [(p["promise"], p["measured"], p["allowed"], VERDICTS[p["ok"]]) for p in promises]
+
+
+def _sections(report: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, ...]]]]:
+    sections = [(str(one["title"]), _lines(one["promises"])) for one in report["experiments"]]
+    if report["after"]:
+        sections.append(("after all", _lines(report["after"])))
+    return sections
+
+
+def _headline(report: Mapping[str, Any]) -> str:
+    promises = [p for one in report["experiments"] for p in one["promises"]] + list(report["after"])
+    measured = [promise["ok"] for promise in promises if promise["ok"] is not None]
+    rest = len(promises) - len(measured)
+    left = f", {rest} not measured" if rest else ""
+    work = f"{report['requests']} requests made, {report['written']} writes acknowledged"
+    return f"{sum(measured)} of {len(measured)} promises kept{left}; {work}"
+
+
+def as_text(report: Mapping[str, Any]) -> str:
+    """For a terminal: all tables with the same columns."""
+    rows: list[tuple[str, ...]] = []
+    for title, lines in _sections(report):
+        rows.append((title.upper(), "", "", ""))
+        rows += [("  " + line[0], *line[1:]) for line in lines]
+    text = table([head.upper() for head in HEADS], rows)
+    for one in report["skipped"]:
+        text += f"\nskipped: {one['title']}: {one['why']}"
+    return f"{text}\n\n{_headline(report)}"
+
+
+def as_markdown(report: Mapping[str, Any]) -> str:
+    """The same as a page, with the figures of every program."""
+    parts = [
+        f"# Drill of the system {report['system']}",
+        _headline(report) + ".",
+        f"How servers were lost: {report['method']}.",
+    ]
+    for title, lines in _sections(report):
+        parts += [f"## {title[0].upper()}{title[1:]}", _table(HEADS, lines)]
+        one = next((e for e in report["experiments"] if e["title"] == title and e.get("figures")), None)
+        if one:
+            heads = ("client", "program", "requests", "in flight", "failed", "repeated", "longest gap", "answered by")
+            counts = ("requests", "in_flight", "failed", "repeated")
+            rows = [
+                (client, stream, *(str(f[n]) for n in counts), f"{f['gap']:.2f} s", ", ".join(f["servers"]) or "nobody")
+                for client, programs in one["figures"].items()
+                for stream, f in programs.items()
+            ]
+            parts += ["While it was off:", _table(heads, rows)]
+            errors = sorted({e for programs in one["figures"].values() for f in programs.values() for e in f["errors"]})
+            if errors:
+                parts.append("Errors seen: " + "; ".join(errors) + ".")
+    if report["skipped"]:
+        parts += ["## Skipped", "\n".join(f"- {one['title']}: {one['why']}" for one in report["skipped"])]
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -1,0 +1,433 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What each host has to probe so that together they see the whole plan, and what their answers mean. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import median
+from typing import Any
+
+from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import OPERATIONS
+from ansible_collections.distributed.tiers.plugins.module_utils.text import table
+
+# By the tier a server serves as. Behind a distributor members answer.
+ROLES = {"master": "provider", "proxy": "replica", "parallel": "replica", "distributor": "replica"}
+
+# Where HAProxy's monitor listens, on loopback, unless the role's variable says otherwise.
+MONITOR = 8404
+
+# What it takes to write rows, to look for them and to leave none behind.
+ROWS = ("write", "names", "remove")
+
+# A firewall that drops shows as a timeout.
+_FIREWALLS = ["firewall", "timeout"]
+# Who stands by refuses connections like a port on which nobody listens, so that clients try the next server at once.
+_STANDBY = [*_FIREWALLS, "closed"]
+
+
+def _edge(name: str, address: str, port: int, protocol: str, **more: Any) -> dict[str, Any]:
+    return {"name": name, "address": address, "port": port, "protocol": protocol, **more}
+
+
+def starts(server: Mapping[str, Any]) -> bool:
+    """Whether the plan has this server running."""
+    return bool(server["state"] != "down" and server["redundancy"] != "cold")
+
+
+def takes_turns(server: Mapping[str, Any]) -> bool:
+    """Whether one half of the server's pair serves at a time, and the other refuses clients."""
+    return bool(server.get("elects") and server.get("active") == "one")
+
+
+def goes_through(server: Mapping[str, Any]) -> bool:
+    """Whether who speaks to this proxy speaks to what is behind it, which has its own role and data."""
+    return server.get("proxy_mode") in ("pass", "cache")
+
+
+def elected(plan: Mapping[str, Any], server: Mapping[str, Any]) -> bool | None:
+    """Whether of its pair this half has to be the acting one. None: either may be."""
+    primary = plan["servers"][server["primary"]] if server["primary"] else server
+    backup = plan["servers"].get(primary["backup"])
+    if backup is None:
+        return True
+    if backup["failback"] != "auto" or primary["state"] != "active":
+        return None
+    return bool(server["name"] == primary["name"])
+
+
+def pair_of(server: Mapping[str, Any]) -> str:
+    """What both halves of a pair have in common: the primary's name."""
+    return str(server["primary"] or server["name"])
+
+
+def expected(planned: bool | None) -> str:
+    return {True: "open", False: "refused", None: "either"}[planned]
+
+
+def newest(positions: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """The last change of each writing server that anybody has."""
+    last: dict[str, str] = {}
+    for position in positions:
+        for writer, change in position.items():
+            last[writer] = max(change, last.get(writer, ""))
+    return last
+
+
+def own_edges(
+    plan: Mapping[str, Any],
+    name: str,
+    at_least: Mapping[str, str] | None = None,
+    monitor: int = MONITOR,
+    protocol: str | None = None,
+) -> list[dict[str, Any]]:
+    """What a server looks at on itself: its service, its role, how far its data is, whom its HAProxy gives to, its part
+    of a shared address, and whether it is the half that serves. `protocol` is spoken in place of the plan's."""
+    server = plan["servers"][name]
+    if server["state"] == "down":
+        return []
+    edges = _service_at_home(plan, server, at_least or {}, protocol)
+    if not starts(server) and not takes_turns(server):
+        return edges
+    if server["serves_as"] != "master" and starts(server):
+        edges.append(_balancer(plan, server, monitor))
+    planned, shared = elected(plan, server), server["virtual_address"]
+    if takes_turns(server):
+        edges.append(_edge(name, server["address"], server["port"], "turn", expect=expected(planned)))
+    if shared:
+        edges.append(_edge(name, shared, server["port"], "address", expect=expected(planned)))
+        if planned:
+            edges.append(_served(server, shared, protocol))
+    return edges
+
+
+def _service_at_home(
+    plan: Mapping[str, Any], server: Mapping[str, Any], at_least: Mapping[str, str], protocol: str | None
+) -> list[dict[str, Any]]:
+    if takes_turns(server):
+        edge = _to_the_half(plan, server, protocol)
+    elif starts(server):
+        edge = _served(server, server["address"], protocol)
+    else:
+        return [_not_started(server, server["address"], protocol)]
+    if edge.get("role") and server["redundancy"] != "warm" and server.get("replication") != "none":
+        edge["at_least"] = dict(at_least)
+    return [edge]
+
+
+def _to_the_half(plan: Mapping[str, Any], server: Mapping[str, Any], protocol: str | None) -> dict[str, Any]:
+    """A half of a pair that takes turns, as it shows itself to itself and to the other half, which it does not refuse.
+    Of a cold pair the one that stands by is not started; what another one's role is, is the product's affair."""
+    planned = elected(plan, server)
+    if planned:
+        return _asked(server, server["address"], protocol)
+    halves = (server, plan["servers"].get(server["backup"]))
+    if any(half and half["redundancy"] == "cold" for half in halves):
+        return {**_not_started(server, server["address"], protocol), "expect": expected(planned)}
+    edge = _asked(server, server["address"], protocol)
+    edge.pop("role", None)
+    return edge
+
+
+def _not_started(server: Mapping[str, Any], address: str, protocol: str | None) -> dict[str, Any]:
+    """A server whose program does not run. Where TLS ends before the program, what ends it may run and has nobody to
+    give to."""
+    refused = {"expect": "refused", "refused_by": ["closed"]}
+    if server.get("tls") != "terminated":
+        return _edge(server["name"], address, server["port"], "port", **refused)
+    refused["refused_by"] = ["closed", "service"]
+    return _edge(server["name"], address, server["port"], protocol or server["protocol"], **refused)
+
+
+def _balancer(plan: Mapping[str, Any], server: Mapping[str, Any], monitor: int) -> dict[str, Any]:
+    """Whom the HAProxy of a server gives to: all that are to serve, and of a pair that takes turns just one."""
+    servers: Mapping[str, Any] = plan["servers"]
+    below = [servers[target["name"]] for target in (*server["upstreams"], *server["members"])]
+    halves: dict[str, list[str]] = {}
+    for target in below:
+        if takes_turns(target):
+            halves.setdefault(pair_of(target), []).append(target["name"])
+    turns = {name: names for name, names in halves.items() if len(names) > 1}
+    up = [
+        target["name"]
+        for target in below
+        if target["state"] == "active" and (elected(plan, target) if pair_of(target) in turns else starts(target))
+    ]
+    edge = _edge(server["name"], "127.0.0.1", monitor, "haproxy", up=up)
+    return {**edge, "one_up_of": list(turns.values())} if turns else edge
+
+
+def _served(server: Mapping[str, Any], address: str, protocol: str | None = None) -> dict[str, Any]:
+    """The service of a server, as one sees it who has the product's client; a distributor has not."""
+    if server["serves_as"] == "distributor":
+        return _edge(server["name"], address, server["port"], _without_client(server))
+    return _asked(server, address, protocol)
+
+
+def _asked(server: Mapping[str, Any], address: str, protocol: str | None) -> dict[str, Any]:
+    """The service of a server, in its role."""
+    edge = _edge(server["name"], address, server["port"], protocol or server["protocol"])
+    return edge if goes_through(server) else {**edge, "role": ROLES[server["serves_as"]]}
+
+
+def _without_client(server: Mapping[str, Any]) -> str:
+    """How to speak to a server where no client of the product is installed."""
+    return {"ldap": "tcp", "ldaps": "tls"}.get(server["protocol"], str(server["protocol"]))
+
+
+def host_edges(
+    plan: Mapping[str, Any], host: str, monitor: int = MONITOR, protocol: str | None = None
+) -> list[dict[str, Any]]:
+    """All that one host probes: itself, every planned edge from it, and every server that must refuse it."""
+    servers: Mapping[str, Any] = plan["servers"]
+    own = servers.get(host)
+    edges = own_edges(plan, host, monitor=monitor, protocol=protocol) if own else []
+    mine = [edge for edge in plan["edges"] if edge["from"] == host and edge["protocol"] == "tcp"]
+    planned = list(dict.fromkeys(sorted((edge["to"], edge["address"], edge["port"]) for edge in mine)))
+    reached = {(to, port) for to, _address, port in planned}
+    halves: dict[str, set[str]] = {}
+    for to, address, port in planned:
+        if address == servers[to]["address"] and port == servers[to]["port"]:
+            halves.setdefault(pair_of(servers[to]), set()).add(to)
+    for to, address, port in planned:
+        server = servers[to]
+        if server["state"] == "down":
+            continue
+        if port != server["port"]:
+            edges += _further_port(plan, server, address, port)
+        elif takes_turns(server) and address == server["address"]:
+            edges.append(_half(plan, own, server, len(halves[pair_of(server)]) > 1, protocol))
+        elif not starts(server):
+            edges.append(_not_started(server, address, protocol))
+        elif own and own["serves_as"] == "distributor":
+            edges.append(_edge(to, address, port, _without_client(server)))
+        else:
+            edges.append(_asked(server, address, protocol))
+    here = (own or plan["clients"][host])["address"]
+    for to, server in sorted(servers.items()):
+        if to == host or server["state"] == "down":
+            continue
+        for port in ports(server):
+            if (to, port) not in reached and not admitted(server, here, port):
+                edges.append(_edge(to, server["address"], port, "tcp", expect="refused", refused_by=_FIREWALLS))
+    return edges
+
+
+def _half(
+    plan: Mapping[str, Any], own: Mapping[str, Any] | None, server: Mapping[str, Any], both: bool, protocol: str | None
+) -> dict[str, Any]:
+    """A half of a pair that takes turns, seen from elsewhere: who stands by refuses clients."""
+    if own and pair_of(own) == pair_of(server):
+        return _to_the_half(plan, server, protocol)
+    planned = elected(plan, server)
+    if planned is False:
+        return _edge(server["name"], server["address"], server["port"], "tcp", expect="refused", refused_by=_STANDBY)
+    if own and own["serves_as"] == "distributor":
+        edge = _edge(server["name"], server["address"], server["port"], _without_client(server))
+    else:
+        edge = _asked(server, server["address"], protocol)
+    if planned is None:
+        edge |= {"expect": "either", "refused_by": _STANDBY, **({"one_of": pair_of(server)} if both else {})}
+    return edge
+
+
+def _further_port(plan: Mapping[str, Any], server: Mapping[str, Any], address: str, port: int) -> list[dict[str, Any]]:
+    """What the product says there is its own affair: the port is to be open where the product runs."""
+    if takes_turns(server) and elected(plan, server) is not True:
+        return []
+    if not starts(server):
+        return []
+    return [_edge(server["name"], address, port, "port")]
+
+
+def ports(server: Mapping[str, Any]) -> list[int]:
+    """The ports that the server's firewall opens for somebody."""
+    further = {opening["port"] for opening in server["firewall"] if opening["protocol"] == "tcp"}
+    return [server["port"], *sorted(further - {server["port"]})]
+
+
+def admitted(server: Mapping[str, Any], address: str, port: int | None = None) -> bool:
+    """Whether the server's firewall lets an address in, perhaps because clients of its network are planned."""
+    try:
+        source = ipaddress.ip_address(address)
+    except ValueError:
+        return True  # a name: nobody can tell without asking for it, so no refusal is claimed
+    return any(
+        source in ipaddress.ip_network(network, strict=False)
+        for opening in server["firewall"]
+        if opening["protocol"] == "tcp" and opening["port"] == (port or server["port"])
+        for network in opening["sources"]
+    )
+
+
+def places(
+    plan: Mapping[str, Any], host: str, protocol: str | None = None, standing_by: Iterable[str] = ()
+) -> list[dict[str, Any]]:
+    """Where rows written and read by a host go through: the server on it, or a client's endpoints and the pool. Nothing
+    goes through who stands by."""
+    aside = set(standing_by)
+    if host in plan["servers"]:
+        server = plan["servers"][host]
+        if server["state"] == "down" or server["serves_as"] == "distributor" or host in aside:
+            return []
+        if not starts(server) and not takes_turns(server):
+            return []
+        return [_edge(host, server["address"], server["port"], protocol or server["protocol"])]
+    client = plan["clients"][host]
+    points = [*client["endpoints"], *client["pool"][:1]]
+    return [
+        _edge(point["name"], point["address"], point["port"], protocol or client["protocol"])
+        for point in points
+        if point["name"] not in plan["servers"] or _open_at(plan["servers"][point["name"]], point["address"], aside)
+    ]
+
+
+def _open_at(server: Mapping[str, Any], address: str, aside: set[str]) -> bool:
+    """Whether a server serves at one of its addresses. At one that a pair shares, one half always does."""
+    if address != server["address"]:
+        return True
+    return server["name"] not in aside and (starts(server) or takes_turns(server))
+
+
+def _halves(answers: Mapping[str, Mapping[str, Any]]) -> dict[str, bool]:
+    """{server: does it serve}, of all whose pairs take turns and that answered."""
+    return {
+        name: bool(edge["reachable"])
+        for name, answer in answers.items()
+        for edge in answer.get("edges", ())
+        if edge["protocol"] == "turn"
+    }
+
+
+def standing_by(answers: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The halves of pairs that do not serve. `answers`: what tier_probe told on each server about itself."""
+    return sorted(name for name, serves in _halves(answers).items() if not serves)
+
+
+def wrong_pairs(plan: Mapping[str, Any], answers: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Pairs that take turns of which not just one half serves, as far as both were asked: (pair, what is wrong)."""
+    halves: dict[str, dict[str, bool]] = {}
+    for name, serves in sorted(_halves(answers).items()):
+        halves.setdefault(pair_of(plan["servers"][name]), {})[name] = serves
+    wrong = []
+    for name, serving in halves.items():
+        here = [half for half, serves in serving.items() if serves]
+        if len(here) > 1:
+            wrong.append((name, f"split brain: {' and '.join(here)} both serve, one is to"))
+        elif not here and len(serving) > 1:
+            wrong.append((name, f"neither of {' and '.join(serving)} serves"))
+    return wrong
+
+
+def not_whole(plan: Mapping[str, Any], answers: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """What is not as planned, server by server and pair by pair, before and after a server is lost on purpose."""
+    silent = [f"{name}: no answer" for name, answer in answers.items() if "edges" not in answer]
+    wrong = [
+        f"{edge['name']}: {edge['why']}"
+        for answer in answers.values()
+        for edge in answer.get("edges", ())
+        if not edge["ok"]
+    ]
+    return silent + wrong + [why for _pair, why in wrong_pairs(plan, answers)]
+
+
+def report(
+    plan: Mapping[str, Any],
+    results: Mapping[str, Mapping[str, Any]],
+    offers: Iterable[str] = OPERATIONS,
+) -> dict[str, Any]:
+    """All answers as findings and as text. `results`: per host `probed`, `written` and `found`, as registered.
+    `offers`: what the product offers to probes; the rest is said to be not measured."""
+    findings: list[dict[str, str]] = []
+    probed: list[tuple[str, Mapping[str, Any]]] = []
+    written: list[tuple[str, Mapping[str, Any]]] = []
+    found: list[tuple[str, Mapping[str, Any]]] = []
+    for host in sorted(results):
+        for step, into, key in (("probed", probed, "edges"), ("written", written, "rows"), ("found", found, "rows")):
+            answer = results[host].get(step) or {}
+            if answer.get("skipped"):
+                continue
+            if key not in answer:
+                findings.append(
+                    {"host": host, "what": step, "why": str(answer.get("msg") or "no answer from this host")}
+                )
+            into.extend((host, one) for one in answer.get(key, []))
+    for host, edge in probed:
+        if not edge["ok"]:
+            findings.append(
+                {"host": host, "what": f"{edge['name']} {edge['address']}:{edge['port']}", "why": edge["why"]}
+            )
+    for host, one in [*written, *found]:
+        if not one["ok"]:
+            findings.append({"host": host, "what": f"rows through {one['server']}", "why": one["why"]})
+    answers = {host: result.get("probed") or {} for host, result in results.items() if host in plan["servers"]}
+    for pair, why in wrong_pairs(plan, answers):
+        findings.append({"host": pair, "what": "its pair", "why": why})
+    along = [edge for _host, edge in probed if edge["protocol"] not in ("address", "turn")]
+    refused = [edge for edge in along if edge["expect"] == "refused" or (edge["refused_by"] and edge["ok"])]
+    open_edges = [edge for edge in along if edge not in refused]
+    by = sorted({str(edge["refused_by"]) for edge in refused if edge["refused_by"]})
+    roles = [edge for edge in open_edges if edge["role"]]
+    rows = [
+        ["edges of the plan answer", _count(open_edges), _spread(edge["latency_ms"] for edge in open_edges)],
+        ["edges not in the plan are refused", _count(refused), f"by {', '.join(by)}" if by else ""],
+    ]
+    offered = set(offers)
+    lacking = {
+        "roles are as planned": without(offered, "status"),
+        "rows written": without(offered, *ROWS),
+        "servers that have all rows": without(offered, *ROWS),
+    }
+    measured = {
+        "roles are as planned": (_count(roles), ""),
+        "rows written": (
+            _count(one for _host, one in written),
+            _spread(one.get("write_ms") for _host, one in written),
+        ),
+        "servers that have all rows": (_count(one for _host, one in found), ""),
+    }
+    rows += [[what, *(measured[what] if not why else ("-", why))] for what, why in lacking.items()]
+    if halves := _halves(answers):
+        rows.append(["halves of pairs that serve", f"{sum(halves.values())} of {len(halves)}", "one of each pair"])
+    unseen = [edge for edge in plan["edges"] if edge["protocol"] != "tcp"]
+    if unseen:
+        rows.append(["edges by UDP", "-", f"not measured: nobody can tell whether one of {len(unseen)} is open"])
+    text = table(["checked", "good", ""], rows)
+    paths = [
+        [host, one["server"], _ms(one.get("write_ms")), reader["server"], _ms(reader["ms"])]
+        for host, one in written
+        if host in plan["clients"]
+        for reader in one["readers"]
+    ]
+    if paths:
+        text += "\n\n" + table(["client", "wrote through", "in", "read through", "there after"], paths)
+    if findings:
+        text += "\n\n" + table(["host", "what", "finding"], [[f["host"], f["what"], f["why"]] for f in findings])
+    return {"ok": not findings and bool(probed), "findings": findings, "text": text}
+
+
+def without(offers: Iterable[str], *needed: str) -> str:
+    """Why something cannot be measured, or nothing if it can."""
+    missing = [operation for operation in needed if operation not in set(offers)]
+    return f"not measured: the product offers no {' and no '.join(missing)} to probes" if missing else ""
+
+
+def _count(things: Iterable[Mapping[str, Any]]) -> str:
+    verdicts = [bool(thing["ok"]) for thing in things]
+    return f"{sum(verdicts)} of {len(verdicts)}"
+
+
+def _spread(values: Iterable[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    return f"median {_ms(median(known))}, slowest {_ms(max(known))}" if known else ""
+
+
+def _ms(value: float | None) -> str:
+    return "" if value is None else f"{value:.0f} ms"
+
+
+def names(results: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The rows that were written, from what tier_rows told on each host."""
+    return sorted(one["name"] for result in results for one in result.get("rows", []) if "write_ms" in one)

@@ -1,0 +1,115 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every playbook says what it takes, and says the truth."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from awx_rules import is_playbook
+
+from ansible_collections.distributed.tiers.plugins.module_utils.operations.awx import survey
+from ansible_collections.distributed.tiers.plugins.module_utils.operations.operation import parse_operation
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.variables import BY_NAME, TABLE
+
+REPOSITORY = Path(__file__).parents[3]
+PLAYBOOKS = REPOSITORY / "playbooks"
+NAMES = sorted(path.stem for path in PLAYBOOKS.glob("*.yml"))
+FILES = re.compile(r"(?:import_playbook|import_tasks|include_tasks):\s*([\w/.-]+\.yml)|'([\w/.-]+\.j2)'")
+
+
+def operation(name):
+    found, problems = parse_operation(yaml.safe_load((PLAYBOOKS / "meta" / f"{name}.yml").read_text(encoding="utf-8")))
+    assert problems == []
+    return found
+
+
+def files_of(path):
+    """A playbook and every file of the playbooks it takes in."""
+    text = path.read_text(encoding="utf-8")
+    yield text
+    for match in FILES.finditer(text):
+        name = match[1] or match[2]
+        (found,) = {p.resolve() for p in (path.parent / name, PLAYBOOKS / "templates" / name) if p.exists()}
+        yield from files_of(found)
+
+
+def test_every_playbook_has_its_description_and_every_description_its_playbook():
+    assert sorted(path.stem for path in (PLAYBOOKS / "meta").glob("*.yml")) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_description_is_one(name):
+    assert operation(name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_lists_what_the_playbook_asks_for(name):
+    text = "\n".join(files_of(PLAYBOOKS / f"{name}.yml"))
+    used = {variable.name for variable in TABLE if variable.asked and re.search(rf"\b{variable.name}\b", text)}
+    assert used <= set(operation(name).variables)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_survey_can_answer_is_what_the_planner_can_read(name):
+    """Choices and defaults of a survey are texts."""
+    for question in survey(operation(name)).get("spec", ()):
+        read = BY_NAME[question["variable"]].read
+        for answer in [*question.get("choices", ()), *([question["default"]] if "default" in question else ())]:
+            assert read is None or read(answer) is not None
+
+
+def test_what_breaks_something_asks_first():
+    for name in NAMES:
+        if operation(name).destructive:
+            assert any(operation(name).variables.values()), f"{name} starts without a question"
+
+
+def test_only_what_says_so_takes_a_part_of_an_inventory():
+    for name in NAMES:
+        takes = "__tiers_part: true" in (PLAYBOOKS / f"{name}.yml").read_text(encoding="utf-8")
+        assert takes is operation(name).slices, name
+
+
+def test_no_playbook_waits_for_a_terminal():
+    for path in PLAYBOOKS.rglob("*.yml"):
+        assert not re.search(r"^\s+(vars_prompt|prompt):", path.read_text(encoding="utf-8"), flags=re.MULTILINE), path
+
+
+def test_the_readme_names_every_playbook():
+    table = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    assert [name for name in NAMES if f"| `distributed.tiers.{name}` |" not in table] == []
+
+
+def test_awx_finds_every_playbook_and_takes_nothing_else_for_one():
+    found = {
+        str(path.relative_to(REPOSITORY))
+        for path in PLAYBOOKS.rglob("*.yml")
+        if is_playbook(str(path.relative_to(REPOSITORY)), path.read_text(encoding="utf-8"))
+    }
+    parts = {f"playbooks/parts/{path.name}" for path in (PLAYBOOKS / "parts").glob("*.yml")}
+    assert found - parts == {f"playbooks/{name}.yml" for name in NAMES}
+
+
+def test_the_example_project_wraps_every_playbook_that_awx_is_to_have():
+    project = REPOSITORY / "docs" / "awx" / "project"
+    wrapped = {path.stem: path.read_text(encoding="utf-8") for path in project.glob("*.yml")}
+    assert sorted(wrapped) == [name for name in NAMES if operation(name).template]
+    for name, text in wrapped.items():
+        assert is_playbook(f"{name}.yml", text)
+        (play,) = yaml.safe_load(text)
+        assert play["import_playbook"] == f"distributed.tiers.{name}"
+
+
+def test_the_role_asks_for_no_variable_that_awx_sets():
+    """AWX gives its own variables to every job, and they would win."""
+    mine = yaml.safe_load((REPOSITORY / "roles" / "awx" / "defaults" / "main.yml").read_text(encoding="utf-8"))
+    awx = re.compile(
+        r"awx_(job_(id|launch_type|template_(id|name))|project_(revision|scm_branch)|inventory_(id|name)|execution_node"
+        r"|user_\w+|schedule_\w+|workflow_job_\w+)$"
+    )
+    assert [name for name in mine if awx.match(name)] == []

@@ -1,0 +1,47 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ansible reads every playbook and validates every inventory, with no error and nothing deprecated."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[3]
+INVENTORIES = sorted(path for path in (REPOSITORY / "inventories").iterdir())
+
+
+def ansible_playbook(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [Path(sys.executable).with_name("ansible-playbook"), *arguments],
+        env={**os.environ, "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg")},
+        cwd=REPOSITORY,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_every_playbook_can_be_read() -> None:
+    playbooks = sorted((REPOSITORY / "playbooks").glob("*.yml"))
+    done = ansible_playbook("--syntax-check", "--inventory", REPOSITORY / "inventories" / "minimal", *playbooks)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("inventory", INVENTORIES, ids=lambda path: path.name)
+def test_validate_accepts_every_inventory(inventory: Path) -> None:
+    # What an example leaves to the vault, by the description of its service or by the role of its product.
+    described = "".join(path.read_text(encoding="utf-8") for path in inventory.rglob("*.yml"))
+    named = re.findall(r"\w+", " ".join(re.findall(r"^ *secrets: \[(.*)\]", described, re.MULTILINE)))
+    names = ["tiers_ca_passphrase", "product_openldap_probe_password", *named]
+    secrets = [f"--extra-vars={name}=secret" for name in names]
+    done = ansible_playbook("distributed.tiers.validate", "--inventory", inventory, *secrets)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "\nSystem " in done.stdout

@@ -1,0 +1,81 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lookup `service`, as roles call it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleError
+from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.loader import lookup_loader
+from ansible.template import Templar
+
+from ansible_collections.distributed.tiers.tests.unit.plugins.filter.templating import trusted
+
+
+def service(**more: Any) -> dict[str, Any]:
+    head = {"name": "ledger", "port": 8443, "protocol": "http", "tls": "product", "tiers": ["master"], "version": "1.0"}
+    return {**head, "install": {"way": "none"}, **more}
+
+
+def look(*keys: str, description: Any = None, **variables: Any) -> dict[str, Any]:
+    taken = {"tiers_service": trusted(service() if description is None else description), **variables}
+    templar = Templar(loader=DataLoader(), variables=taken)
+    lookup = lookup_loader.get("distributed.tiers.service", loader=DataLoader(), templar=templar)
+    (found,) = lookup.run(list(keys), variables=taken)
+    return dict(found)
+
+
+SERVER = {"name": "m1", "port": 9443, "version": "2.0"}
+
+
+def test_templates_see_the_service_and_the_slice() -> None:
+    description = service(
+        command="{{ service.release }}/bin/x -p {{ service.port }} -s {{ tiers_server.name }}"
+        " -u {{ service.upstream_host }}:{{ service.upstream_port }}"
+    )
+    found = look("command", description=description, tiers_server=SERVER, tiers_plan={"domain": "x.example"})
+    assert found["command"] == "/opt/ledger/current/bin/x -p 9443 -s m1 -u upstream.x.example:10636"
+
+
+def test_defaults_are_those_of_the_argument_specs() -> None:
+    found = look(tiers_server=SERVER)
+    assert (found["stop_timeout"], found["check"]["timeout"], found["install"]["keep"]) == (30, 60.0, 3)
+    assert found["about"]["timeouts"] == {"connect": 1.0, "idle": 3600.0, "keepalive": 3.0}
+
+
+def test_behind_terminated_tls_the_program_listens_on_loopback() -> None:
+    about = look("name", description=service(tls="terminated", local_port=8080), tiers_server=SERVER)["about"]
+    assert (about["port"], about["bind"]) == (8080, "127.0.0.1")
+
+
+def test_the_version_of_the_server_comes_first() -> None:
+    assert look("name", tiers_server=SERVER)["about"]["version"] == "2.0"
+    assert look("name", tiers_server={"version": ""})["about"]["version"] == "1.0"
+
+
+def test_what_is_not_wanted_is_not_looked_at() -> None:
+    """Clients have no slice of a server."""
+    description = service(command="{{ tiers_server.nothing }}", probe={"packages": ["x"]})
+    assert look("probe", description=description)["probe"]["packages"] == ["x"]
+
+
+def test_the_whole_description_may_come_from_another_variable() -> None:
+    assert look("name", description="{{ other }}", other=service(name="other"))["name"] == "other"
+
+
+@pytest.mark.parametrize(
+    ("description", "keys", "said"),
+    [
+        (service(protocol="smtp"), ["protocol"], "value of protocol must be one of: http, tcp, got: smtp"),
+        ({}, ["name"], "missing required arguments: name, port, tls"),
+        ([], [], "tiers_service is to describe the service"),
+        (service(), ["nmae"], "tiers_service has no key nmae"),
+    ],
+)
+def test_what_is_wrong_is_said(description: Any, keys: list[str], said: str) -> None:
+    with pytest.raises(AnsibleError, match=said):
+        look(*keys, description=description, tiers_server=SERVER)

@@ -1,0 +1,125 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a loss costs."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.plan import make_plan
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.preview import (
+    preview,
+    preview_asked,
+    preview_of,
+)
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.report import loss_row, report
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.service import ledger
+
+CLIENTS = "all: {vars: {tiers_clients: [{name: a, site: berlin, weight: 3}, {name: b, site: berlin, weight: 2}]}}"
+BACKUP = "backup: {hosts: {px1-b: {ansible_host: 192.0.2.19, tiers_backup_of: px1, tiers_zone: rack-c}}}"
+
+
+@pytest.fixture(scope="module")
+def previewed(read):
+    def by_name(*patches):
+        topology = read(CLIENTS, *patches)
+        plan = make_plan(topology).plan
+        return topology, plan, {(loss["kind"], loss["name"]): loss for loss in preview(topology, plan)}
+
+    return by_name
+
+
+def test_a_proxy_moves_its_clients_to_the_other(previewed):
+    _topology, plan, losses = previewed()
+    share = plan["allocation"]["proxies"]["px1"]
+    loss = losses["server", "px1"]
+    assert (loss["lost"], loss["moved"]) == (0, {"px2": len(share["clients"])})
+    assert loss["moved_weight"] == share["weight"]
+    assert loss["writes"] and loss["pool"]
+
+
+def test_a_proxy_with_a_backup_moves_them_there(previewed):
+    _topology, _plan, losses = previewed(BACKUP)
+    assert list(losses["server", "px1"]["moved"]) == ["px1-b"]
+    assert losses["server", "px1-b"]["moved"] == {}
+
+
+def test_a_cold_backup_helps_where_it_is_elected(previewed):
+    cold = ledger(("{master: [warm]}", "{master: [cold]}"))
+    assert previewed(cold)[2]["server", "m1"]["writes"]
+    lowered = "all: {vars: {tiers_rules: {cold-active: {severity: warning, why: Somebody starts it.}}}}"
+    alone = ledger(("{master: [warm]}", "{master: [cold]}\n      active: both"))
+    assert not previewed(alone, lowered)[2]["server", "m1"]["writes"]
+
+
+def test_without_room_clients_are_lost(previewed):
+    _topology, plan, losses = previewed("proxy: {vars: {tiers_capacity: 3}}")
+    assert losses["server", "px1"]["lost_weight"] == plan["allocation"]["survives"]["px1"]["left_over_weight"] > 0
+
+
+def test_a_zone_takes_all_its_servers(previewed):
+    topology, plan, losses = previewed(BACKUP)
+    assert losses["zone", "berlin/rack-a"]["servers"] == ["d1", "m1", "p1", "px1"]
+    assert losses["zone", "berlin/rack-a"]["writes"] and losses["zone", "berlin/rack-a"]["pool"]
+    everything = losses["site", "berlin"]
+    assert (everything["lost"], everything["writes"], everything["pool"]) == (3, False, False)
+    assert next(iter(losses)) == ("site", "berlin")
+    both = preview_of(topology, plan, ["px1", "px1-b"])
+    assert both["lost"] == len(plan["allocation"]["proxies"]["px1"]["clients"])
+
+
+def test_the_master_and_its_backup_together_stop_writes(previewed):
+    topology, plan, losses = previewed()
+    assert losses["server", "m1"]["writes"]
+    assert not preview_of(topology, plan, ["m1", "m2"])["writes"]
+
+
+def test_load_is_told_in_percent_of_capacity(previewed):
+    _topology, _plan, losses = previewed("proxy: {vars: {tiers_capacity: 10}}", BACKUP)
+    loss = losses["server", "px2"]
+    assert (loss["fullest"], loss["fullest_percent"]) == ("px1", 60)
+
+
+def test_without_a_pool_nothing_is_said_about_it(previewed):
+    _topology, _plan, losses = previewed("{parallel: !remove , distributor: !remove , backup: {hosts: {d2: !remove }}}")
+    assert losses["server", "m1"]["pool"] is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "servers"),
+    [
+        ("px1", ["px1"]),
+        ("px1, m1", ["m1", "px1"]),
+        (["server:px1"], ["px1"]),
+        ("zone:rack-a", ["d1", "m1", "p1", "px1"]),
+        ("zone:berlin/rack-a,px1", ["d1", "m1", "p1", "px1"]),
+        ("site:berlin", ["d1", "d2", "m1", "m2", "p1", "p2", "px1", "px2"]),
+    ],
+)
+def test_a_loss_is_told_when_asked_for(read, asked, servers):
+    topology = read(f"all: {{vars: {{tiers_loss: {json.dumps(asked)}}}}}")
+    assert preview_asked(topology, make_plan(topology).plan)["servers"] == servers
+
+
+def test_the_report_names_the_worst_case_and_the_loss_asked_for(read):
+    topology = read("all: {vars: {tiers_loss: 'm1,m2'}}")
+    text = report(topology, make_plan(topology))
+    assert (
+        "Worst case: site berlin dies, 2 clients have no server until one is back, writes stop, the pool stops." in text
+    )
+    assert "As asked: m1 and m2 lost (m1, m2), no client loses its server, writes stop." in text
+
+
+def test_without_a_loss_asked_for_nothing_is_told(read):
+    topology = read()
+    assert preview_asked(topology, make_plan(topology).plan) is None
+    assert "As asked" not in report(topology, make_plan(topology))
+
+
+def test_many_servers_that_take_clients_are_not_all_named():
+    loss = {"lost": 1, "moved": {f"p{n}": n for n in range(9)}, "fullest": None, "fullest_percent": 0}
+    row = loss_row("x", {**loss, "writes": True, "pool": None})
+    assert row[2] == "p8 8, p7 7, p6 6, p5 5 and 5 more"

@@ -1,0 +1,104 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reading meta/product.yml."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import Port, parse_product, role_of
+
+SOUND = {"name": "x", "port": 700, "protocol": "tcp", "tiers": ["master"], "redundancy": {"master": ["hot"]}}
+
+
+def test_a_sound_product():
+    product, problems = parse_product("my.collection.product_x", SOUND)
+    assert problems == []
+    assert (product.name, product.role, product.port) == ("x", "my.collection.product_x", 700)
+    assert product.redundancy == {"master": ("hot",)}
+
+
+def test_short_names_are_roles_of_this_collection():
+    assert role_of("openldap") == "distributed.tiers.product_openldap"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"port": 0}, "'port' is to be a number from 1 to 65535"),
+        ({"port": True}, "'port' is to be a number from 1 to 65535"),
+        ({"protocol": None}, "'protocol' is to be a word"),
+        ({"tiers": "master"}, "'tiers' is to be a list of words"),
+        ({"tiers": ["mistress"]}, "'tiers' holds 'mistress', allowed are master, proxy, parallel, distributor"),
+        ({"redundancy": ["hot"]}, "'redundancy' is to map tiers to lists of cold, warm and hot"),
+        ({"redundancy": {"backup": ["hot"]}}, "'redundancy' holds 'backup', allowed are"),
+        ({"redundancy": {"master": ["boiling"]}}, "'redundancy.master' holds 'boiling', allowed are cold, warm, hot"),
+        ({"stateful": "yes"}, "'stateful' is to be true or false"),
+        ({"replication": "sometimes"}, "'replication' is to be one of synchronous, asynchronous, none"),
+        ({"ports": [[1024, 70000]]}, "'ports' is to be a list of ranges like [1024, 65535]"),
+        ({"ports": [1024, 65535]}, "'ports' is to be a list of ranges like [1024, 65535]"),
+        ({"ports": 636}, "'ports' is to be a list of ranges like [1024, 65535]"),
+        ({"votes": ["backup"]}, "'votes' holds 'backup', allowed are"),
+        ({"failure_detection": "10s"}, "'failure_detection' is to be a number of seconds"),
+        ({"client_timeout": -1}, "'client_timeout' is to be a number of seconds"),
+        ({"clocks": "yes"}, "'clocks' is to be true or false"),
+        ({"may_differ": "x"}, "'may_differ' is to be a list of words"),
+        ({"tls": "yes"}, "'tls' is to be one of product, terminated, none"),
+        ({"local_port": 0}, "'local_port' is to be a number from 1 to 65535"),
+        ({"active": "all"}, "'active' is to be one of both, one"),
+        ({"proxy_mode": "x"}, "'proxy_mode' is to be one of product, pass, cache"),
+        ({"version": 1}, "'version' is to be a word"),
+        ({"described_by": "tiers_clients"}, "'described_by' is to be one of tiers_service"),
+        ({"more_ports": [1]}, "'more_ports' is to be a list of mappings"),
+        (
+            {"more_ports": [{"name": "a", "port": 0, "to": ["master"], "from": ["pair"]}]},
+            "'more_ports[0]': 'port' is to be a number from 1 to 65535",
+        ),
+        (
+            {"more_ports": [{"name": "a", "port": 1, "protocol": "sctp", "to": ["x"], "from": []}]},
+            "'more_ports[0]': 'to' holds 'x', allowed are",
+        ),
+        ({"secret": ["a"]}, "unknown key 'secret' did you mean 'secrets'?"),
+    ],
+)
+def test_what_is_wrong_is_told(wrong, message):
+    product, problems = parse_product("x", {**SOUND, **wrong})
+    assert product is None
+    assert any(message in problem for problem in problems)
+
+
+@pytest.mark.parametrize("data", [None, [], "text", 5])
+def test_no_mapping_is_no_product(data):
+    assert parse_product("x", data) == (None, ["the file holds no mapping"])
+
+
+def test_everything_wrong_comes_at_once():
+    assert len(parse_product("x", {"port": "x", "tiers": 5, "colour": "red"})[1]) >= 4
+
+
+def test_what_a_product_may_say_besides():
+    more = {"ports": [[636, 636], [1024, 65535]], "votes": ["master"], "failure_detection": 10, "clocks": True}
+    product, problems = parse_product("x", {**SOUND, **more})
+    assert problems == []
+    assert (product.ports, product.votes, product.failure_detection) == (((636, 636), (1024, 65535)), ("master",), 10.0)
+    assert product.clocks and product.client_timeout is None
+
+
+def test_a_product_that_the_inventory_describes_says_less_itself():
+    product, problems = parse_product("x", {"described_by": "tiers_service", "tiers": ["master"]})
+    assert problems == []
+    assert (product.described_by, product.port, product.protocol) == ("tiers_service", 0, "")
+
+
+def test_who_serves_and_where_else():
+    port = {"name": "cluster", "port": 2380, "to": ["parallel"], "from": ["parallel", "client"]}
+    product, problems = parse_product("x", {**SOUND, "proxy_mode": "cache", "more_ports": [port]})
+    assert problems == []
+    assert product.more_ports == (Port("cluster", 2380, "tcp", ("parallel",), ("parallel", "client")),)
+    assert [product.runs_on(tier) for tier in ("master", "proxy", "parallel", "distributor")] == [
+        True,
+        False,
+        True,
+        False,
+    ]

@@ -1,0 +1,141 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Every rule speaks on its own example and is silent on the other."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import ERROR, WARNING
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.plan import make_plan
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.report import report
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules import REGISTRY, Rule
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.versions import release
+
+RULES = [pytest.param(rule, id=name) for name, rule in REGISTRY.items()]
+
+
+def test_the_example_has_no_findings(judge):
+    outcome = judge()
+    assert outcome.findings == ()
+    assert outcome.plan is not None
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_fires(judge, rule: Rule):
+    found = [finding for finding in judge(rule.fires).findings if finding.rule == rule.name]
+    assert found
+    for finding in found:
+        assert finding.severity == rule.severity
+        assert finding.message.strip() == finding.message
+        assert finding.remedy
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_silent(judge, rule: Rule):
+    outcome = judge(rule.silent)
+    assert rule.name not in {finding.rule for finding in outcome.findings}
+    # A silent example is one to follow.
+    assert not outcome.errors
+
+
+@pytest.mark.parametrize(
+    "rule", [pytest.param(r, id=n) for n, r in REGISTRY.items() if r.severity == ERROR and not r.firm]
+)
+def test_a_lowered_error_still_gives_a_plan(judge, rule: Rule):
+    """What is not firm can be lowered, so the planner must get by with it."""
+    outcome = judge(rule.fires)
+    broken = {finding.rule for finding in outcome.errors}
+    if any(REGISTRY[name].firm for name in broken):
+        pytest.skip("the example breaks a firm rule too")
+    rules = ", ".join(f"{name}: {{severity: warning, why: This is a test.}}" for name in sorted(broken))
+    lowered = judge(rule.fires, f"all: {{vars: {{tiers_rules: {{{rules}}}}}}}")
+    assert lowered.plan is not None
+    mine = [finding for finding in lowered.findings if finding.rule == rule.name]
+    assert {finding.severity for finding in mine} == {WARNING}
+    assert {finding.why for finding in mine} == {"This is a test."}
+
+
+def test_a_rule_switched_off_is_silent_and_the_report_tells_why(read):
+    topology = read(
+        REGISTRY["backup-same-zone"].fires,
+        'all: {vars: {tiers_rules: {backup-same-zone: {severity: "off", why: One rack is all there is.}}}}',
+    )
+    outcome = make_plan(topology)
+    assert outcome.findings == ()
+    assert "Rule backup-same-zone is off, because: One rack is all there is." in report(topology, outcome)
+
+
+def test_a_rule_is_lowered_only_with_a_reason(judge):
+    outcome = judge("all: {vars: {tiers_rules: {backup-same-zone: {severity: warning}}}}")
+    assert [(f.rule, f.variable) for f in outcome.errors] == [("bad-value", "tiers_rules")]
+
+
+def test_a_firm_rule_stays(judge):
+    outcome = judge(
+        REGISTRY["one-master"].fires,
+        "all: {vars: {tiers_rules: {one-master: {severity: warning, why: Two are nicer.}}}}",
+    )
+    assert {finding.rule for finding in outcome.errors} == {"lowered-rule", "one-master"}
+
+
+def test_all_findings_come_at_once(judge):
+    outcome = judge(*(REGISTRY[name].fires for name in ("unknown-variable", "unique-address", "missing-secret")))
+    assert {finding.rule for finding in outcome.errors} == {"unknown-variable", "unique-address", "missing-secret"}
+
+
+def test_the_same_finding_on_many_hosts_is_told_once(judge):
+    (finding,) = judge("all: {vars: {tiers_capacty: 5}}").errors
+    assert finding.host == "c1, d1, d2, m1, m2 and 4 more"
+    assert "did you mean 'tiers_capacity'?" in finding.message
+
+
+def test_a_port_the_product_may_not_bind(read):
+    topology = read()
+    product = dataclasses.replace(topology.products["openldap"], ports=((700, 700), (1024, 2000)))
+    findings = make_plan(dataclasses.replace(topology, products={"openldap": product})).findings
+    assert {finding.message for finding in findings} == {"openldap may bind 700, 1024-2000, not 636."}
+
+
+@pytest.mark.parametrize(
+    ("mine", "its", "newer"),
+    [
+        ("2.10", "2.9", True),
+        ("2.5", "2.5.1", False),
+        (None, "2.6", True),
+        ("2.6", None, False),
+        ("2.6rc1", "2.6", False),
+    ],
+)
+def test_versions_are_compared_by_their_numbers(mine, its, newer):
+    assert (release(mine) > release(its)) is newer
+
+
+def test_without_an_order_of_upgrading_the_master_goes_first(read):
+    topology = read("{master: {vars: {tiers_version: '2'}}, backup: {vars: {tiers_version: '2'}}}")
+    product = dataclasses.replace(topology.products["openldap"], upgrade_order=())
+    older = read(
+        "all: {vars: {tiers_version: '2'}}",
+        "{proxy: {vars: {tiers_version: '1'}}, parallel: {vars: {tiers_version: '1'}}}",
+    )
+    rules = {finding.rule for finding in make_plan(dataclasses.replace(older, products={"openldap": product})).findings}
+    assert rules == {"upgrade-unfinished"}
+    rules = {finding.rule for finding in make_plan(older).findings}
+    assert rules == {"version-order"}
+
+
+def test_a_direct_client_has_no_proxy(judge):
+    plan = judge("client: {hosts: {c1: {tiers_direct: true}}}").plan
+    assert [entry["name"] for entry in plan["clients"]["c1"]["endpoints"]] == ["m1", "m2"]
+    assert not any("c1" in share["clients"] for share in plan["allocation"]["proxies"].values())
+    assert any(edge["from"] == "c1" and edge["to"] == "m1" for edge in plan["edges"])
+    assert plan["sites"]["berlin"]["clients"] == 2
+
+
+def test_options_of_a_pair_are_compared_as_they_are_written(judge):
+    same = "all: {vars: {product_openldap_suffix: '{{ nothing }}', product_openldap_entries: [{a: 1}]}}"
+    assert judge(same).findings == ()

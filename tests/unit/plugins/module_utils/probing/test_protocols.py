@@ -1,0 +1,379 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The drivers and one probed edge, against real sockets where that is possible."""
+
+from __future__ import annotations
+
+import errno
+import http.server
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.distributed.tiers.plugins.module_utils.probing import probe
+from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols import (
+    PROTOCOLS,
+    base,
+    driver,
+    haproxy,
+    ldap,
+)
+from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import (
+    Access,
+    Endpoint,
+    Observation,
+    Unavailable,
+)
+
+PAGE = """# pxname,svname,qcur,status,weight
+monitor,FRONTEND,,OPEN,
+relay,m1,0,UP,1
+relay,m2,0,DOWN 1/2,1
+relay,BACKEND,0,UP,1
+pool,p1,0,UP 1/2,1
+pool,p2,0,MAINT,1
+pool-p2,p2,0,UP,1
+"""
+
+
+@pytest.fixture
+def listening() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.fixture
+def closed() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+    return port
+
+
+def edge(port: int, **more: Any) -> dict[str, Any]:
+    return {"name": "s", "address": "127.0.0.1", "port": port, "protocol": "tcp", "expect": "open", **more}
+
+
+def seen(asked: dict[str, Any]) -> dict[str, Any]:
+    return probe.probe(asked, Access(), 2)
+
+
+def test_every_protocol_has_a_driver() -> None:
+    assert all(driver(protocol) for protocol in PROTOCOLS)
+    with pytest.raises(ValueError, match="unknown protocol 'gopher'"):
+        driver("gopher")
+
+
+def test_open(listening: int) -> None:
+    result = seen(edge(listening))
+    assert (result["ok"], result["reachable"], result["refused_by"]) == (True, True, None)
+    assert result["connect_ms"] >= 0
+
+
+def test_closed_is_not_open(closed: int) -> None:
+    result = seen(edge(closed))
+    assert (result["ok"], result["refused_by"]) == (False, "closed")
+
+
+def test_refused_as_expected(closed: int) -> None:
+    assert seen(edge(closed, expect="refused"))["ok"]
+    assert seen(edge(closed, expect="refused", refused_by=["closed"]))["ok"]
+
+
+def test_a_connection_that_is_reset_at_once_was_taken_by_a_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    def reset(*_arguments: Any) -> None:
+        raise ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
+
+    monkeypatch.setattr(socket, "create_connection", reset)
+    for expect, ok in (("open", False), ("refused", True)):
+        result = seen(edge(1, expect=expect, refused_by=["closed", "service"]))
+        assert (result["ok"], result["reachable"], result["refused_by"]) == (ok, False, "service")
+
+
+def test_refused_by_somebody_else(closed: int) -> None:
+    result = seen(edge(closed, expect="refused", refused_by=["firewall", "timeout"]))
+    assert not result["ok"]
+    assert result["why"].startswith("refused, but not by firewall or timeout")
+
+
+def test_an_open_port_where_a_refusal_is_expected(listening: int) -> None:
+    result = seen(edge(listening, expect="refused"))
+    assert (result["ok"], result["why"]) == (False, "the port is open, nobody refuses")
+
+
+@pytest.mark.parametrize(
+    ("error", "by"),
+    [
+        (TimeoutError(), "timeout"),
+        (ConnectionRefusedError(), "closed"),
+        (OSError(errno.EHOSTUNREACH, "no route"), "firewall"),
+        (OSError(errno.ENETUNREACH, "no network"), "network"),
+        (socket.gaierror(-2, "unknown"), "name"),
+    ],
+)
+def test_who_refuses(monkeypatch: pytest.MonkeyPatch, error: OSError, by: str) -> None:
+    def refuse(*_args: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    assert base.knock(Endpoint("s", "192.0.2.1", 1, "tcp"), 1)[0] == by
+
+
+@pytest.mark.parametrize(
+    ("address", "number", "by"),
+    [
+        ("192.0.2.1", errno.EHOSTUNREACH, "network"),  # the kernel looked for the host in vain
+        ("192.0.2.2", errno.EHOSTUNREACH, "firewall"),
+        ("198.51.100.1", errno.EHOSTUNREACH, "firewall"),  # behind a router, which said so
+        ("2001:db8::1", errno.EHOSTUNREACH, "network"),
+        ("2001:db8::1", errno.EACCES, "firewall"),
+    ],
+)
+def test_a_host_that_is_not_there_is_no_firewall(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, address: str, number: int, by: str
+) -> None:
+    table = tmp_path / "arp"
+    table.write_text(
+        "IP address HW type Flags HW address Mask Device\n"
+        "192.0.2.1 0x1 0x0 00:00:00:00:00:00 * eth0\n192.0.2.2 0x1 0x2 00:00:00:00:00:01 * eth0\n"
+    )
+    monkeypatch.setattr(base, "_ARP", table)
+
+    def refuse(*_args: Any) -> None:
+        raise OSError(number, "no")
+
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    assert base.knock(Endpoint("s", address, 1, "tcp"), 5)[0] == by
+
+
+class Fake:
+    """A driver that saw something."""
+
+    def __init__(self, *observed: Observation | Unavailable) -> None:
+        self.observed = list(observed)
+
+    def observe(self, _endpoint: Endpoint, _access: Access, _timeout: float) -> Observation:
+        found = self.observed.pop(0) if len(self.observed) > 1 else self.observed[0]
+        if isinstance(found, Unavailable):
+            raise found
+        return found
+
+
+@pytest.mark.parametrize(
+    ("observed", "asked", "why"),
+    [
+        (Observation("replica"), {"role": "replica"}, ""),
+        (Observation("provider"), {"role": "replica"}, "it serves as provider, planned is replica"),
+        (Observation(None), {"role": "replica"}, ""),
+        (Observation(position={"1": "b"}), {"at_least": {"1": "a"}}, ""),
+        (
+            Observation(position={"1": "a"}),
+            {"at_least": {"1": "b", "2": "a"}},
+            "its data is behind the writes of server id 1, 2",
+        ),
+        (Observation(servers={"a": "UP"}), {"up": ["a"]}, ""),
+        (Observation(servers={"a": "DOWN"}), {"up": ["a", "b"]}, "it does not give to a DOWN, b unknown"),
+        (Unavailable("LDAP: no"), {}, "LDAP: no"),
+    ],
+)
+def test_what_was_observed(
+    monkeypatch: pytest.MonkeyPatch,
+    listening: int,
+    observed: Observation | Unavailable,
+    asked: dict[str, Any],
+    why: str,
+) -> None:
+    monkeypatch.setattr(probe, "driver", lambda _protocol: Fake(observed))
+    result = seen(edge(listening, **asked))
+    assert (result["ok"], result["why"]) == (not why, why)
+
+
+def test_what_is_not_as_expected_is_tried_again(monkeypatch: pytest.MonkeyPatch, listening: int) -> None:
+    fake = Fake(Unavailable("starting"), Observation("provider"))
+    monkeypatch.setattr(probe, "driver", lambda _protocol: fake)
+    (result,) = probe.probe_all([edge(listening, role="provider")], Access(), 1, wait=5, concurrency=4)
+    assert result["ok"]
+
+
+def test_waiting_ends(closed: int) -> None:
+    (result,) = probe.probe_all([edge(closed)], Access(), 1, wait=0.3, concurrency=4)
+    assert not result["ok"]
+
+
+def test_no_edges() -> None:
+    assert probe.probe_all([], Access(), 1, 0, 4) == []
+
+
+def test_own_addresses() -> None:
+    trie = """Local:
+  +-- 0.0.0.0/0 3 0 5
+     |-- 10.0.0.0
+        /24 link UNICAST
+     |-- 10.0.0.9
+        /32 host LOCAL
+"""
+    held = probe.local_addresses(trie, "fe800000000000000000000000000001 02 40 20 80 eth0\n")
+    assert held == {"10.0.0.9", "fe80:0000:0000:0000:0000:0000:0000:0001"}
+
+
+@pytest.mark.parametrize(("address", "expect", "ok"), [("127.0.0.1", "open", True), ("192.0.2.1", "open", False)])
+def test_holding_an_address(address: str, expect: str, ok: bool) -> None:
+    assert seen(edge(0, protocol="address", address=address, expect=expect))["ok"] is ok
+    assert seen(edge(0, protocol="address", address=address, expect="refused"))["ok"] is not ok
+
+
+@pytest.mark.parametrize(
+    ("serves", "settled", "expect", "ok"),
+    [
+        (0, 0, "open", True),
+        (1, 0, "open", False),
+        (0, 0, "refused", False),
+        (1, 1, "refused", True),
+        (0, 0, "either", True),
+        (1, 0, "either", True),
+        (1, 1, "either", False),
+    ],
+)
+def test_which_half_of_a_pair_serves(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, serves: int, settled: int, expect: str, ok: bool
+) -> None:
+    turn = tmp_path / "turn"
+    turn.write_text(f"#!/bin/sh\n[ $1 = serving ] && exit {serves}\nexit {settled}\n")
+    turn.chmod(0o755)
+    monkeypatch.setattr(probe, "_TURN", str(turn))
+    result = seen(edge(1, protocol="turn", expect=expect))
+    assert (result["ok"], result["reachable"]) == (ok, not serves)
+    assert bool(result["why"]) is not ok
+
+
+def test_nothing_is_deployed_that_tells_which_half_serves() -> None:
+    result = seen(edge(1, protocol="turn"))
+    assert (result["ok"], result["refused_by"]) == (False, "service")
+    assert "/etc/tiers/turn cannot be run" in result["why"]
+
+
+def test_a_port_is_open_whatever_speaks_there(listening: int, closed: int) -> None:
+    assert seen(edge(listening, protocol="port"))["ok"]
+    assert seen(edge(closed, protocol="port"))["refused_by"] == "closed"
+
+
+def test_either_is_open_or_refused_by_who_may(listening: int, closed: int) -> None:
+    assert seen(edge(listening, expect="either"))["ok"]
+    assert seen(edge(closed, expect="either", refused_by=["closed"]))["ok"]
+    assert not seen(edge(closed, expect="either", refused_by=["firewall"]))["ok"]
+
+
+@pytest.mark.parametrize("expect", ["refused", "either"])
+def test_who_takes_the_connection_and_does_not_serve_refuses(listening: int, expect: str) -> None:
+    silent = Access(tcp={"expect": "never said"})
+    by_service = edge(listening, expect=expect, refused_by=["closed", "service"])
+    result = probe.probe({**by_service, "protocol": "tcp"}, silent, 0.3)
+    assert (result["ok"], result["reachable"], result["refused_by"]) == (True, False, "service")
+    # One that does serve is refused by nobody.
+    assert seen({**by_service, "protocol": "tcp"})["ok"] is (expect == "either")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "why"),
+    [
+        ("listening", "closed", {""}),
+        ("closed", "listening", {""}),
+        ("listening", "listening", {"both of a and b serve, one has to"}),
+        ("closed", "closed", {"neither of a and b serves, one has to"}),
+    ],
+)
+def test_of_a_group_one_is_open(request: pytest.FixtureRequest, first: str, second: str, why: set[str]) -> None:
+    edges = [
+        edge(request.getfixturevalue(port), expect="either", one_of="g", name=name)
+        for name, port in (("a", first), ("b", second))
+    ]
+    results = probe.probe_all(edges, Access(), 1, wait=0, concurrency=4)
+    assert {result["why"] for result in results if not result["ok"]} | (why & {""}) == why
+
+
+def test_a_group_is_looked_at_again_as_a_whole(monkeypatch: pytest.MonkeyPatch, listening: int) -> None:
+    """A half that refused at first may serve by now."""
+    looks: list[str] = []
+
+    def look(asked: dict[str, Any], _access: Access, _timeout: float) -> dict[str, Any]:
+        looks.append(asked["name"])
+        return {"name": asked["name"], "ok": True, "why": "", "reachable": asked["name"] == "b" and len(looks) > 2}
+
+    monkeypatch.setattr(probe, "probe", look)
+    edges = [edge(listening, expect="either", one_of="g", name=name) for name in ("a", "b")]
+    assert all(result["ok"] for result in probe.probe_all(edges, Access(), 1, wait=2, concurrency=1))
+
+
+@pytest.mark.parametrize(
+    ("states", "why"),
+    [
+        ({"a": "UP", "b": "DOWN"}, ""),
+        ({"a": "UP", "b": "UP"}, "it gives to a and b, of which one is to serve at a time"),
+        ({"a": "DOWN"}, "it gives to none of a, b"),
+    ],
+)
+def test_a_balancer_gives_to_one_half(
+    monkeypatch: pytest.MonkeyPatch, listening: int, states: dict[str, str], why: str
+) -> None:
+    monkeypatch.setattr(probe, "driver", lambda _protocol: Fake(Observation(servers=states)))
+    result = seen(edge(listening, one_up_of=[["a", "b"]]))
+    assert (result["ok"], result["why"]) == (not why, why)
+
+
+def test_haproxy_states() -> None:
+    assert haproxy.servers(PAGE) == {"m1": "UP", "m2": "DOWN", "p1": "UP", "p2": "UP"}
+
+
+def test_haproxy_over_http() -> None:
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/stats;csv" else 404)
+            self.end_headers()
+            self.wfile.write(PAGE.encode())
+
+        def log_message(self, *_args: Any) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        result = seen(edge(server.server_port, protocol="haproxy", up=["m1"]))
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert result["ok"], result["why"]
+    assert result["servers"]["m2"] == "DOWN"
+
+
+def test_tls_without_tls(listening: int) -> None:
+    result = probe.probe(edge(listening, protocol="tls"), Access(), 0.3)
+    assert (result["ok"], result["refused_by"]) == (False, "service")
+
+
+def test_ldap_uris() -> None:
+    assert ldap.uri(Endpoint("s", "10.0.0.1", 636, "ldaps")) == "ldaps://10.0.0.1:636"
+    assert ldap.uri(Endpoint("s", "2001:db8::1", 636, "ldaps")) == "ldaps://[2001:db8::1]:636"
+    assert ldap.uri(Endpoint("s", "", 0, "ldapi")) == "ldapi:///"
+
+
+def test_ldap_position() -> None:
+    change = "20260101000000.000000Z#000000#001#000000"
+    assert ldap.position([change, "20260101000000.000000Z#000000#00a#000000", "nonsense"]) == {
+        "1": change,
+        "a": "20260101000000.000000Z#000000#00a#000000",
+    }
+
+
+def test_ldap_without_its_library(monkeypatch: pytest.MonkeyPatch, listening: int) -> None:
+    monkeypatch.setattr(ldap, "ldap", None)
+    result = seen(edge(listening, protocol="ldaps"))
+    assert (result["ok"], result["why"]) == (False, ldap.MISSING)
+
+
+def test_access_takes_what_is_given() -> None:
+    assert Access.of({"user": "u", "base": None, "other": 1}) == Access(user="u")
+    assert Access.of(None) == Access()

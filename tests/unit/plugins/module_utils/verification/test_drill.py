@@ -1,0 +1,501 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ansible_collections.distributed.tiers.plugins.module_utils.verification import drill, drill_report
+from ansible_collections.distributed.tiers.plugins.module_utils.verification.promises import ALLOWED, judge, lasting
+from ansible_collections.distributed.tiers.plugins.module_utils.verification.samples import (
+    Sample,
+    Times,
+    acknowledged,
+    figures,
+    read_samples,
+)
+
+# Off at 100 (the command took 0.3 s), on at 110, whole at 120.
+TIMES = Times(100.0, 100.3, 110.0, 120.0)
+RUN = "drill-1"
+
+
+def program(
+    client: str, stream: str, outages: tuple[tuple[float, float], ...] = (), server: str = "s", tries: int = 1
+) -> list[Sample]:
+    """Two requests a second from 95 to 130, failing where they start inside an outage."""
+    samples = []
+    for tick in range(70):
+        start = 95 + tick / 2
+        error = "lost" if any(begin <= start < end for begin, end in outages) else ""
+        number = tick + 1 if stream in drill.HOME_WRITES else 0
+        samples.append(Sample(client, stream, start, start + 0.01, server, tries, number, error))
+    return samples
+
+
+def load(
+    broken: dict[tuple[str, str], tuple[tuple[float, float], ...]] | None = None, server: str = "s"
+) -> list[Sample]:
+    """Two clients with all programs."""
+    return [
+        sample
+        for client in ("c1", "c2")
+        for stream in (*drill.HOME_READS, *drill.HOME_WRITES, *drill.POOL_READS, drill.POOL_WATCH)
+        for sample in program(client, stream, (broken or {}).get((client, stream), ()), server)
+    ]
+
+
+def server(name: str, tier: str, **more: Any) -> dict[str, Any]:
+    base = {"name": name, "tier": tier, "state": "active", "backup": None, "virtual_address": None}
+    return {**base, **more}
+
+
+def client(name: str, *endpoints: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "protocol": "ldaps",
+        "endpoints": [{"name": e, "address": f"a-{e}", "port": 636, "role": "proxy"} for e in endpoints],
+        "pool": [{"name": "pool", "address": "a-pool", "port": 636}],
+    }
+
+
+PLAN: dict[str, Any] = {
+    "system": "demo",
+    "servers": {
+        "m": server("m", "master", backup="mb"),
+        "mb": server("mb", "backup"),
+        "x": server("x", "proxy"),
+        "y": server("y", "proxy", backup="yb"),
+        "yb": server("yb", "backup"),
+        "p": server("p", "parallel"),
+        "d": server("d", "distributor", backup="db", virtual_address="v"),
+        "db": server("db", "backup"),
+    },
+    "clients": {"c1": client("c1", "x"), "c2": client("c2", "y", "yb")},
+}
+
+
+def experiment(kind: str) -> dict[str, Any]:
+    return next(one for one in drill.experiments(PLAN)["todo"] if one["kind"] == kind)
+
+
+def judged(
+    kind: str, samples: list[Sample], missing: int | None = None, plan: dict[str, Any] | None = None
+) -> dict[str, bool]:
+    promises = judge(experiment(kind), plan or PLAN, samples, TIMES, ALLOWED, missing)
+    return {promise["promise"]: promise["ok"] for promise in promises}
+
+
+HOME = (*drill.HOME_READS, *drill.HOME_WRITES)
+
+
+def outage(client_name: str, streams: tuple[str, ...], begin: float, end: float) -> dict[Any, Any]:
+    return {(client_name, stream): ((begin, end),) for stream in streams}
+
+
+def test_experiments_come_from_the_plan() -> None:
+    found = drill.experiments(PLAN)
+    assert [(one["kind"], one["target"], one["own"]) for one in found["todo"]] == [
+        ("proxy_alone", "x", ["c1"]),
+        ("proxy_backed", "y", ["c2"]),
+        ("member", "p", []),
+        ("distributor", "d", []),
+        ("master", "m", []),
+    ]
+    assert found["skipped"] == []
+
+
+def test_what_the_topology_has_not_is_skipped_with_a_word() -> None:
+    found = drill.experiments({"servers": {"m": server("m", "master")}, "clients": {"c": client("c", "m")}})
+    assert found["todo"] == []
+    assert {one["kind"]: one["why"] for one in found["skipped"]} == {
+        "proxy_alone": "no proxy without a backup serves a client host",
+        "proxy_backed": "no proxy with a backup serves a client host",
+        "member": "there is no pool of parallel members",
+        "distributor": "there is no distributor with a backup",
+        "master": "the master has no backup",
+    }
+
+
+def test_a_drained_server_is_not_broken() -> None:
+    plan = {**PLAN, "servers": {**PLAN["servers"], "p": server("p", "parallel", state="draining")}}
+    assert "member" not in [one["kind"] for one in drill.experiments(plan)["todo"]]
+
+
+def test_streams_of_a_client() -> None:
+    programs = drill.streams(PLAN["clients"]["c2"], {"read": 5, "connect": 2, "write": 3}, RUN)
+    assert [(p["name"], p["kind"], p.get("connection"), p["rate"]) for p in programs] == [
+        ("home reads", "read", None, 5),
+        ("home reads, new connections", "read", "new", 2),
+        ("pool reads", "read", None, 5),
+        ("pool reads, new connections", "read", "new", 2),
+        ("pool address", "read", "new", 2),
+        ("home writes", "write", None, 3),
+    ]
+    assert [s["name"] for s in programs[0]["servers"]] == ["y", "yb"]
+    assert programs[-1]["prefix"] == "drill-1-c2"
+
+
+def test_many_requests_are_shared_among_workers() -> None:
+    programs = drill.streams(PLAN["clients"]["c2"], {"pool_read": 195, "read": 20, "write": 0}, RUN)
+    assert [(p["name"], p["rate"], p["workers"]) for p in programs] == [
+        ("home reads", 20, 2),
+        ("home reads, new connections", 2, 1),
+        ("pool reads", 195, 20),
+        ("pool reads, new connections", 2, 1),
+        ("pool address", 2, 1),
+    ]
+    programs = drill.streams(PLAN["clients"]["c2"], {"read": 20}, RUN)
+    assert next(p["rate"] for p in programs if p["name"] == "pool reads") == 20
+
+
+@pytest.mark.parametrize(
+    ("offers", "kinds"),
+    [
+        ([], set()),
+        (["read", "status"], {"read"}),
+        (["write", "names"], set()),  # they could not be removed
+        (["write", "remove"], {"write"}),
+        (["read", "write", "names", "remove", "status"], {"read", "write"}),
+    ],
+)
+def test_only_what_is_offered_is_asked(offers: list[str], kinds: set[str]) -> None:
+    programs = drill.streams(PLAN["clients"]["c2"], {}, RUN, "command", offers)
+    assert {p["kind"] for p in programs} == kinds
+    assert {s["protocol"] for p in programs for s in p["servers"]} == ({"command"} if kinds else set())
+
+
+def test_of_a_pair_the_half_that_serves_is_lost() -> None:
+    found = {one["kind"]: one for one in drill.experiments(PLAN, standing_by=["m", "db"])["todo"]}
+    assert (found["master"]["target"], found["master"]["backup"]) == ("mb", "m")
+    assert found["master"]["title"] == "the master is lost: mb"
+    assert (found["distributor"]["target"], found["distributor"]["backup"]) == ("d", "db")
+
+
+def test_samples_are_read_up_to_a_line_that_was_cut_off() -> None:
+    text = '["home reads",100.5,0.25,"x",2,0,"",0]\n["home writes",101,1,"",1,7,"LDAP: gone",3]\n["home rea'
+    assert read_samples("c1", text) == [
+        Sample("c1", "home reads", 100.5, 100.75, "x", 2, 0, ""),
+        Sample("c1", "home writes", 101, 102, "", 1, 7, "LDAP: gone", 3),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "in_flight", "failed"),
+    [
+        (99.9, 103.0, 1, 0),  # on its way when the server went
+        (100.2, 103.0, 1, 0),  # started while the command was killing it
+        (100.4, 103.0, 0, 1),  # started after
+        (98.0, 99.0, 0, 0),  # failed before: not this experiment's
+        (119.0, 121.0, 0, 1),  # started before all was whole
+        (120.5, 121.0, 0, 0),  # the next experiment's
+    ],
+)
+def test_in_flight_and_failed(start: float, end: float, in_flight: int, failed: int) -> None:
+    seen = figures([Sample("c", "s", start, end, "", 1, 0, "lost")], TIMES)
+    assert (seen["in_flight"], seen["failed"]) == (in_flight, failed)
+
+
+def test_the_longest_gap_is_one_programs_own() -> None:
+    """Another program's successes do not hide it, and a service that never returns has a gap to the end."""
+    broken = program("c", "a", ((101, 104),)) + program("c", "b")
+    assert figures(broken, TIMES)["gap"] == pytest.approx(3.5, abs=0.02)
+    assert figures(program("c", "a", ((101, 999),)), TIMES)["gap"] == pytest.approx(19.49, abs=0.02)
+
+
+def test_a_program_that_blocks_has_a_gap_though_nothing_failed() -> None:
+    samples = [Sample("c", "a", 99.9, 99.95, "x", 1, 0, ""), Sample("c", "a", 100.1, 108.1, "y", 2, 0, "")]
+    seen = figures(samples, TIMES)
+    assert (seen["failed"], seen["repeated"]) == (0, 1)
+    assert seen["gap"] >= 8
+
+
+def test_one_worker_that_is_not_served_is_not_hidden_by_the_others() -> None:
+    good = program("c", "a")
+    bad = [replace(sample, worker=1) for sample in program("c", "a", ((101, 104),))]
+    assert figures(good + bad, TIMES)["gap"] == pytest.approx(3.5, abs=0.02)
+
+
+def test_first_success_after() -> None:
+    assert figures(program("c", "a", ((100, 103),)), TIMES)["first"] == pytest.approx(2.71)
+    assert figures(program("c", "a", ((100, 999),)), TIMES)["first"] is None
+
+
+def test_one_program_that_is_never_served_again_is_enough() -> None:
+    assert figures(program("c", "a") + program("c", "b", ((100, 999),)), TIMES)["first"] is None
+
+
+def test_acknowledged_writes() -> None:
+    samples = [
+        Sample("c", "home writes", 1, 2, "x", 1, 1, ""),
+        Sample("c", "home writes", 3, 4, "x", 1, 2, "lost"),
+        Sample("c", "home writes", 5, 6, "x", 1, 3, ""),
+        Sample("c", "home reads", 5, 6, "x", 1, 0, ""),
+    ]
+    assert acknowledged(samples, RUN) == ["drill-1-c-00001", "drill-1-c-00003"]
+    assert acknowledged(samples, RUN, before=5.5) == ["drill-1-c-00001"]
+
+
+def test_proxy_alone_kept() -> None:
+    verdict = judged("proxy_alone", load(outage("c1", HOME, 100.4, 114)))
+    assert verdict == {
+        "exactly its own clients lose service": True,
+        "nobody else notices": True,
+        "its clients are served again after its return": True,
+        "x comes back, all is as planned": True,
+        "its return costs nobody service": True,
+    }
+
+
+def test_proxy_alone_but_another_client_notices() -> None:
+    verdict = judged("proxy_alone", load(outage("c1", HOME, 100.4, 114) | outage("c2", HOME, 101, 102)))
+    assert not verdict["exactly its own clients lose service"]
+    assert not verdict["nobody else notices"]
+
+
+def test_proxy_alone_but_its_clients_lose_the_pool_too() -> None:
+    verdict = judged("proxy_alone", load(outage("c1", (*HOME, *drill.POOL_READS), 100.4, 114)))
+    assert not verdict["nobody else notices"]
+
+
+def test_proxy_alone_but_nobody_lost_it() -> None:
+    """Then it was not off, or its clients were not its own: the promise says exactly."""
+    assert not judged("proxy_alone", load())["exactly its own clients lose service"]
+
+
+def test_proxy_alone_but_its_clients_stay_without_service() -> None:
+    verdict = judged("proxy_alone", load(outage("c1", HOME, 100.4, 999)))
+    assert not verdict["its clients are served again after its return"]
+
+
+def test_proxy_alone_whose_clients_have_another_proxy() -> None:
+    plan = {**PLAN, "clients": {**PLAN["clients"], "c1": client("c1", "x", "y")}}
+    verdict = judged("proxy_alone", load(outage("c1", HOME, 100.4, 102)), plan=plan)
+    assert verdict["exactly its own clients lose service"]
+    assert verdict["those with another endpoint are served again"]
+    verdict = judged("proxy_alone", load(outage("c1", HOME, 100.4, 999)), plan=plan)
+    assert not verdict["those with another endpoint are served again"]
+
+
+@pytest.mark.parametrize(("end", "by", "ok"), [(104, "yb", True), (104, "y", False), (109.5, "yb", False)])
+def test_proxy_with_a_backup(end: float, by: str, ok: bool) -> None:
+    """Within the limit, and by the backup: whoever else answers, the proxy was not lost."""
+    verdict = judged("proxy_backed", load(outage("c2", HOME, 100.4, end), server=by))
+    assert verdict["its clients are served again by yb"] is ok
+    assert verdict["nobody else notices"]
+
+
+def test_member() -> None:
+    assert all(judged("member", load()).values())
+    in_flight = load()
+    in_flight.append(Sample("c1", drill.POOL_READS[1], 99.9, 102, "", 1, 0, "lost"))
+    assert judged("member", in_flight)["no request fails beyond those in flight"]
+    in_flight.append(Sample("c1", drill.POOL_READS[1], 100.5, 102, "", 1, 0, "lost"))
+    assert not judged("member", in_flight)["no request fails beyond those in flight"]
+
+
+def test_member_but_a_program_hangs_since_before() -> None:
+    hung = [s for s in load() if (s.client, s.stream) != ("c2", drill.POOL_READS[1]) or s.start < 97]
+    assert not judged("member", hung)["no request fails beyond those in flight"]
+
+
+def test_no_load_is_no_proof() -> None:
+    samples = [sample for sample in load() if sample.stream not in drill.POOL_READS]
+    assert not judged("member", samples)["no request fails beyond those in flight"]
+
+
+@pytest.mark.parametrize(("end", "ok"), [(104, True), (109.5, False)])
+def test_distributor(end: float, ok: bool) -> None:
+    broken = outage("c1", drill.POOL_READS, 100.4, end) | outage("c2", drill.POOL_READS, 100.4, end)
+    verdict = judged("distributor", load(broken))
+    assert verdict["db takes the pool over"] is ok
+    assert verdict["clients of the proxies do not notice"]
+
+
+@pytest.mark.parametrize(("end", "ok"), [(102.5, True), (104, False)])
+def test_address_of_the_distributor(end: float, ok: bool) -> None:
+    broken = outage("c1", (drill.POOL_WATCH,), 100.4, end)
+    verdict = judged("distributor", load(broken))
+    assert verdict["v answers again"] is ok
+    assert verdict["db takes the pool over"]
+
+
+def test_master_kept() -> None:
+    broken = outage("c1", drill.HOME_WRITES, 100.4, 104) | outage("c2", drill.HOME_WRITES, 100.4, 104)
+    assert all(judged("master", load(broken), missing=2).values())
+
+
+def test_master_broken() -> None:
+    verdict = judged("master", load(outage("c1", HOME, 100.4, 999)), missing=None)
+    assert not verdict["proxies go on answering reads"]
+    assert not verdict["writes resume at mb"]
+    assert not verdict["acknowledged writes missing at the backup at takeover"]
+
+
+def test_a_synchronous_product_may_not_miss_one() -> None:
+    plan = {**PLAN, "servers": {**PLAN["servers"], "m": {**PLAN["servers"]["m"], "replication": "synchronous"}}}
+    text = "acknowledged writes missing at the backup at takeover"
+    assert judged("master", load(), missing=0, plan=plan)[text]
+    assert not judged("master", load(), missing=1, plan=plan)[text]
+
+
+@pytest.mark.parametrize(
+    ("replication", "told"),
+    [("asynchronous", "any, told (asynchronous replication)"), ("none", "any, told (nothing is replicated)")],
+)
+def test_what_a_product_does_not_promise_is_told(replication: str, told: str) -> None:
+    plan = {**PLAN, "servers": {**PLAN["servers"], "m": {**PLAN["servers"]["m"], "replication": replication}}}
+    promises = judge(experiment("master"), plan, load(), TIMES, ALLOWED, 7)
+    (one,) = (p for p in promises if "missing at the backup" in p["promise"])
+    assert (one["measured"], one["allowed"], one["ok"]) == ("7", told, True)
+
+
+@pytest.mark.parametrize(("end", "ok"), [(104, True), (109.9, False)])
+def test_behind_a_proxy_that_passes_on_reads_resume_with_the_backup(end: float, ok: bool) -> None:
+    x = {**PLAN["servers"]["x"], "proxy_mode": "pass"}
+    plan = {**PLAN, "servers": {**PLAN["servers"], "x": x}}
+    verdict = judged("master", load(outage("c1", drill.HOME_READS, 100.4, end)), 0, plan)
+    assert verdict["reads that go to the master itself resume at mb"] is ok
+    assert verdict["proxies go on answering reads"]
+
+
+def test_clients_of_the_master_itself() -> None:
+    plan = {
+        **PLAN,
+        "servers": {**PLAN["servers"], "m": server("m", "master", backup="mb", serves_as="master")},
+        "clients": {name: client(name, "m", "mb") for name in ("c1", "c2")},
+    }
+    verdict = judged("master", load(outage("c1", HOME, 100.4, 104)), 0, plan)
+    assert "proxies go on answering reads" not in verdict
+    assert verdict["reads that go to the master itself resume at mb"]
+
+
+@pytest.mark.parametrize("kind", ["proxy_alone", "proxy_backed", "member", "distributor", "master"])
+def test_what_could_not_be_measured_is_neither_kept_nor_broken(kind: str) -> None:
+    promises = judge(experiment(kind), PLAN, [], TIMES, ALLOWED, None, offers=[])
+    assert {p["ok"] for p in promises if "comes back" not in p["promise"]} == {None}
+    assert all("not measured: the product offers no" in p["measured"] for p in promises if p["ok"] is None)
+    assert next(p["ok"] for p in promises if "comes back" in p["promise"])
+
+
+def test_what_can_be_measured_is() -> None:
+    reads = [sample for sample in load() if sample.stream not in drill.HOME_WRITES]
+    promises = judge(experiment("master"), PLAN, reads, TIMES, ALLOWED, None, offers=["read"])
+    verdict = {p["promise"]: p["ok"] for p in promises}
+    assert verdict["proxies go on answering reads"] is True
+    assert verdict["writes resume at mb"] is None
+    assert verdict["acknowledged writes missing at the backup at takeover"] is None
+
+
+def test_a_return_that_costs_service() -> None:
+    assert not judged("member", load(outage("c1", drill.POOL_READS, 111, 118)))["its return costs nobody service"]
+
+
+def test_a_return_that_takes_too_long() -> None:
+    late = Times(100, 100.3, 110, 110 + ALLOWED["return"] + 1)
+    promises = judge(experiment("member"), PLAN, load(), late, ALLOWED)
+    assert not next(p for p in promises if "comes back" in p["promise"])["ok"]
+
+
+@pytest.mark.parametrize(
+    ("missing", "unread", "written", "ok"),
+    [
+        ({"m": 0, "x": 0}, {}, 10, True),
+        ({"m": 0, "x": 1}, {}, 10, False),
+        ({"m": 0}, {"x": "no answer"}, 10, False),
+        ({}, {}, 10, False),
+        ({"m": 0}, {}, 0, False),
+    ],
+)
+def test_lasting(missing: dict[str, int], unread: dict[str, str], written: int, ok: bool) -> None:
+    assert lasting(missing, unread, written)["ok"] is ok
+
+
+def record(**more: Any) -> dict[str, Any]:
+    found = drill.experiments(PLAN)
+    times = {"off_begin": 100.0, "off": 100.3, "on": 110.0, "whole": 120.0}
+    return {
+        "experiments": [one for one in found["todo"] if one["kind"] == "member"],
+        "skipped": [{"kind": "master", "title": "the master is lost", "why": "the master has no backup"}],
+        "times": {"member": times},
+        "takeover": {},
+        "broken": {},
+        "lasting": {"m": {"missing": [], "ok": True}},
+        "method": "power off",
+        **more,
+    }
+
+
+def test_report() -> None:
+    report = drill_report.build(PLAN, record(), load(), RUN)
+    assert report["ok"]
+    assert json.loads(json.dumps(report)) == report
+    text = drill_report.as_text(report)
+    assert "kept" in text and "BROKEN" not in text
+    assert "skipped: the master is lost: the master has no backup" in text
+    page = drill_report.as_markdown(report)
+    assert "## A parallel member is lost: p" in page
+    assert "| c1 | home reads |" in page
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"broken": {"member": "not whole again"}},
+        {"times": {}},
+        {"lasting": {"m": {"missing": ["a"], "ok": False}}},
+        {"lasting": {"m": {"why": "no answer"}}},
+        {"experiments": [], "lasting": None},
+    ],
+)
+def test_report_of_what_could_not_be_shown(more: dict[str, Any]) -> None:
+    """Not carried through, not counted or not tried at all is not kept."""
+    assert not drill_report.build(PLAN, record(**more), load(), RUN)["ok"]
+
+
+def test_report_says_what_was_not_measured() -> None:
+    reads = [sample for sample in load() if sample.stream not in drill.HOME_WRITES]
+    report = drill_report.build(PLAN, record(), reads, RUN, offers=["read"])
+    assert report["ok"]
+    text = drill_report.as_text(report)
+    assert "not measured: the product offers no write and no names and no remove to probes" in text
+    assert "4 of 4 promises kept, 1 not measured; " in text
+
+
+def test_nothing_measured_is_nothing_proven() -> None:
+    report = drill_report.build(PLAN, record(experiments=[]), [], RUN, offers=[])
+    assert [p["ok"] for p in report["after"]] == [None]
+    assert not report["ok"]
+
+
+@pytest.mark.parametrize(
+    ("replication", "active", "gone", "ok"),
+    [
+        ("asynchronous", "one", ["a"], True),  # was missing when the master was lost, and stays so
+        ("asynchronous", "one", ["a", "b"], False),
+        ("asynchronous", "both", ["a"], False),  # it is there again when the master is
+        ("synchronous", "one", ["a"], False),
+        ("none", "one", ["a", "b"], True),
+    ],
+)
+def test_what_may_be_missing_for_good(replication: str, active: str, gone: list[str], ok: bool) -> None:
+    master = {**PLAN["servers"]["m"], "replication": replication, "active": active, "elects": True}
+    plan = {**PLAN, "servers": {**PLAN["servers"], "m": master}}
+    kept = record(
+        experiments=[experiment("master")],
+        times={"master": record()["times"]["member"]},
+        takeover={"master": {"missing": ["a"], "found": 9, "why": ""}},
+        lasting={"x": {"missing": gone, "ok": False}},
+    )
+    assert drill_report.build(plan, kept, load(), RUN)["after"][0]["ok"] is ok
+
+
+def test_limits_of_the_operator() -> None:
+    broken = load(outage("c1", drill.POOL_READS, 111, 113))
+    assert drill_report.build(PLAN, record(), broken, RUN)["ok"]
+    assert not drill_report.build(PLAN, record(), broken, RUN, {"return_gap": 1})["ok"]

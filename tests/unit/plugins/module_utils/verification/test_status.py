@@ -1,0 +1,268 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ansible_collections.distributed.tiers.plugins.module_utils.verification import status
+
+OLD = "20260101000000.000000Z#000000#001#000000"
+NEW = "20260101000002.500000Z#000000#001#000000"
+OTHER = "20260101000001.000000Z#000000#002#000000"
+
+
+def server(name: str, serves_as: str, **more: Any) -> dict[str, Any]:
+    base: dict[str, Any] = dict.fromkeys(("primary", "backup", "virtual_address", "clients", "redundancy", "failback"))
+    base |= {"name": name, "tier": serves_as, "serves_as": serves_as, "address": name, "port": 1, "site": "s"}
+    return {**base, "state": "active", "upstreams": [], "members": [], **more}
+
+
+def backup(name: str, primary: str, serves_as: str, **more: Any) -> dict[str, Any]:
+    return server(name, serves_as, tier="backup", primary=primary, redundancy="hot", **more)
+
+
+MASTERS = [{"name": "m"}, {"name": "mb"}]
+PLAN: dict[str, Any] = {
+    "digest": "now",
+    "servers": {
+        "m": server("m", "master", backup="mb"),
+        "mb": backup("mb", "m", "master"),
+        "x": server("x", "proxy", upstreams=MASTERS, clients={"hosts": ["c"], "names": ["n1", "n2"]}),
+        "y": server("y", "proxy", upstreams=MASTERS, clients={"hosts": [], "names": []}),
+        "d": server("d", "distributor", backup="db", virtual_address="v", members=[{"name": "p1"}, {"name": "p2"}]),
+        "db": backup("db", "d", "distributor", virtual_address="v"),
+    },
+}
+Answers = dict[str, dict[str, Any]]
+
+
+def edge(name: str, protocol: str = "ldaps", **more: Any) -> dict[str, Any]:
+    base = {"name": name, "address": name, "protocol": protocol, "reachable": True, "role": None, "position": {}}
+    return {**base, "servers": {}, "ok": True, "why": "", **more}
+
+
+@pytest.fixture
+def answers() -> Answers:
+    both = {"1": NEW, "2": OTHER}
+    relay = {"m": "UP", "mb": "UP"}
+    return {
+        "m": {"edges": [edge("m", role="provider", position=both)]},
+        "mb": {"edges": [edge("mb", role="provider", position=both)]},
+        "x": {"edges": [edge("x", role="replica", position=both), edge("x", "haproxy", address="l", servers=relay)]},
+        "y": {"edges": [edge("y", role="replica", position=both), edge("y", "haproxy", address="l", servers=relay)]},
+        "d": {
+            "edges": [
+                edge("d", "tls"),
+                edge("d", "haproxy", address="l", servers={"p1": "UP", "p2": "DOWN"}),
+                edge("d", "address", address="v"),
+            ]
+        },
+        "db": {"edges": [edge("db", "tls"), edge("db", "address", address="v", reachable=False)]},
+    }
+
+
+@pytest.fixture
+def recorded() -> dict[str, Any]:
+    return {
+        name: {"plan_digest": "now", "clients": ["c", "n1", "n2"] if name == "x" else []} for name in PLAN["servers"]
+    }
+
+
+def row(report: dict[str, Any], name: str) -> dict[str, Any]:
+    return next(one for one in report["servers"] if one["server"] == name)
+
+
+def test_all_as_planned(answers: Answers, recorded: dict[str, Any]) -> None:
+    report = status.report(PLAN, answers, recorded)
+    assert report["ok"], report["alerts"]
+    assert [one["server"] for one in report["servers"]] == ["m", "mb", "x", "y", "d", "db"]
+    assert row(report, "x") == {
+        "server": "x",
+        "planned": "proxy",
+        "observed": "replica",
+        "site": "s",
+        "lag": "in step",
+        "gives_to": "m",
+        "clients": "3",
+        "backup": "none",
+    }
+    assert row(report, "d")["observed"] == "up, has the shared address"
+    assert row(report, "d")["gives_to"] == "1 of 2 members"
+    assert row(report, "mb")["planned"] == "hot backup of m"
+    assert "All that was asked is as planned." in report["text"]
+
+
+Change = Callable[[Answers, dict[str, Any]], Any]
+
+
+@pytest.mark.parametrize(
+    ("change", "alert"),
+    [
+        (lambda a, _r: a.update(mb={"unreachable": True, "msg": "no route"}), "m is without a backup: mb is down"),
+        (lambda a, _r: a.update(mb={"unreachable": True, "msg": "no route\nmore"}), "mb: host: no route"),
+        (lambda a, _r: a["x"]["edges"][0].update(role="provider"), "x serves as provider, planned is replica"),
+        (lambda a, _r: a["x"]["edges"][0].update(ok=False, why="bad"), "x: bad"),
+        (
+            lambda a, _r: a["y"]["edges"][1].update(servers={"m": "DOWN", "mb": "UP"}),
+            "split brain: writes go to different masters: x to m; y to mb",
+        ),
+        (
+            lambda a, _r: a["db"]["edges"][1].update(reachable=True),
+            "split brain: d and db both have the shared address v",
+        ),
+        (lambda a, _r: a["d"]["edges"][2].update(reachable=False), "nobody has the shared address v"),
+        (
+            lambda a, _r: (
+                a["m"]["edges"][0].update(position={"1": NEW}),
+                a["mb"]["edges"][0].update(position={"1": OLD, "2": OTHER}),
+            ),
+            "m and mb each have writes that the other has not: they do not replicate, or not yet",
+        ),
+        (lambda _a, r: r["x"].update(plan_digest="before"), "deployed from another plan, run deploy: x"),
+        (lambda _a, r: r.pop("x"), "x: nothing is recorded on it, it was not deployed to its end"),
+    ],
+)
+def test_alerts(answers: Answers, recorded: dict[str, Any], change: Change, alert: str) -> None:
+    change(answers, recorded)
+    report = status.report(PLAN, answers, recorded)
+    assert alert in report["alerts"]
+    assert not report["ok"]
+    assert f"! {alert}" in report["text"]
+
+
+@pytest.mark.parametrize(
+    ("position", "lag"),
+    [({"1": NEW, "2": OTHER}, "in step"), ({"1": OLD, "2": OTHER}, "2.5 s"), ({"1": NEW}, "never in step"), ({}, None)],
+)
+def test_lag(answers: Answers, recorded: dict[str, Any], position: dict[str, str], lag: str | None) -> None:
+    answers["x"]["edges"][0]["position"] = position
+    assert row(status.report(PLAN, answers, recorded), "x")["lag"] == lag
+
+
+def test_one_master_ahead_for_a_moment_is_no_split_brain(answers: Answers, recorded: dict[str, Any]) -> None:
+    answers["mb"]["edges"][0]["position"] = {"1": OLD, "2": OTHER}
+    assert status.report(PLAN, answers, recorded)["ok"]
+
+
+def test_clients_that_are_not_deployed_yet(answers: Answers, recorded: dict[str, Any]) -> None:
+    recorded["x"]["clients"] = ["c"]
+    assert row(status.report(PLAN, answers, recorded), "x")["clients"] == "3, deployed 1"
+
+
+def test_what_changed_after_a_server_was_asked_is_no_lag(answers: Answers, recorded: dict[str, Any]) -> None:
+    second = 1767225600.0  # OLD's
+    answers["x"]["edges"][0].update(position={"1": OLD, "2": OTHER}, at=second + 0.01)
+    assert row(status.report(PLAN, answers, recorded), "x")["lag"] == "in step"
+    answers["x"]["edges"][0]["at"] = second + 1
+    assert row(status.report(PLAN, answers, recorded), "x")["lag"] == "1.0 s"
+
+
+def test_who_was_not_asked_is_not_down(answers: Answers, recorded: dict[str, Any]) -> None:
+    """As under --limit."""
+    del answers["mb"], answers["x"], recorded["x"]
+    report = status.report(PLAN, answers, recorded)
+    assert report["ok"], report["alerts"]
+    assert [row(report, name)["observed"] for name in ("mb", "x")] == ["not asked"] * 2
+    assert row(report, "m")["backup"] == "mb"
+
+
+def test_nobody_answers() -> None:
+    """Still a table."""
+    report = status.report(PLAN, {name: {"msg": "no route"} for name in PLAN["servers"]}, {})
+    assert {one["observed"] for one in report["servers"]} == {"DOWN"}
+    assert row(report, "m")["backup"] == "mb DOWN"
+
+
+def test_a_cold_backup_is_not_down(answers: Answers, recorded: dict[str, Any]) -> None:
+    plan = {**PLAN, "servers": {**PLAN["servers"], "mb": {**PLAN["servers"]["mb"], "redundancy": "cold"}}}
+    answers["mb"] = {"edges": [edge("mb", "tcp", reachable=False)]}
+    report = status.report(plan, answers, recorded)
+    assert row(report, "mb")["observed"] == "not started"
+    assert report["ok"], report["alerts"]
+
+
+Turns = tuple[dict[str, Any], Answers]
+
+
+@pytest.fixture
+def turns(answers: Answers) -> Turns:
+    """The masters take turns: the first one serves."""
+    half = {"elects": True, "active": "one"}
+    servers = {**PLAN["servers"], **{name: {**PLAN["servers"][name], **half} for name in ("m", "mb")}}
+    answers["m"]["edges"].append(edge("m", "turn"))
+    answers["mb"]["edges"][0]["role"] = "replica"
+    answers["mb"]["edges"].append(edge("mb", "turn", reachable=False))
+    for name in ("x", "y"):
+        answers[name]["edges"][1]["servers"] = {"m": "UP", "mb": "DOWN"}
+    return {**PLAN, "servers": servers}, answers
+
+
+def test_which_half_of_a_pair_serves(turns: Turns, recorded: dict[str, Any]) -> None:
+    report = status.report(*turns, recorded)
+    assert report["ok"], report["alerts"]
+    assert row(report, "m")["observed"] == "provider, serves"
+    assert row(report, "mb")["observed"] == "stands by, up"
+
+
+@pytest.mark.parametrize(
+    ("m", "mb", "alert"),
+    [(True, True, "split brain: m and mb both serve, one is to"), (False, False, "neither of m and mb serves")],
+)
+def test_not_just_one_half_serves(turns: Turns, recorded: dict[str, Any], m: bool, mb: bool, alert: str) -> None:
+    turns[1]["m"]["edges"][-1]["reachable"] = m
+    turns[1]["mb"]["edges"][-1].update(reachable=mb)
+    report = status.report(*turns, recorded)
+    assert alert in report["alerts"]
+    assert alert in report["text"]
+
+
+def test_a_cold_half_that_stands_by_is_not_down(turns: Turns, recorded: dict[str, Any]) -> None:
+    """After a takeover it is the primary."""
+    plan, answers = turns
+    plan["servers"]["mb"] = {**plan["servers"]["mb"], "redundancy": "cold", "failback": "never"}
+    answers["m"] = {"edges": [edge("m", "port", reachable=False), edge("m", "turn", reachable=False)]}
+    answers["mb"] = {"edges": [edge("mb", "port"), edge("mb", "turn")]}
+    report = status.report(plan, answers, recorded)
+    assert row(report, "m")["observed"] == "stands by, not started"
+    assert row(report, "mb")["observed"] == "up, serves"
+    assert report["ok"], report["alerts"]
+
+
+def test_a_proxy_that_passes_on_shows_another_ones_role(answers: Answers, recorded: dict[str, Any]) -> None:
+    plan = {**PLAN, "servers": {**PLAN["servers"], "x": {**PLAN["servers"]["x"], "proxy_mode": "pass"}}}
+    answers["x"]["edges"][0]["role"] = "provider"
+    assert status.report(plan, answers, recorded)["ok"]
+
+
+@pytest.mark.parametrize(
+    ("position", "lag"), [({"m": "07"}, "in step"), ({"m": "05"}, "behind"), ({"q": "07"}, "never in step")]
+)
+def test_positions_that_are_no_times(
+    answers: Answers, recorded: dict[str, Any], position: dict[str, str], lag: str
+) -> None:
+    for name in ("m", "mb", "y"):
+        answers[name]["edges"][0]["position"] = {"m": "07"}
+    answers["x"]["edges"][0]["position"] = position
+    assert row(status.report(PLAN, answers, recorded), "x")["lag"] == lag
+
+
+def test_a_product_that_tells_no_status_is_said_to(answers: Answers, recorded: dict[str, Any]) -> None:
+    for answer in answers.values():
+        answer["edges"][0].update(role=None, position={})
+    report = status.report(PLAN, answers, recorded, offers=["read"])
+    assert report["ok"], report["alerts"]
+    assert row(report, "x")["lag"] is None
+    assert "Role and lag: not measured: the product offers no status to probes." in report["text"]
+
+
+def test_masters_that_replicate_nothing_may_differ(answers: Answers, recorded: dict[str, Any]) -> None:
+    alone = {name: {**PLAN["servers"][name], "replication": "none"} for name in ("m", "mb")}
+    answers["m"]["edges"][0]["position"] = {"1": NEW}
+    answers["mb"]["edges"][0]["position"] = {"2": OTHER}
+    plan = {**PLAN, "servers": {**PLAN["servers"], **alone}}
+    assert status.report(plan, answers, recorded)["ok"]

@@ -1,0 +1,392 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.distributed.tiers.plugins.module_utils.verification import verify
+
+ADDRESS = {"m": "10.0.0.1", "mb": "10.0.0.2", "x": "10.0.1.1", "p": "10.0.0.3", "d": "10.0.0.4", "db": "10.0.0.5"}
+SHARED = "10.0.0.9"
+
+
+def point(name: str) -> dict[str, Any]:
+    return {"name": name, "address": ADDRESS[name], "port": 636}
+
+
+def server(name: str, serves_as: str, sources: list[str], **more: Any) -> dict[str, Any]:
+    return {
+        **point(name),
+        "tier": serves_as,
+        "serves_as": serves_as,
+        "protocol": "ldaps",
+        "state": "active",
+        "redundancy": None,
+        "failback": None,
+        "primary": None,
+        "backup": None,
+        "virtual_address": None,
+        "upstreams": [],
+        "members": [],
+        "firewall": [{"port": 636, "protocol": "tcp", "sources": sources, "why": ""}],
+        **more,
+    }
+
+
+def backup(name: str, primary: str, serves_as: str, sources: list[str], **more: Any) -> dict[str, Any]:
+    base: dict[str, Any] = {"tier": "backup", "primary": primary, "redundancy": "hot", "failback": "auto"}
+    return server(name, serves_as, sources, **{**base, **more})
+
+
+def edge(source: str, to: str, address: str | None = None) -> dict[str, Any]:
+    return {"from": source, "to": to, "address": address or ADDRESS[to], "port": 636, "protocol": "tcp", "why": ""}
+
+
+@pytest.fixture
+def plan() -> dict[str, Any]:
+    masters = [point("m"), point("mb")]
+    return {
+        "servers": {
+            "m": server("m", "master", ["10.0.0.2/32", "10.0.1.1/32", "10.0.0.3/32"], backup="mb"),
+            "mb": backup("mb", "m", "master", ["10.0.0.1/32", "10.0.1.1/32", "10.0.0.3/32"]),
+            "x": server("x", "proxy", ["10.0.1.0/24"], upstreams=masters),
+            "p": server("p", "parallel", ["10.0.0.4/32", "10.0.0.5/32"], upstreams=masters),
+            "d": server("d", "distributor", ["10.0.1.0/24"], virtual_address=SHARED, members=[point("p")], backup="db"),
+            "db": backup("db", "d", "distributor", ["10.0.1.0/24"], virtual_address=SHARED, members=[point("p")]),
+        },
+        "clients": {
+            "c": {
+                "address": "10.0.1.50",
+                "protocol": "ldaps",
+                "endpoints": [point("x")],
+                "pool": [{"name": "pool", "address": SHARED, "port": 636}],
+            }
+        },
+        "edges": [
+            edge("m", "mb"),
+            edge("mb", "m"),
+            edge("x", "m"),
+            edge("x", "mb"),
+            edge("p", "m"),
+            edge("p", "mb"),
+            edge("d", "p"),
+            edge("db", "p"),
+            edge("c", "x"),
+            edge("c", "d", SHARED),
+            edge("c", "d"),
+            edge("c", "db"),
+        ],
+    }
+
+
+def short(edges: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    return [(e["name"], e["address"], e["protocol"], e.get("expect", "open"), e.get("role")) for e in edges]
+
+
+def test_a_master_probes_itself_its_half_and_is_refused_by_the_rest(plan: dict[str, Any]) -> None:
+    assert short(verify.host_edges(plan, "m")) == [
+        ("m", "10.0.0.1", "ldaps", "open", "provider"),
+        ("mb", "10.0.0.2", "ldaps", "open", "provider"),
+        ("d", "10.0.0.4", "tcp", "refused", None),
+        ("db", "10.0.0.5", "tcp", "refused", None),
+        ("p", "10.0.0.3", "tcp", "refused", None),
+        ("x", "10.0.1.1", "tcp", "refused", None),
+    ]
+
+
+def test_a_client_sees_members_behind_the_distributor(plan: dict[str, Any]) -> None:
+    assert short(verify.host_edges(plan, "c")) == [
+        ("d", "10.0.0.4", "ldaps", "open", "replica"),
+        ("d", SHARED, "ldaps", "open", "replica"),
+        ("db", "10.0.0.5", "ldaps", "open", "replica"),
+        ("x", "10.0.1.1", "ldaps", "open", "replica"),
+        ("m", "10.0.0.1", "tcp", "refused", None),
+        ("mb", "10.0.0.2", "tcp", "refused", None),
+        ("p", "10.0.0.3", "tcp", "refused", None),
+    ]
+
+
+def test_a_distributor_has_no_client_of_the_product(plan: dict[str, Any]) -> None:
+    edges = verify.host_edges(plan, "d")
+    assert short(edges)[:5] == [
+        ("d", "10.0.0.4", "tls", "open", None),
+        ("d", "127.0.0.1", "haproxy", "open", None),
+        ("d", SHARED, "address", "open", None),
+        ("d", SHARED, "tls", "open", None),
+        ("p", "10.0.0.3", "tls", "open", None),
+    ]
+    assert edges[1]["up"] == ["p"]
+
+
+def test_who_is_let_in_as_a_clients_network_is_not_claimed_to_be_refused(plan: dict[str, Any]) -> None:
+    """The proxy stands in the network of clients that the distributor serves."""
+    refused = [e["name"] for e in verify.host_edges(plan, "x") if e.get("expect") == "refused"]
+    assert refused == ["p"]
+
+
+def test_every_pair_is_planned_admitted_or_refused(plan: dict[str, Any]) -> None:
+    hosts = [*plan["servers"], *plan["clients"]]
+    for host in hosts:
+        probed = {e["name"] for e in verify.host_edges(plan, host)}
+        here = (plan["servers"].get(host) or plan["clients"][host])["address"]
+        for name, one in plan["servers"].items():
+            assert name in probed or name == host or verify.admitted(one, here)
+
+
+def test_the_backup_must_not_hold_the_shared_address(plan: dict[str, Any]) -> None:
+    assert ("db", SHARED, "address", "refused", None) in short(verify.own_edges(plan, "db"))
+    assert not any(e["protocol"] == "tls" and e["address"] == SHARED for e in verify.own_edges(plan, "db"))
+
+
+@pytest.mark.parametrize("failback", ["manual", "never"])
+def test_after_a_failback_by_hand_either_may_hold_it(plan: dict[str, Any], failback: str) -> None:
+    plan["servers"]["db"]["failback"] = failback
+    held = [e["expect"] for name in ("d", "db") for e in verify.own_edges(plan, name) if e["protocol"] == "address"]
+    assert held == ["either", "either"]
+
+
+def test_a_cold_backup_is_not_started(plan: dict[str, Any]) -> None:
+    plan["servers"]["mb"]["redundancy"] = "cold"
+    assert verify.own_edges(plan, "mb")[0]["refused_by"] == ["closed"]
+    assert ("mb", "10.0.0.2", "port", "refused", None) in short(verify.host_edges(plan, "x"))
+    balancer = next(e for e in verify.own_edges(plan, "x") if e["protocol"] == "haproxy")
+    assert balancer["up"] == ["m"]
+    assert verify.places(plan, "mb") == []
+
+
+def test_a_server_that_is_down_by_plan_is_left_alone(plan: dict[str, Any]) -> None:
+    plan["servers"]["p"]["state"] = "down"
+    assert verify.own_edges(plan, "p") == []
+    assert "p" not in {e["name"] for e in verify.host_edges(plan, "d") if e["protocol"] != "haproxy"}
+
+
+def test_a_name_for_an_address_claims_no_refusal(plan: dict[str, Any]) -> None:
+    assert verify.admitted(plan["servers"]["m"], "host.example.org")
+
+
+def test_newest() -> None:
+    assert verify.newest([{"1": "b", "2": "a"}, {"1": "a"}, {}]) == {"1": "b", "2": "a"}
+
+
+def test_places(plan: dict[str, Any]) -> None:
+    assert [p["name"] for p in verify.places(plan, "c")] == ["x", "pool"]
+    assert [p["name"] for p in verify.places(plan, "x")] == ["x"]
+    assert verify.places(plan, "d") == []
+
+
+# Pairs of which one half serves at a time, proxies that only pass on, further ports, and other protocols
+
+
+@pytest.fixture
+def turns(plan: dict[str, Any]) -> dict[str, Any]:
+    """The masters take turns, and so does nobody else."""
+    for name, one in plan["servers"].items():
+        one.update(protocol="https", elects=name in ("m", "mb"), active="one" if name in ("m", "mb") else "both")
+    return plan
+
+
+def full(edges: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    return [(e["name"], e["protocol"], e.get("expect", "open"), e.get("role"), e.get("one_of")) for e in edges]
+
+
+def test_who_stands_by_refuses_all_but_its_other_half(turns: dict[str, Any]) -> None:
+    assert full(verify.host_edges(turns, "x"))[2:4] == [
+        ("m", "https", "open", "provider", None),
+        ("mb", "tcp", "refused", None, None),
+    ]
+    assert verify.host_edges(turns, "x")[3]["refused_by"] == ["firewall", "timeout", "closed"]
+    assert full(verify.host_edges(turns, "m"))[:3] == [
+        ("m", "https", "open", "provider", None),
+        ("m", "turn", "open", None, None),
+        ("mb", "https", "open", None, None),
+    ]
+    assert full(verify.own_edges(turns, "mb")) == [
+        ("mb", "https", "open", None, None),
+        ("mb", "turn", "refused", None, None),
+    ]
+
+
+@pytest.mark.parametrize("failback", ["manual", "never"])
+def test_where_nobody_takes_service_back_by_himself_just_one_half_serves(turns: dict[str, Any], failback: str) -> None:
+    turns["servers"]["mb"]["failback"] = failback
+    assert full(verify.host_edges(turns, "x"))[2:4] == [
+        ("m", "https", "either", "provider", "m"),
+        ("mb", "https", "either", "provider", "m"),
+    ]
+    for name in ("m", "mb"):
+        assert full(verify.own_edges(turns, name)) == [
+            (name, "https", "open", None, None),
+            (name, "turn", "either", None, None),
+        ]
+    balancer = next(e for e in verify.own_edges(turns, "x") if e["protocol"] == "haproxy")
+    assert (balancer["up"], balancer["one_up_of"]) == ([], [["m", "mb"]])
+
+
+def test_relays_give_to_the_half_that_is_to_serve(turns: dict[str, Any]) -> None:
+    balancer = next(e for e in verify.own_edges(turns, "x") if e["protocol"] == "haproxy")
+    assert (balancer["up"], balancer["one_up_of"]) == (["m"], [["m", "mb"]])
+
+
+def test_a_primary_that_is_drained_leaves_it_open_who_serves(turns: dict[str, Any]) -> None:
+    turns["servers"]["m"]["state"] = "draining"
+    assert verify.elected(turns, turns["servers"]["mb"]) is None
+
+
+@pytest.mark.parametrize(("failback", "expect"), [("auto", "refused"), ("never", "either")])
+def test_of_a_cold_pair_who_stands_by_is_not_started(turns: dict[str, Any], failback: str, expect: str) -> None:
+    turns["servers"]["mb"].update(redundancy="cold", failback=failback)
+    (service, turn) = verify.own_edges(turns, "mb")
+    assert (service["protocol"], service["expect"], service["refused_by"]) == ("port", expect, ["closed"])
+    assert turn["expect"] == expect
+    # What ends TLS before it does run, and has nobody to give to.
+    turns["servers"]["mb"]["tls"] = "terminated"
+    (service, _turn) = verify.own_edges(turns, "mb")
+    assert (service["protocol"], service["expect"]) == ("https", expect)
+    assert service["refused_by"] == ["closed", "service"]
+    assert verify.places(turns, "mb")
+    assert verify.places(turns, "mb", standing_by=["mb"]) == []
+
+
+def test_at_a_shared_address_one_half_always_serves(turns: dict[str, Any]) -> None:
+    for name in ("m", "mb"):
+        turns["servers"][name]["virtual_address"] = "10.0.0.8"
+    turns["servers"]["mb"]["failback"] = "never"
+    turns["edges"] = [edge("x", "m", "10.0.0.8")]
+    assert ("m", "https", "open", "provider", None) in full(verify.host_edges(turns, "x"))
+    turns["clients"]["c"]["endpoints"] = [{"name": "m", "address": "10.0.0.8", "port": 636}]
+    assert [p["name"] for p in verify.places(turns, "c", standing_by=["m"])] == ["m", "pool"]
+    turns["clients"]["c"]["endpoints"] = [point("m"), point("mb")]
+    assert [p["name"] for p in verify.places(turns, "c", standing_by=["m"])] == ["mb", "pool"]
+
+
+@pytest.mark.parametrize(("mode", "role"), [("pass", None), ("cache", None), ("product", "replica")])
+def test_a_proxy_that_passes_on_has_no_role_and_no_data(plan: dict[str, Any], mode: str, role: str | None) -> None:
+    plan["servers"]["x"]["proxy_mode"] = mode
+    own = verify.own_edges(plan, "x", {"1": "a"})[0]
+    assert (own.get("role"), own.get("at_least")) == (role, {"1": "a"} if role else None)
+    seen_from_client = next(e for e in verify.host_edges(plan, "c") if e["name"] == "x")
+    assert seen_from_client.get("role") == role
+
+
+@pytest.mark.parametrize(
+    ("more", "has"), [({"redundancy": "warm"}, False), ({"replication": "none"}, False), ({"redundancy": "hot"}, True)]
+)
+def test_data_is_not_asked_for_where_it_is_not_promised(plan: dict[str, Any], more: dict[str, str], has: bool) -> None:
+    plan["servers"]["mb"].update(more)
+    assert ("at_least" in verify.own_edges(plan, "mb", {"1": "a"})[0]) is has
+
+
+def test_the_products_own_commands_are_spoken_by_who_has_them(plan: dict[str, Any]) -> None:
+    for one in plan["servers"].values():
+        one["protocol"] = "tcp"
+    spoken = {
+        (host, e["name"]): e["protocol"]
+        for host in ("c", "d", "m")
+        for e in verify.host_edges(plan, host, protocol="command")
+        if e.get("expect", "open") == "open" and e["protocol"] not in ("haproxy", "address")
+    }
+    assert {spoken["c", "x"], spoken["c", "d"], spoken["m", "m"], spoken["m", "mb"]} == {"command"}
+    assert {spoken["d", "d"], spoken["d", "p"]} == {"tcp"}
+    assert {p["protocol"] for p in verify.places(plan, "c", "command")} == {"command"}
+
+
+def test_further_ports(plan: dict[str, Any]) -> None:
+    plan["edges"] += [{**edge("x", "m"), "port": 6222}, {**edge("x", "m"), "port": 53, "protocol": "udp"}]
+    plan["servers"]["m"]["firewall"].append(
+        {"port": 6222, "protocol": "tcp", "sources": ["10.0.1.1/32"], "why": "cluster"}
+    )
+    assert [(e["port"], e["protocol"]) for e in verify.host_edges(plan, "x") if e["name"] == "m"] == [
+        (636, "ldaps"),
+        (6222, "port"),
+    ]
+    shut = [(e["port"], e.get("expect")) for e in verify.host_edges(plan, "mb") if e["name"] == "m"]
+    assert (6222, "refused") in shut
+    assert "nobody can tell whether one of 1 is open" in verify.report(plan, {})["text"]
+
+
+def turn(name: str, serves: bool) -> dict[str, Any]:
+    return {"edges": [seen(name=name, protocol="turn", reachable=serves, role=None, latency_ms=None)]}
+
+
+@pytest.mark.parametrize(
+    ("m", "mb", "wrong"),
+    [
+        (True, False, []),
+        (False, True, []),
+        (True, True, [("m", "split brain: m and mb both serve, one is to")]),
+        (False, False, [("m", "neither of m and mb serves")]),
+    ],
+)
+def test_just_one_half_serves(turns: dict[str, Any], m: bool, mb: bool, wrong: list[tuple[str, str]]) -> None:
+    answers = {"m": turn("m", m), "mb": turn("mb", mb)}
+    assert verify.wrong_pairs(turns, answers) == wrong
+    assert verify.not_whole(turns, answers) == [why for _pair, why in wrong]
+    assert verify.standing_by(answers) == [name for name, serves in (("m", m), ("mb", mb)) if not serves]
+    report = verify.report(turns, {name: {"probed": answer} for name, answer in answers.items()})
+    assert [(f["host"], f["why"]) for f in report["findings"] if f["what"] == "its pair"] == wrong
+
+
+def test_what_is_not_whole(turns: dict[str, Any]) -> None:
+    answers = {"m": {"unreachable": True}, "mb": {"edges": [seen(name="mb", ok=False, why="late")]}}
+    assert verify.not_whole(turns, answers) == ["m: no answer", "mb: late"]
+
+
+def test_one_half_alone_is_no_finding(turns: dict[str, Any]) -> None:
+    """As under --limit."""
+    assert verify.wrong_pairs(turns, {"mb": turn("mb", False)}) == []
+
+
+def test_what_is_not_offered_is_said_to_be_not_measured(plan: dict[str, Any]) -> None:
+    text = verify.report(plan, {"c": {"probed": {"edges": [seen()]}}}, offers=["read"])["text"]
+    assert "not measured: the product offers no status to probes" in text
+    assert "not measured: the product offers no write and no names and no remove to probes" in text
+    assert "0 of 0" not in text.split("rows written")[1]
+
+
+def seen(**more: Any) -> dict[str, Any]:
+    base = {"name": "m", "address": "a", "port": 1, "protocol": "ldaps", "expect": "open", "role": "provider"}
+    return {**base, "refused_by": None, "reachable": True, "latency_ms": 3.0, "ok": True, "why": "", **more}
+
+
+def test_report_good(plan: dict[str, Any]) -> None:
+    row = {"name": "r", "server": "x", "ok": True, "why": "", "write_ms": 4.0, "readers": [{"server": "d", "ms": 9.0}]}
+    found = {"server": "x", "ok": True, "why": ""}
+    refusal = seen(expect="refused", refused_by="firewall", latency_ms=None, role=None)
+    results = {
+        "c": {"probed": {"edges": [seen(), refusal]}, "written": {"rows": [row]}, "found": {"rows": [found]}},
+        "d": {"probed": {"edges": [seen()]}, "written": {"skipped": True}, "found": {"skipped": True}},
+    }
+    report = verify.report(plan, results)
+    assert report["ok"], report["findings"]
+    assert "edges of the plan answer" in report["text"]
+    assert "2 of 2" in report["text"]
+    assert "by firewall" in report["text"]
+
+
+def test_report_tells_everything_at_once(plan: dict[str, Any]) -> None:
+    bad_row = {"name": "r", "server": "x", "ok": False, "why": "no", "readers": []}
+    results = {
+        "c": {
+            "probed": {"edges": [seen(ok=False, why="open!")]},
+            "written": {"rows": [bad_row]},
+            "found": {"rows": []},
+        },
+        "m": {"probed": {"unreachable": True, "msg": "no route"}, "written": {}, "found": {}},
+    }
+    report = verify.report(plan, results)
+    assert not report["ok"]
+    assert [(f["host"], f["why"]) for f in report["findings"]] == [
+        ("m", "no route"),
+        ("m", "no answer from this host"),
+        ("m", "no answer from this host"),
+        ("c", "open!"),
+        ("c", "no"),
+    ]
+
+
+def test_nothing_probed_is_nothing_proven(plan: dict[str, Any]) -> None:
+    assert not verify.report(plan, {})["ok"]

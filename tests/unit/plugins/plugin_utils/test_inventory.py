@@ -1,0 +1,139 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whatever is read, what comes of it is a value or a finding."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import KEYS, parse_product
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.versions import release
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Unreadable
+from ansible_collections.distributed.tiers.plugins.plugin_utils.inventory import (
+    addresses_of,
+    certificate_names,
+    filled_in,
+    fingerprint,
+    read_product,
+)
+
+CIRCLE: list[Any] = []
+CIRCLE.append(CIRCLE)
+DEEP: list[Any] = []
+for _level in range(100_000):
+    DEEP = [DEEP]
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5) | st.integers(), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\xff\xfe\x00",
+        b"name: caf\xe9",
+        b"name: [",
+        b"name: x\nport: 7",
+        b"a: &a [*a]",
+        b"[" * 100_000,
+        b"port: " + b"9" * 5_000,
+        b"!!python/object:os.system {}",
+        b"a: .inf\n? [1]\n: 5",
+        b"failure_detection: .inf",
+        b"client_timeout: .nan",
+        b"ports: [[1, 2, 3], [-5, .inf]]",
+        b"name: \x00",
+    ],
+)
+def test_a_broken_product_file_is_told(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "product.yml"
+    path.write_bytes(content)
+    product, problems = read_product("x", path)
+    assert product is None
+    assert problems and all(problems)
+
+
+def test_a_product_file_half_written_is_told(tmp_path: Path) -> None:
+    whole = (Path(__file__).parents[4] / "roles/product_openldap/meta/product.yml").read_bytes()
+    path = tmp_path / "product.yml"
+    for end in range(0, len(whole), 7):
+        path.write_bytes(whole[:end])
+        product, problems = read_product("openldap", path)
+        assert product is None or not problems
+
+
+@given(st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=3), anything))
+def test_no_product_makes_it_raise(data: dict[str, Any]) -> None:
+    product, problems = parse_product("x", data)
+    assert (product is None) == bool(problems)
+
+
+@given(st.binary() | st.text())
+def test_no_product_file_makes_it_raise(tmp_path_factory: pytest.TempPathFactory, content: bytes | str) -> None:
+    path = tmp_path_factory.mktemp("p") / "product.yml"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass"))
+    read_product("x", path)
+
+
+@pytest.mark.parametrize("value", [CIRCLE, {"a": CIRCLE}, DEEP])
+def test_a_value_that_contains_itself_is_unreadable(value: Any) -> None:
+    read = filled_in(lambda _host, raw, name: raw[name], "h", {"v": value}, "v")
+    assert isinstance(read, Unreadable)
+
+
+@pytest.mark.parametrize("value", [CIRCLE, DEEP, {(1, 2): 3}, object(), float("nan"), "\ud800", b"x"])
+def test_every_option_has_a_fingerprint(value: Any) -> None:
+    assert fingerprint(value) == fingerprint(value)
+
+
+def test_fingerprints_tell_options_apart() -> None:
+    assert len({fingerprint(value) for value in (1, "1", [1], {"a": 1}, {"a": 2}, None, True)}) == 7
+    assert fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1})
+
+
+@given(st.text() | st.just("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"))
+def test_what_is_no_certificate_is_good_for_nothing(text: str) -> None:
+    assert certificate_names(text) == ()
+
+
+def test_what_a_certificate_is_good_for() -> None:
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
+    now = datetime.datetime.now(datetime.UTC)
+    names = [x509.DNSName("m1.example"), x509.IPAddress(ipaddress.ip_address("2001:db8::1"))]
+    built = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + datetime.timedelta(1))
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    text = built.public_bytes(serialization.Encoding.PEM).decode()
+    assert certificate_names(text) == ("m1.example", "2001:db8::1")
+    assert certificate_names(text[: len(text) // 2]) == ()
+
+
+@given(st.text(), st.text())
+def test_every_version_can_be_compared(one: str, other: str) -> None:
+    assert (release(one) < release(other)) + (release(one) == release(other)) + (release(one) > release(other)) == 1
+
+
+def test_versions_of_any_length() -> None:
+    assert release("1." + "9" * 10_000) < release("2")
+    assert release("1.09") == release("1.9") < release("1.10") < release(None)
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "a..b", "\0", "no such host", "\ud800"])
+def test_odd_names_resolve_to_nothing(name: str) -> None:
+    assert addresses_of(name) == set()

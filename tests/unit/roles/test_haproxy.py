@@ -1,0 +1,202 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What HAProxy is told for each kind of listener, and that HAProxy takes it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.distributed.tiers.tests.unit.roles import haproxy
+
+LDAP = {"type": "ldap"}
+READY = {"type": "http", "path": "/ready", "status": 200, "body": "it's ok"}
+MEMBERS = [
+    {"name": "p1", "address": "192.0.2.1", "port": 8443, "weight": 2, "state": "active", "backup": None},
+    {"name": "p2", "address": "192.0.2.2", "port": 8443, "weight": 1, "state": "draining", "backup": None},
+    {"name": "p3", "address": "2001:db8::3", "port": 8443, "weight": 1, "state": "active"}
+    | {"backup": {"name": "b3", "address": "192.0.2.4", "port": 8443}},
+]
+POOL = {"name": "pool", "bind": ":8443", "balance": "leastconn", "tls_name": "pool.tiers.internal", "servers": MEMBERS}
+HTTP_POOL = POOL | {"mode": "http", "terminates": True, "check": READY, "retry_methods": ["GET", "HEAD"]}
+MASTERS = [{"name": "m1", "address": "192.0.2.8", "port": 636}, {"name": "m2", "address": "192.0.2.9", "port": 636}]
+RELAY = {"name": "upstream", "bind": "127.0.0.1:10636", "balance": "first", "check": LDAP} | {
+    "cut_when_down": True,
+    "servers": MASTERS,
+}
+END_OF_TLS = {"name": "service", "bind": ":8443", "mode": "http", "balance": "first", "terminates": True} | {
+    "closes_when_empty": True,
+    "check": READY,
+    "servers": [{"name": "local", "address": "127.0.0.1", "port": 8080}],
+}
+
+
+def render(*listeners: dict[str, Any], **variables: Any) -> str:
+    return haproxy.render(common_balancer_listeners=list(listeners), **variables)
+
+
+def section(text: str, name: str) -> str:
+    return re.split(r"\n(?=listen )", text.split(f"\nlisten {name}\n")[1])[0]
+
+
+def server(text: str, listener: str, name: str) -> str:
+    return next(line for line in section(text, listener).splitlines() if line.startswith(f"    server {name} "))
+
+
+def test_tls_of_tcp_goes_through_and_only_checks_speak_it() -> None:
+    pool = section(render(POOL | {"check": LDAP}), "pool")
+    assert "bind :8443\n" in pool
+    assert " check-ssl verify required " in pool
+    assert " ssl " not in pool
+
+
+def test_tls_of_http_ends_and_begins_anew_with_verification() -> None:
+    text = render(HTTP_POOL)
+    assert "bind :8443 ssl crt /etc/tiers/tls/server.crt alpn h2,http/1.1\n" in section(text, "pool")
+    assert " ssl verify required ca-file /etc/tiers/tls/ca.crt " in server(text, "pool", "p1")
+    assert server(text, "pool", "p1").count("pool.tiers.internal") == 3
+    # To the inner listener on this host nothing is encrypted; from there to the member it is.
+    assert " ssl " not in server(text, "pool", "p3")
+    assert " ssl verify required " in server(text, "pool-p3", "p3")
+    assert " ssl verify required " in server(text, "pool-p3", "b3")
+
+
+def test_a_members_backup_stands_behind_it_alone() -> None:
+    text = render(HTTP_POOL)
+    assert server(text, "pool", "p3").startswith("    server p3 abns@tiers-pool-p3 ")
+    assert server(text, "pool-p3", "b3").endswith(" backup")
+    assert "backup" not in server(text, "pool", "p1")
+
+
+def test_who_the_client_is_is_said_once() -> None:
+    text = render(HTTP_POOL)
+    assert "option forwardfor" in section(text, "pool")
+    assert "set-header X-Forwarded-Proto https" in section(text, "pool")
+    assert "forward" not in section(text, "pool-p3").lower()
+
+
+def test_only_harmless_methods_are_repeated() -> None:
+    text = render(HTTP_POOL)
+    assert "http-request disable-l7-retry unless { method GET HEAD }" in section(text, "pool")
+    assert "retry-on" not in section(text, "pool-p3")
+    assert "retry-on" not in render(HTTP_POOL | {"retry_methods": []})
+
+
+def test_draining_keeps_sessions_and_down_takes_nothing() -> None:
+    text = render(HTTP_POOL | {"servers": [*MEMBERS, MEMBERS[0] | {"name": "p4", "state": "down"}]})
+    assert " weight 100" in server(text, "pool", "p1")
+    assert " weight 0" in server(text, "pool", "p2")
+    assert "disabled" not in server(text, "pool", "p2")
+    assert server(text, "pool", "p4").endswith(" disabled")
+
+
+def test_a_cookie_names_no_address_and_no_server() -> None:
+    text = render(HTTP_POOL | {"cookie": "TIERS"})
+    assert "cookie TIERS insert indirect nocache httponly secure" in section(text, "pool")
+    values = [re.search(r" cookie (\w+)", server(text, "pool", name)) for name in ("p1", "p2", "p3")]
+    assert len({value[1] for value in values if value}) == 3
+    assert all(value and re.fullmatch("[0-9a-f]{16}", value[1]) for value in values)
+    assert " cookie " not in render(POOL | {"check": LDAP, "cookie": "TIERS"})
+
+
+def test_the_address_of_a_client_tells_its_member() -> None:
+    assert "balance source\n" in render(HTTP_POOL | {"balance": "source"})
+    assert "hash-type consistent" in render(HTTP_POOL | {"balance": "source"})
+
+
+def test_limits_and_slow_start_are_the_slots_not_the_backups() -> None:
+    limits = {"server_connections": 50, "queue_length": 20, "queue_timeout": "5s", "slow_start": "30s"}
+    text = render(HTTP_POOL | limits)
+    assert " slowstart 30s maxconn 50 " in section(text, "pool")
+    assert "timeout queue 5s" in section(text, "pool")
+    assert "http-request return status 503" in section(text, "pool")
+    assert "{ queue(pool) ge 20 }" in section(text, "pool")
+    assert "maxconn" not in section(text, "pool-p3")
+    assert "slowstart" not in section(text, "pool-p3")
+    assert "tcp-request content reject if { queue(pool) ge 20 }" in render(POOL | limits | {"check": LDAP})
+
+
+def test_a_check_asks_for_path_status_and_body() -> None:
+    service = section(render(END_OF_TLS), "service")
+    assert "uri '/ready' " in service
+    assert "http-check expect status 200" in service
+    assert r"http-check expect rstring 'it'\''s ok'" in service
+
+
+def test_nobody_gets_as_far_as_tls_where_no_server_is() -> None:
+    assert "tcp-request connection reject if { nbsrv(service) lt 1 }\n" in render(END_OF_TLS)
+
+
+def test_the_other_half_of_a_pair_reaches_a_program_that_is_not_well_yet() -> None:
+    rule = "tcp-request connection reject if { nbsrv(service) lt 1 } !{ src 192.0.2.12 }\n"
+    assert rule in render(END_OF_TLS | {"admits_always": ["192.0.2.12"]})
+
+
+def test_a_program_that_is_started_again_is_waited_for() -> None:
+    text = render(END_OF_TLS | {"waits": True})
+    listener, health = section(text, "service").split("\nbackend service-health\n")
+    assert "    server local 127.0.0.1:8080\n" in listener
+    assert "retries 10\n" in listener
+    assert "httpchk" not in listener
+    assert "httpchk" in health
+    assert text.count("{ nbsrv(service-health) lt 1 }") == 2
+
+
+# What the roles give it
+SLICES = {
+    "__distributor_listeners": {"port": 8443, "protocol": "https", "members": MEMBERS},
+    "__common_pass": {"port": 8443, "protocol": "https", "upstreams": MASTERS},
+    "__common_end_of_tls": {"port": 8443, "protocol": "https", "pair": {"address": "192.0.2.12"}},
+    "__common_relay": {"port": 8443, "protocol": "https", "upstreams": MASTERS},
+}
+SAID = {
+    "__distributor_listeners": ["balance leastconn", "server p1 192.0.2.1:8443 ssl verify required", " weight 100"],
+    "__common_pass": ["bind :8443 ssl crt /etc/tiers/tls/server.crt", "balance first", "server m2 192.0.2.9:636 ssl"],
+    "__common_end_of_tls": ["bind :8443 ssl", "server local 127.0.0.1:8080\n", "!{ src 192.0.2.12 }"],
+    "__common_relay": [
+        "bind 127.0.0.1:10636\n",
+        "server m1 192.0.2.8:636 check-ssl verify required",
+        "shutdown-sessions",
+    ],
+}
+
+
+def of_role(listeners: str, **variables: Any) -> str:
+    plan = {"system": "test", "domain": "tiers.internal", "servers": {"m1": {"active": "all"}}}
+    given = {"common_balancer_listeners": f"{{{{ {listeners} }}}}", "tiers_server": SLICES[listeners]}
+    return haproxy.render(tiers_plan=plan, **given, **variables)
+
+
+@pytest.mark.parametrize(("listeners", "said"), SAID.items())
+def test_the_listeners_of_the_roles(listeners: str, said: list[str]) -> None:
+    text = of_role(listeners)
+    assert not [words for words in said if words not in text]
+
+
+@pytest.mark.skipif(not shutil.which("haproxy"), reason="HAProxy is not installed here")
+@pytest.mark.parametrize(
+    "listeners",
+    [
+        [RELAY, END_OF_TLS | {"waits": True}],
+        [RELAY | {"tls_name": "upstream.tiers.internal", "rise": 5}],
+        [RELAY | {"tls_name": "upstream.tiers.internal", "terminates": True, "closes_when_empty": True}],
+        [RELAY | {"mode": "http", "check": READY, "terminates": True, "tls_name": "u.test", "retry_methods": ["GET"]}],
+        [POOL | {"check": LDAP, "queue_length": 3, "server_connections": 4}],
+        [POOL | {"check": {"type": "tcp"}, "balance": "source"}],
+        [HTTP_POOL | {"cookie": "TIERS", "slow_start": "30s", "queue_length": 9, "queue_timeout": "5s"}],
+        [HTTP_POOL | {"terminates": False, "tls_name": "", "rise": 3, "fall": 4}],
+    ],
+)
+def test_haproxy_takes_it(listeners: list[dict[str, Any]], tmp_path: Path) -> None:
+    haproxy.make_certificate(tmp_path, "pool.tiers.internal")
+    written = tmp_path / "haproxy.cfg"
+    written.write_text(haproxy.for_anybody(render(*listeners, __common_tls=str(tmp_path))))
+    checked = subprocess.run(["haproxy", "-c", "-f", written], capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stderr
+    assert "[WARNING]" not in checked.stderr

@@ -1,0 +1,72 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What keepalived is told for each kind of pair that elects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pytest
+
+TEMPLATES = Path(__file__).parents[3] / "roles/common/templates"
+PRIMARY = {
+    "name": "m1",
+    "tier": "master",
+    "address": "192.0.2.11",
+    "failback": "auto",
+    "virtual_address": None,
+    "virtual_router_id": 11,
+    "pair": {"name": "m2", "address": "192.0.2.12", "port": 8443},
+}
+
+
+def render(takes_turns: bool = True, check_path: str = "", **server: Any) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES), trim_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    return environment.get_template("keepalived.conf.j2").render(
+        {
+            "ansible_managed": "managed",
+            "tiers_server": PRIMARY | server,
+            "common_pair_check_timeout": 10,
+            "common_pair_interval": 0.7,
+            "__common_pair_interface": "eth0",
+            "common_pair_check_path": check_path,
+            "__common_os": {"nobody_group": "nogroup"},
+            "__common_run": "/run/tiers",
+            "__common_etc": "/etc/tiers",
+            "__common_takes_turns": takes_turns,
+            "__common_has_virtual_address": server.get("virtual_address") is not None,
+        }
+    )
+
+
+def test_the_primary_is_preferred() -> None:
+    assert "priority 250\n" in render()
+    assert "priority 240\n" in render(tier="backup")
+
+
+@pytest.mark.parametrize(("failback", "stays"), [("auto", False), ("manual", True), ("never", True), (None, False)])
+def test_only_with_auto_the_primary_takes_over_by_itself(failback: str | None, stays: bool) -> None:
+    assert ("nopreempt" in render(failback=failback)) is stays
+
+
+def test_elections_are_followed_where_one_half_serves_at_a_time() -> None:
+    assert 'vrrp_notify_fifo_script "/etc/tiers/turn watch" root' in render()
+    assert 'script "/etc/tiers/turn check"\n    user root\n' in render()
+    assert "fifo" not in render(takes_turns=False)
+    assert "script /etc/tiers/answers\n" in render(takes_turns=False)
+
+
+def test_a_pair_without_an_address_has_one_that_is_nobodys() -> None:
+    assert "127.255.255.11/32 dev lo" in render()
+    assert "127." not in render(virtual_address="192.0.2.10")
+    assert "        192.0.2.10\n" in render(virtual_address="192.0.2.10")
+
+
+def test_who_has_nobody_to_give_to_is_less_preferred() -> None:
+    assert 'script "/etc/tiers/answers /healthz"' in render(takes_turns=False, check_path="/healthz")
+    assert "serves" not in render(takes_turns=False).split("vrrp_instance")[0]

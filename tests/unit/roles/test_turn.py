@@ -1,0 +1,279 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What follows on a host from the elections of its pair: the program itself, with commands that only take notes."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pytest
+
+TEMPLATES = Path(__file__).parents[3] / "roles/common/templates"
+
+
+class Half:
+    """One half of a pair in a directory of its own."""
+
+    def __init__(self, root: Path, **settings: Any) -> None:
+        self.root, self.settings = root, settings
+        self.run, self.lasting, self.etc = root / "run", root / "lasting", root / "etc"
+        self.hooks, self.notes = self.etc / "turn.d", root / "notes"
+        for directory in (self.run, self.lasting, self.hooks, root / "bin"):
+            directory.mkdir(parents=True)
+        for name in ("nft", "systemctl", "logger"):
+            self.write(root / "bin" / name, f'echo "{name} $*" >>{self.notes}')
+        self.write(self.etc / "answers", "true")
+        self.program = self.etc / "turn"
+        self.program.write_text(self.rendered())
+        self.program.chmod(0o755)
+        self.watcher: subprocess.Popen[bytes] | None = None
+        self.elections = self.run / "elections"
+        self.writer: int | None = None
+
+    def rendered(self) -> str:
+        environment = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(TEMPLATES), trim_blocks=True, undefined=jinja2.StrictUndefined
+        )
+        settings = {
+            "ansible_managed": "managed",
+            "common_pair_check_timeout": 3,
+            "common_pair_turn_seconds": 2,
+            "common_pair_again_seconds": 60,
+            "tiers_probe_units": ["served.service"],
+            "__common_os": {"nft": "nft"},
+            "__common_run": self.run,
+            "__common_lasting": self.lasting,
+            "__common_etc": self.etc,
+            "__common_hooks": self.hooks,
+            "__common_cold": False,
+            "__common_never_again": False,
+            "__common_settle_seconds": 1,
+        } | self.settings
+        return environment.get_template("turn.j2").render(settings)
+
+    def write(self, path: Path, script: str) -> None:
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+
+    def hook(self, name: str, script: str = "true") -> None:
+        self.write(self.hooks / name, f"echo hook {name} >>{self.notes}; {script}")
+
+    def turn(self, *arguments: str) -> int:
+        environment = os.environ | {"PATH": f"{self.root}/bin:{os.environ['PATH']}"}
+        return subprocess.run([self.program, *arguments], env=environment, check=False, timeout=20).returncode
+
+    def watch(self) -> None:
+        if not self.elections.exists():
+            os.mkfifo(self.elections)
+        # As keepalived does, which neither waits for a reader nor minds when one goes.
+        self.writer = self.writer if self.writer is not None else os.open(self.elections, os.O_RDWR)
+        environment = os.environ | {"PATH": f"{self.root}/bin:{os.environ['PATH']}"}
+        self.watcher = subprocess.Popen([self.program, "watch", self.elections], env=environment)
+        until(self.watched)
+
+    def watched(self) -> bool:
+        with (self.run / "watch.lock").open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
+
+    def elect(self, *events: str) -> None:
+        assert self.writer is not None
+        os.write(self.writer, "".join(f'INSTANCE "tiers" {event} 110\n' for event in events).encode())
+
+    def leave_alone(self) -> None:
+        if self.writer is not None:
+            os.close(self.writer)
+            self.writer = None
+
+    @property
+    def state(self) -> str:
+        path = self.run / "turn"
+        return path.read_text().strip() if path.exists() else ""
+
+    def noted(self) -> list[str]:
+        lines = self.notes.read_text().splitlines() if self.notes.exists() else []
+        return [line for line in lines if not line.startswith("logger")]
+
+
+def until(condition: Callable[[], bool], seconds: float = 15) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[Callable[..., Half]]:
+    halves: list[Half] = []
+
+    def made(**settings: Any) -> Half:
+        halves.append(Half(tmp_path, **settings))
+        return halves[-1]
+
+    yield made
+    for half in halves:
+        half.leave_alone()
+        if half.watcher:
+            half.watcher.kill()
+            half.watcher.wait()
+
+
+REFUSE = "nft --file {etc}/standby.nft"
+
+
+def test_who_is_elected_is_promoted_before_anybody_gets_in(make: Callable[..., Half]) -> None:
+    half = make()
+    half.hook("promote")
+    half.watch()
+    half.elect("MASTER")
+    until(lambda: half.state == "serving")
+    assert half.noted() == ["hook promote", "nft list table inet tiers_standby", "nft delete table inet tiers_standby"]
+    assert half.turn("serving") == 0
+    assert half.turn("settled") == 0
+
+
+def test_who_is_replaced_lets_nobody_in_before_it_is_demoted(make: Callable[..., Half]) -> None:
+    half = make()
+    half.hook("demote")
+    half.watch()
+    half.elect("BACKUP")
+    until(lambda: half.state == "standby")
+    assert half.noted() == [REFUSE.format(etc=half.etc), "hook demote"]
+    assert half.turn("serving") == 1
+
+
+def test_the_last_election_decides(make: Callable[..., Half]) -> None:
+    half = make()
+    half.hook("promote", "sleep 0.5")
+    half.watch()
+    half.elect("MASTER", "BACKUP")
+    until(lambda: half.state == "standby")
+    assert "nft delete table inet tiers_standby" not in half.noted()
+
+
+def test_who_cannot_be_promoted_leaves_it_to_the_other(make: Callable[..., Half]) -> None:
+    half = make()
+    half.hook("promote", "exit 1")
+    half.watch()
+    assert half.turn("check") == 0
+    half.elect("MASTER")
+    until(lambda: half.state == "standby")
+    assert half.turn("check") == 1
+    assert "nft delete table inet tiers_standby" not in half.noted()
+
+
+def test_who_does_not_answer_in_time_leaves_it_to_the_other(make: Callable[..., Half]) -> None:
+    half = make(common_pair_turn_seconds=1)
+    half.hook("check", "exit 1")
+    half.watch()
+    half.elect("MASTER")
+    until(lambda: half.state == "standby")
+    assert REFUSE.format(etc=half.etc) in half.noted()
+
+
+def test_a_cold_half_runs_only_while_it_serves(make: Callable[..., Half]) -> None:
+    half = make(__common_cold=True)
+    half.hook("check", f"grep -q 'systemctl start' {half.notes}")
+    half.watch()
+    assert half.turn("check") == 0
+    half.elect("MASTER")
+    until(lambda: half.state == "serving")
+    half.elect("BACKUP")
+    until(lambda: half.state == "standby")
+    assert [note for note in half.noted() if "systemctl" in note] == [
+        "systemctl start served.service",
+        "systemctl stop served.service",
+    ]
+
+
+def test_a_reload_of_keepalived_changes_nothing(make: Callable[..., Half]) -> None:
+    half = make()
+    half.watch()
+    half.elect("MASTER")
+    until(lambda: half.state == "serving")
+    before = half.noted()
+    assert half.watcher
+    half.watcher.terminate()
+    half.watcher.wait()
+    half.watch()
+    assert half.state == "serving"
+    assert half.turn("check") == 0
+    assert half.noted() == before
+
+
+def test_a_turn_that_a_reload_broke_off_is_taken_again(make: Callable[..., Half]) -> None:
+    half = make()
+    (half.run / "turn").write_text("taking\n")
+    half.watch()
+    until(lambda: half.state == "serving")
+
+
+def test_nobody_serves_on_when_keepalived_is_gone(make: Callable[..., Half]) -> None:
+    half = make()
+    half.watch()
+    half.elect("MASTER")
+    until(lambda: half.state == "serving")
+    half.leave_alone()
+    until(lambda: half.state == "standby")
+
+
+def test_nobody_is_elected_whom_nobody_would_tell(make: Callable[..., Half]) -> None:
+    half = make()
+    half.watch()
+    half.elect("MASTER")
+    until(lambda: half.state == "serving")
+    assert half.watcher
+    half.watcher.kill()
+    half.watcher.wait()
+    assert half.turn("check") == 1
+    assert half.noted()[-1] == REFUSE.format(etc=half.etc)
+
+
+def test_leaving_twice_demotes_once(make: Callable[..., Half]) -> None:
+    half = make()
+    half.hook("demote")
+    half.turn("leave")
+    half.turn("leave")
+    assert half.noted().count("hook demote") == 1
+
+
+def test_a_half_that_boots_lets_nobody_in(make: Callable[..., Half]) -> None:
+    half = make()
+    half.turn("boot")
+    assert half.noted() == [REFUSE.format(etc=half.etc)]
+    (half.run / "turn").write_text("serving\n")
+    half.turn("boot")
+    assert len(half.noted()) == 1
+
+
+def test_a_primary_that_never_fails_back_stays_out_once_it_is_relieved(make: Callable[..., Half]) -> None:
+    half = make(__common_never_again=True)
+    half.watch()
+    half.elect("MASTER")
+    until(lambda: half.state == "serving")
+    # Its service failed for a while: nobody has relieved it yet.
+    half.elect("FAULT")
+    until(lambda: half.state == "standby")
+    time.sleep(2.5)
+    assert half.turn("check") == 0
+    half.elect("BACKUP")
+    until((half.lasting / "relieved").exists)
+    assert half.turn("check") == 1
+
+
+def test_without_an_election_a_standby_is_settled_after_a_while(make: Callable[..., Half]) -> None:
+    half = make()
+    assert half.turn("settled") == 1
+    half.turn("leave")
+    until(lambda: half.turn("settled") == 0)
