@@ -17,6 +17,7 @@ HOME = (*HOME_READS, *HOME_WRITES)
 POOL_READS = ("pool reads", "pool reads, new connections")
 # Asks often and gives up soon: tells when the address answers again, not when a client's time-out ends.
 POOL_WATCH = "pool address"
+POOL = (*POOL_READS, POOL_WATCH)
 _WATCH = {"connection": "new", "timeout": 0.5}
 
 # Requests a second of each client, by what it does. `tiers_drill_rates` changes them.

@@ -13,6 +13,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.verification.dri
     HOME,
     HOME_READS,
     HOME_WRITES,
+    POOL,
     POOL_READS,
     POOL_WATCH,
     WRITES,
@@ -30,6 +31,8 @@ ALLOWED: dict[str, float] = {
     "return": 90,
 }
 
+NOBODY = "not measured: no other client host asks"
+
 
 def _promise(text: str, measured: str, allowed: str, ok: bool | None) -> dict[str, Any]:
     """`ok` is None for what could not be measured: it counts neither as kept nor as broken."""
@@ -40,8 +43,8 @@ def _seconds(value: float | None) -> str:
     return "never" if value is None else f"{value:.1f} s"
 
 
-def _kept(text: str, seen: Mapping[str, Any]) -> dict[str, Any]:
-    """Nothing may fail but what was in flight."""
+def _kept(text: str, seen: Mapping[str, Any], silent: Sequence[str]) -> dict[str, Any]:
+    """Nothing may fail but what was in flight, and nobody may have been silent."""
     notes = [f"{seen['failed']} of {seen['requests']} failed"]
     if seen["in_flight"]:
         notes.append(f"{seen['in_flight']} in flight")
@@ -49,7 +52,9 @@ def _kept(text: str, seen: Mapping[str, Any]) -> dict[str, Any]:
         notes.append(f"{seen['repeated']} repeated by the client library")
     if seen["hanging"]:
         notes.append(f"{seen['hanging']} programs hung")
-    ok = seen["requests"] > 0 and seen["failed"] == 0 and not seen["hanging"]
+    if silent:
+        notes.append(f"no request of {', '.join(silent)}")
+    ok = seen["requests"] > 0 and seen["failed"] == 0 and not seen["hanging"] and not silent
     return _promise(text, ", ".join(notes), "0 failed", ok)
 
 
@@ -63,18 +68,31 @@ def _soon(text: str, seen: Mapping[str, Any], limit: float) -> dict[str, Any]:
 class _Seen:
     """The samples of a drill, to be asked by program and client, and judged."""
 
-    def __init__(self, samples: Sequence[Sample], times: Times, offers: Iterable[str]) -> None:
+    def __init__(
+        self, samples: Sequence[Sample], times: Times, offers: Iterable[str], planned: Mapping[str, Mapping[str, Any]]
+    ) -> None:
         self._samples = samples
         self._times = times
+        self._planned = planned
         offered = set(offers)
         self._why = {
-            **dict.fromkeys((*HOME_READS, *POOL_READS, POOL_WATCH), without(offered, "read")),
+            **dict.fromkeys((*HOME_READS, *POOL), without(offered, "read")),
             **dict.fromkeys(HOME_WRITES, without(offered, *sorted(WRITES))),
         }
 
-    def why_not(self, programs: Sequence[str]) -> str:
-        """Why none of the programs was run, or nothing."""
-        return "" if any(not self._why[program] for program in programs) else self._why[programs[0]]
+    def asking(self, programs: Sequence[str], clients: Iterable[str] | None = None) -> list[str]:
+        """The clients that the plan gives a server to ask with one of the programs, as far as these can be run."""
+        servers = {"pool" if program in POOL else "endpoints" for program in programs if not self._why[program]}
+        wanted = self._planned if clients is None else clients
+        return sorted(name for name in wanted if any(self._planned[name][key] for key in servers))
+
+    def why_not(
+        self, programs: Sequence[str], clients: Iterable[str] | None = None, more: Sequence[str] = ()
+    ) -> str:
+        """Why none of the clients' programs was run, nor any client's of `more`; or nothing."""
+        if all(self._why[program] for program in (*programs, *more)):
+            return self._why[programs[0]]
+        return "" if self.asking(programs, clients) or self.asking(more) else NOBODY
 
     def pick(self, programs: Sequence[str], clients: Iterable[str] | None = None) -> list[Sample]:
         wanted = None if clients is None else set(clients)
@@ -88,9 +106,12 @@ class _Seen:
     ) -> dict[str, Any]:
         """Nothing may fail but what was in flight; with `pool` at the pool neither."""
         more = POOL_READS if pool else ()
-        if why := self.why_not((*programs, *more)):
+        if why := self.why_not(programs, clients, more):
             return _promise(text, why, "0 failed", None)
-        return _kept(text, self.outage(self.pick(programs, clients) + self.pick(more)))
+        seen = self.pick(programs, clients) + self.pick(more)
+        asked = {sample.client for sample in seen}
+        silent = [name for name in {*self.asking(programs, clients), *self.asking(more)} if name not in asked]
+        return _kept(text, self.outage(seen), sorted(silent))
 
     def soon(
         self,
@@ -101,7 +122,7 @@ class _Seen:
         by: str | None = None,
     ) -> dict[str, Any]:
         """Service is back within the limit, for every program; given by a certain server if one is named."""
-        if why := self.why_not(programs):
+        if why := self.why_not(programs, clients):
             return _promise(text, why, f"{limit:g} s", None)
         seen = self.outage(self.pick(programs, clients))
         if by and by not in seen["servers"]:
@@ -119,16 +140,16 @@ def judge(
     offers: Iterable[str] = OPERATIONS,
 ) -> list[dict[str, Any]]:
     """The promises of one experiment."""
-    seen = _Seen(samples, times, offers)
-    clients = sorted({sample.client for sample in samples})
-    own = [client for client in experiment["own"] if client in clients]
+    seen = _Seen(samples, times, offers, plan["clients"])
+    clients = sorted(name for name, client in plan["clients"].items() if client["endpoints"])
+    own: list[str] = experiment["own"]
     kind = experiment["kind"]
     if kind == "proxy_alone":
         alone = [name for name in own if len(plan["clients"][name]["endpoints"]) < 2]
         out = _proxy_alone(seen, times, allowed, clients, own, alone)
-        unaffected = seen.pick(HOME, [name for name in clients if name not in alone]) + seen.pick(POOL_READS)
+        unaffected = [name for name in clients if name not in alone]
     else:
-        unaffected = seen.pick((*HOME, *POOL_READS))
+        unaffected = clients
         if kind == "proxy_backed":
             backup = experiment["backup"]
             others = [client for client in clients if client not in own]
@@ -165,11 +186,12 @@ def judge(
     ]
 
 
-def _return(seen: _Seen, unaffected: Sequence[Sample], times: Times, limit: float) -> dict[str, Any]:
+def _return(seen: _Seen, unaffected: Sequence[str], times: Times, limit: float) -> dict[str, Any]:
     text = "its return costs nobody service"
-    if why := seen.why_not((*HOME, *POOL_READS)):
+    if why := seen.why_not(HOME, unaffected, POOL_READS):
         return _promise(text, why, f"gap {limit:g} s", None)
-    back = figures(unaffected, Times(times.on, times.on, times.on, times.whole))
+    samples = seen.pick(HOME, unaffected) + seen.pick(POOL_READS)
+    back = figures(samples, Times(times.on, times.on, times.on, times.whole))
     return _promise(
         text,
         f"{back['failed'] + back['in_flight']} of {back['requests']} failed, longest gap {_seconds(back['gap'])}",

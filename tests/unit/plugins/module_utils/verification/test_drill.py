@@ -383,6 +383,43 @@ def test_what_could_not_be_measured_is_neither_kept_nor_broken(kind: str) -> Non
     assert next(p["ok"] for p in promises if "comes back" in p["promise"])
 
 
+def test_where_nobody_else_asks_nobody_else_can_notice() -> None:
+    only = {"c2": {**client("c2", "y", "yb"), "pool": []}}
+    broken = load(outage("c2", HOME, 100.4, 104), server="yb")
+    promises = judge(
+        experiment("proxy_backed"),
+        {**PLAN, "clients": only},
+        [sample for sample in broken if sample.client == "c2" and sample.stream in HOME],
+        TIMES,
+        ALLOWED,
+    )
+    verdict = {p["promise"]: p["ok"] for p in promises}
+    assert verdict["its clients are served again by yb"]
+    assert verdict["nobody else notices"] is None
+    assert verdict["its return costs nobody service"]
+
+
+def test_where_everybody_was_lost_the_return_costs_nobody_else() -> None:
+    only = {"c1": {**client("c1", "x"), "pool": []}}
+    broken = [s for s in load(outage("c1", HOME, 100.4, 114)) if s.client == "c1" and s.stream in HOME]
+    promises = judge(experiment("proxy_alone"), {**PLAN, "clients": only}, broken, TIMES, ALLOWED)
+    assert {p["promise"]: p["ok"] for p in promises} == {
+        "exactly its own clients lose service": True,
+        "nobody else notices": None,
+        "its clients are served again after its return": True,
+        "x comes back, all is as planned": True,
+        "its return costs nobody service": None,
+    }
+
+
+def test_a_client_of_which_nothing_is_known_is_no_proof() -> None:
+    samples = [sample for sample in load(outage("c1", HOME, 100.4, 114)) if sample.client == "c1"]
+    promises = judge(experiment("proxy_alone"), PLAN, samples, TIMES, ALLOWED)
+    one = next(p for p in promises if p["promise"] == "nobody else notices")
+    assert one["ok"] is False
+    assert "no request of c2" in one["measured"]
+
+
 def test_what_can_be_measured_is() -> None:
     reads = [sample for sample in load() if sample.stream not in drill.HOME_WRITES]
     promises = judge(experiment("master"), PLAN, reads, TIMES, ALLOWED, None, offers=["read"])
