@@ -1,4 +1,4 @@
-"""Add up what test runners wrote as JUnit XML below a directory: N passed, N failed."""
+"""Name what failed and add up what test runners wrote as JUnit XML below a directory: N passed, N failed."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 total = failed = skipped = 0
-for path in Path(sys.argv[1]).rglob("*.xml"):
+for path in sorted(Path(sys.argv[1]).rglob("*.xml")):
     for case in ET.parse(path).iter("testcase"):
+        why = [found for kind in ("failure", "error") if (found := case.find(kind)) is not None]
         total += 1
-        failed += any(case.find(kind) is not None for kind in ("failure", "error"))
+        failed += bool(why)
         skipped += case.find("skipped") is not None
+        for found in why:
+            print(f"FAILED {path.stem}: {case.get('name')}: {found.get('message', '')[-2000:]}")
 print(f"{total - failed - skipped} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
