@@ -86,9 +86,7 @@ class _Seen:
         wanted = self._planned if clients is None else clients
         return sorted(name for name in wanted if any(self._planned[name][key] for key in servers))
 
-    def why_not(
-        self, programs: Sequence[str], clients: Iterable[str] | None = None, more: Sequence[str] = ()
-    ) -> str:
+    def why_not(self, programs: Sequence[str], clients: Iterable[str] | None = None, more: Sequence[str] = ()) -> str:
         """Why none of the clients' programs was run, nor any client's of `more`; or nothing."""
         if all(self._why[program] for program in (*programs, *more)):
             return self._why[programs[0]]
