@@ -77,10 +77,10 @@ secrets: venv
 .PHONY: wheels
 wheels: $(CACHE)/ledger/.made
 
-# The installers of inventories/vendor
+# What the vendor of inventories/vendor ships
 .PHONY: vendor
 vendor:
-	@python3 molecule/vendor/package/make.py $(CACHE)/vendor 1.0 2.0
+	@python3 molecule/vendor/package/make.py $(CACHE)/vendor gauge-1.0.sh gauge-2.0.sh gauge-3.0.tar gauge-3.1.tar
 
 # Built from a copy: setuptools leaves things in the tree it builds from.
 $(CACHE)/ledger/.made: $(shell find molecule/ledger/app -name '*.py' -o -name '*.toml') $(VENV)/.made
@@ -88,7 +88,6 @@ $(CACHE)/ledger/.made: $(shell find molecule/ledger/app -name '*.py' -o -name '*
 	cp -r molecule/ledger/app $(CACHE)/ledger
 	$(BIN)/pip wheel --quiet --disable-pip-version-check --wheel-dir $(CACHE)/wheels $(CACHE)/ledger
 	touch $@
-
 
 .PHONY: hosts
 hosts: venv prerequisites ## Test hosts in containers, one for every host of INVENTORY

@@ -15,7 +15,8 @@ import testinfra
 import yaml
 from testinfra.host import Host
 
-INVENTORIES = Path(__file__).parents[2] / "inventories"
+ROOT = Path(__file__).parents[2]
+INVENTORIES = ROOT / "inventories"
 
 
 class Inventory:
@@ -50,9 +51,15 @@ class Inventory:
             command += ["--limit", ",".join((*limit, "localhost"))]
         return subprocess.run([*command, "-e", json.dumps(extra)], text=True, stdout=subprocess.PIPE, check=False)
 
+    def container(self, host: str) -> str:
+        return f"{self.variable(host, 'testhosts_prefix')}-{host}"
+
+    def copy(self, file: Path, host: str, directory: str) -> None:
+        """Put a file of this machine into a directory of the test host."""
+        subprocess.run(["podman", "cp", str(file), f"{self.container(host)}:{directory}"], check=True)
+
     def connect(self, host: str) -> Host:
         """The test host, as root."""
         if host not in self._connected:
-            name = f"{self.variable(host, 'testhosts_prefix')}-{host}"
-            self._connected[host] = testinfra.get_host(f"podman://{name}")
+            self._connected[host] = testinfra.get_host(f"podman://{self.container(host)}")
         return self._connected[host]

@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Make the vendor's installers of some versions: make.py DIRECTORY VERSION…
+"""Make what the vendor ships: make.py DIRECTORY FILE…
+
+A FILE gauge-VERSION.sh is an installer, gauge-VERSION.tar an archive.
 
 The same bytes every time, so that the inventory can hold their checksums.
 """
@@ -18,8 +20,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 
 
-def payload(version: str) -> bytes:
-    """What the installer unpacks."""
+def archive(version: str, top: str) -> bytes:
+    """The files of a version, below a directory."""
     held = {
         "bin/gauged": (0o755, (HERE / "gauged").read_text(encoding="utf-8").replace("@VERSION@", version)),
         "VERSION": (0o644, f"{version}\n"),
@@ -27,20 +29,27 @@ def payload(version: str) -> bytes:
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for name, (mode, text) in held.items():
-            member = tarfile.TarInfo(name)
+            member = tarfile.TarInfo(top + name)
             member.mode, member.size = mode, len(text.encode())
             archive.addfile(member, io.BytesIO(text.encode()))
     return stream.getvalue()
 
 
 def installer(version: str) -> bytes:
-    """A shell script with the payload behind it."""
+    """A shell script with the files behind it."""
     script = (HERE / "install.sh").read_text(encoding="utf-8").replace("@VERSION@", version)
-    return script.encode() + base64.encodebytes(payload(version))
+    return script.encode() + base64.encodebytes(archive(version, ""))
+
+
+def shipped(file: str) -> bytes:
+    """What is in a file of the vendor's, by its name."""
+    name, _, form = file.rpartition(".")
+    version = name.removeprefix("gauge-")
+    return installer(version) if form == "sh" else archive(version, f"{name}/")
 
 
 if __name__ == "__main__":
     directory = Path(sys.argv[1])
     directory.mkdir(parents=True, exist_ok=True)
     for wanted in sys.argv[2:]:
-        (directory / f"gauge-{wanted}.sh").write_bytes(installer(wanted))
+        (directory / wanted).write_bytes(shipped(wanted))
