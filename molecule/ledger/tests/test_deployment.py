@@ -94,3 +94,20 @@ def test_a_session_stays_at_its_member_and_new_ones_are_spread() -> None:
         assert [answer["count"] for answer in seen] == [1, 2, 3]
         members |= {answer["member"] for answer in seen}
     assert len(members) > 1
+
+
+def test_a_session_outlives_its_distributor() -> None:
+    sessions = [json.loads(ask("c1", POOL, "/session")) for _session in range(4)]
+    units = "haproxy.service keepalived.service"
+    ledger.connect("d1").check_output(f"systemctl stop {units}")
+    try:
+        holder = ledger.connect("d2").check_output(
+            f"timeout 20 sh -c 'until ip -o address show to {POOL} | grep .; do sleep 0.2; done'"
+        )
+        assert POOL in holder
+        answers = [json.loads(ask("c1", POOL, "/session", *session["cookies"])) for session in sessions]
+    finally:
+        ledger.connect("d1").check_output(f"systemctl start {units}")
+    for before, after in zip(sessions, answers, strict=True):
+        was, now = json.loads(before["body"]), json.loads(after["body"])
+        assert (now["member"], now["count"]) == (was["member"], was["count"] + 1)
