@@ -245,3 +245,8 @@ def parse_product(name: str, data: Any) -> tuple[Product | None, list[str]]:
         described_by=read.word("described_by", DESCRIPTIONS) if described else None,
     )
     return (None, read.problems) if read.problems else (product, [])
+
+
+def beside_its_primary(server: Mapping[str, Any]) -> tuple[int, str, bool]:
+    """To sort servers by: tier by tier, and a backup follows its primary whatever their names."""
+    return TIERS.index(server["serves_as"]), server["primary"] or server["name"], server["primary"] is not None

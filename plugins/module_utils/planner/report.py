@@ -15,7 +15,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.differen
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import ERROR, WARNING, Finding
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.plan import Outcome, Plan
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.preview import Loss, preview, preview_asked
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import TIERS
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import TIERS, beside_its_primary
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules import switched_off
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Topology
 from ansible_collections.distributed.tiers.plugins.module_utils.text import enumerate_names, first_rows, table
@@ -98,10 +98,6 @@ def servers(plan: Plan, most: int = ROWS_SHOWN) -> str:
     rest = len(ordered) - len(rows)
     text = table(("SERVER", "TIER", "ADDRESS", "SITE/ZONE", "STATE", "CONNECTS TO"), rows)
     return text + (f"\nand {rest} more servers" if rest else "")
-
-
-def beside_its_primary(server: dict[str, Any]) -> tuple[Any, ...]:
-    return TIERS.index(server["serves_as"]), server["primary"] or server["name"], server["name"]
 
 
 def gauge(used: int, capacity: int | None) -> str:

@@ -11,7 +11,7 @@ from datetime import datetime
 from itertools import combinations
 from typing import Any
 
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import TIERS
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import beside_its_primary
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import OPERATIONS
 from ansible_collections.distributed.tiers.plugins.module_utils.text import table
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.verify import (
@@ -75,10 +75,7 @@ def report(
 ) -> dict[str, Any]:
     """The table, the alerts, and both as text. `answers`: tier_probe's per server; `recorded`: the local facts;
     `offers`: what the product offers to probes."""
-    servers = sorted(
-        plan["servers"].values(),
-        key=lambda s: (TIERS.index(s["serves_as"]), s["primary"] or s["name"], s["primary"] is not None),
-    )
+    servers = sorted(plan["servers"].values(), key=beside_its_primary)
     seen = {s["name"]: look(s, answers.get(s["name"]), recorded.get(s["name"]) or None) for s in servers}
     last = _newest(plan, seen)
     rows = [

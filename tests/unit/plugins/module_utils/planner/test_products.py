@@ -7,7 +7,12 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import Port, parse_product, role_of
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import (
+    Port,
+    beside_its_primary,
+    parse_product,
+    role_of,
+)
 
 SOUND = {"name": "x", "port": 700, "protocol": "tcp", "tiers": ["master"], "redundancy": {"master": ["hot"]}}
 
@@ -102,3 +107,9 @@ def test_who_serves_and_where_else():
         True,
         False,
     ]
+
+
+def test_a_backup_follows_its_primary_whatever_their_names():
+    tiers = {"p2": ("parallel", None), "m": ("master", None), "a": ("parallel", "p1"), "p1": ("parallel", None)}
+    servers = [{"name": name, "serves_as": tier, "primary": primary} for name, (tier, primary) in tiers.items()]
+    assert [server["name"] for server in sorted(servers, key=beside_its_primary)] == ["m", "p1", "a", "p2"]
