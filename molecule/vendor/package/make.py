@@ -43,7 +43,7 @@ def installer(version: str) -> bytes:
 
 def shipped(file: str) -> bytes:
     """What is in a file of the vendor's, by its name."""
-    name, _, form = file.rpartition(".")
+    name, form = file.rsplit(".", 1)
     version = name.removeprefix("gauge-")
     return installer(version) if form == "sh" else archive(version, f"{name}/")
 
