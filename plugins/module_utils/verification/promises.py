@@ -58,11 +58,18 @@ def _kept(text: str, seen: Mapping[str, Any], silent: Sequence[str]) -> dict[str
     return _promise(text, ", ".join(notes), "0 failed", ok)
 
 
-def _soon(text: str, seen: Mapping[str, Any], limit: float) -> dict[str, Any]:
-    """Service is back within the limit, for every program."""
+def _soon(text: str, seen: Mapping[str, Any], limit: float, silent: Sequence[str]) -> dict[str, Any]:
+    """Service is back within the limit, for every program, and nobody may have been silent."""
     measured = f"longest gap {_seconds(seen['gap'])}, {seen['failed'] + seen['in_flight']} requests failed"
-    ok = seen["first"] is not None and seen["gap"] <= limit
+    if silent:
+        measured += f", no request of {', '.join(silent)}"
+    ok = seen["first"] is not None and seen["gap"] <= limit and not silent
     return _promise(text, measured, f"{limit:g} s", ok)
+
+
+def _silent(samples: Iterable[Sample], asking: Iterable[str]) -> list[str]:
+    """Who was to ask and of whom there is no sample."""
+    return sorted(set(asking) - {sample.client for sample in samples})
 
 
 class _Seen:
@@ -107,9 +114,7 @@ class _Seen:
         if why := self.why_not(programs, clients, more):
             return _promise(text, why, "0 failed", None)
         seen = self.pick(programs, clients) + self.pick(more)
-        asked = {sample.client for sample in seen}
-        silent = [name for name in {*self.asking(programs, clients), *self.asking(more)} if name not in asked]
-        return _kept(text, self.outage(seen), sorted(silent))
+        return _kept(text, self.outage(seen), _silent(seen, (*self.asking(programs, clients), *self.asking(more))))
 
     def soon(
         self,
@@ -122,10 +127,11 @@ class _Seen:
         """Service is back within the limit, for every program; given by a certain server if one is named."""
         if why := self.why_not(programs, clients):
             return _promise(text, why, f"{limit:g} s", None)
-        seen = self.outage(self.pick(programs, clients))
+        samples = self.pick(programs, clients)
+        seen = self.outage(samples)
         if by and by not in seen["servers"]:
             seen["first"] = None
-        return _soon(text, seen, limit)
+        return _soon(text, seen, limit, _silent(samples, self.asking(programs, clients)))
 
 
 def judge(
@@ -261,7 +267,7 @@ def _master(
     if behind:
         text = f"reads that go to the master itself resume at {backup}"
         out.append(seen.soon(text, HOME_READS, limit, behind))
-    if seen.pick(POOL_READS):
+    if seen.asking(POOL_READS):
         out.append(seen.kept("so does the pool", POOL_READS))
     out.append(seen.soon(f"writes resume at {backup}", HOME_WRITES, limit))
     replication = plan["servers"][experiment["target"]].get("replication", "asynchronous")

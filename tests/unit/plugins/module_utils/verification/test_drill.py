@@ -420,6 +420,20 @@ def test_a_client_of_which_nothing_is_known_is_no_proof() -> None:
     assert "no request of c2" in one["measured"]
 
 
+def test_a_takeover_is_proven_by_every_client_that_it_concerns() -> None:
+    plan = {**PLAN, "clients": {name: client(name, "y", "yb") for name in ("c1", "c2")}}
+    (backed,) = (one for one in drill.experiments(plan)["todo"] if one["kind"] == "proxy_backed")
+    samples = [s for s in load(outage("c2", HOME, 100.4, 104), server="yb") if s.client == "c2"]
+    one = judge(backed, plan, samples, TIMES, ALLOWED)[0]
+    assert one["ok"] is False
+    assert "no request of c1" in one["measured"]
+
+
+def test_a_pool_that_nobody_asked_while_the_master_was_away_is_no_proof() -> None:
+    samples = [sample for sample in load() if sample.stream not in drill.POOL]
+    assert judged("master", samples, missing=0)["so does the pool"] is False
+
+
 def test_what_can_be_measured_is() -> None:
     reads = [sample for sample in load() if sample.stream not in drill.HOME_WRITES]
     promises = judge(experiment("master"), PLAN, reads, TIMES, ALLOWED, None, offers=["read"])
