@@ -208,8 +208,9 @@ class Entries:
         elif not self.params["begin"]:
             self.module.fail_json(
                 msg=f"This server holds no {base}, {source or 'no other master'} does not give it, and other servers "
-                "of the system run: the data is elsewhere. Start the other master, or restore the data (restore_data); "
-                "to begin an empty directory in spite of that, set product_openldap_begin: true."
+                "of the system run, or are not in this run (--limit): the data is elsewhere. Start the other master, "
+                "or restore the data (restore_data); to begin an empty directory in spite of that, set "
+                "product_openldap_begin: true."
             )
 
     def ensure(self, dn: str, attributes: dict[str, list[bytes]], exact: bool) -> None:
