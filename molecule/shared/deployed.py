@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import testinfra
 import yaml
@@ -17,6 +21,19 @@ from testinfra.host import Host
 
 ROOT = Path(__file__).parents[2]
 INVENTORIES = ROOT / "inventories"
+
+
+class Asked(NamedTuple):
+    """One request: when it was over, and whether it was answered."""
+
+    at: float
+    answered: bool
+
+
+def longest_gap(asked: list[Asked]) -> float:
+    """The longest time in seconds from one answer to the next."""
+    times = [one.at for one in asked if one.answered]
+    return max(later - earlier for earlier, later in pairwise(times))
 
 
 class Inventory:
@@ -44,19 +61,46 @@ class Inventory:
         find = f"find {' '.join(directories)} -xdev -type f -perm -o=r -exec grep -lF -- %s {{}} +"
         return [file for secret in self.secrets() for file in self.connect(host).run(find, secret).stdout.split()]
 
-    def run(self, playbook: str, *limit: str, **extra: Any) -> subprocess.CompletedProcess[str]:
+    def run(self, playbook: str, *limit: str, check: bool = False, **extra: Any) -> subprocess.CompletedProcess[str]:
         """Run a playbook of the collection; what it says is in stdout."""
         command = ["ansible-playbook", "-i", str(INVENTORIES / self.name), f"distributed.tiers.{playbook}"]
         if limit:
             command += ["--limit", ",".join((*limit, "localhost"))]
+        if check:
+            command.append("--check")
         return subprocess.run([*command, "-e", json.dumps(extra)], text=True, stdout=subprocess.PIPE, check=False)
 
     def container(self, host: str) -> str:
         return f"{self.variable(host, 'testhosts_prefix')}-{host}"
 
+    def reboot(self, host: str) -> None:
+        """Restart the test host, and wait until it lets in who asks."""
+        subprocess.run(
+            ["podman", "restart", "--time", "10", self.container(host)], check=True, stdout=subprocess.DEVNULL
+        )
+        for _attempt in range(30):
+            if self.connect(host).run("systemctl is-active multi-user.target").rc == 0:
+                break
+            time.sleep(1)
+
     def copy(self, file: Path, host: str, directory: str) -> None:
         """Put a file of this machine into a directory of the test host."""
         subprocess.run(["podman", "cp", str(file), f"{self.container(host)}:{directory}"], check=True)
+
+    @contextmanager
+    def asking(self, host: str, command: str) -> Iterator[list[Asked]]:
+        """Have a client ask again and again, for five minutes at most. What it got is in the list afterwards."""
+        asked: list[Asked] = []
+        client, file = self.connect(host), "/run/asked"
+        loop = f"for i in $(seq 1500); do {command} >/dev/null 2>&1; echo $(date +%s.%N) $?; sleep 0.2; done > {file}"
+        client.check_output("systemd-run --unit=asking --collect sh -c %s", loop)
+        try:
+            yield asked
+        finally:
+            time.sleep(1)
+            client.check_output("systemctl stop asking")
+            lines = client.file(file).content_string.splitlines()
+            asked += [Asked(float(at), code == "0") for at, code in (line.split() for line in lines)]
 
     def connect(self, host: str) -> Host:
         """The test host, as root."""

@@ -39,10 +39,11 @@ options:
           - V(address) connects to nobody. It looks whether this host itself holds the address now, such as the shared
             address of a pair; with O(edges[].expect=refused) it must not.
           - V(turn) connects to nobody either. It looks whether this half of a pair serves, of which one does at a time.
+          - V(drained) connects to nobody either. It looks whether somebody has taken this server out of service.
           - V(port) looks whether the port is open, and says nothing there.
           - V(haproxy) is the monitor of HAProxy, which knows the servers it gives to.
         type: str
-        choices: [tcp, tls, http, https, ldap, ldaps, ldapi, command, haproxy, port, address, turn]
+        choices: [tcp, tls, http, https, ldap, ldaps, ldapi, command, haproxy, port, address, turn, drained]
         default: tcp
       expect:
         description:

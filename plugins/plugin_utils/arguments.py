@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.values import BadValueError, comma_separated
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.samples import Sample, read_samples
 
 
@@ -19,6 +20,14 @@ def mapping(plugin: str, what: str, value: Any) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise AnsibleFilterError(f"{plugin}: {what} must be a dict, not {type(value).__name__}")
     return value
+
+
+def names(plugin: str, what: str, value: Any) -> tuple[str, ...]:
+    """Names in a list, or in a text with commas, as they are typed on a command line."""
+    try:
+        return comma_separated(value)
+    except BadValueError as error:
+        raise AnsibleFilterError(f"{plugin}: {what} {error}") from error
 
 
 def samples(plugin: str, directory: Any) -> list[Sample]:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from deployed import ROOT, Inventory
+from deployed import ROOT, Inventory, longest_gap
 
 vendor = Inventory("vendor")
 RELEASES = "/opt/gauge/releases"
@@ -169,3 +169,118 @@ class TestArchive:
         assert rolled_back.returncode == 0, rolled_back.stdout
         assert versions_served() == ["3.0", "3.0"]
         assert current("m1") == current("m2") == "3.0"
+
+
+# Which half of the pair serves, and who may change that. The tests build on each other, like those above.
+
+ASK = (
+    "printf 'PING\\nQUIT\\n' | timeout 2 openssl s_client -quiet -verify_return_error -ign_eof"
+    f" -CAfile /etc/tiers/tls/ca.crt -connect {vendor.variable('px1', 'ansible_host')}:9443 2> /dev/null | grep -q PONG"
+)
+
+
+def deploy(failback: str) -> None:
+    deployment = vendor.run("deploy", "m1", "m2", gauge_version="3.0", tiers_failback=failback)
+    assert deployment.returncode == 0, deployment.stdout
+
+
+def switch_over(failback: str) -> str:
+    done = vendor.run("switch_over", gauge_version="3.0", tiers_failback=failback, tiers_targets="m1")
+    assert done.returncode == 0, done.stdout
+    return str(done.stdout)
+
+
+def serving() -> list[str]:
+    """The halves that serve, as they say themselves."""
+    return [name for name in ("m1", "m2") if vendor.connect(name).run("/etc/tiers/turn serving").rc == 0]
+
+
+def until_serves(*names: str, within: int = 20) -> list[str]:
+    """The halves that serve once those named do, or at the end of the time."""
+    for _attempt in range(within):
+        if serving() == [*names]:
+            break
+        time.sleep(1)
+    return serving()
+
+
+def goes_on_serving(*names: str, seconds: int = 10) -> bool:
+    """Nobody else takes over."""
+    return all(serving() == [*names] for _attempt in range(seconds) if not time.sleep(1))
+
+
+def lose(name: str) -> None:
+    vendor.connect(name).check_output("systemctl stop gauge")
+
+
+def mend(name: str) -> None:
+    vendor.connect(name).check_output("systemctl start gauge")
+
+
+class TestFailbackByItself:
+    def test_a_pair_that_switches_back_by_itself_is_not_switched_over(self) -> None:
+        refused = vendor.run("switch_over", gauge_version="3.0", tiers_targets="m1")
+        assert refused.returncode != 0
+        assert "m1 takes over again by itself (tiers_failback: auto)" in " ".join(refused.stdout.split())
+        assert serving() == ["m1"]
+
+
+class TestFailbackByHand:
+    def test_a_primary_that_is_well_again_stands_by(self) -> None:
+        deploy("manual")
+        lose("m1")
+        assert until_serves("m2") == ["m2"]
+        mend("m1")
+        assert goes_on_serving("m2")
+
+    def test_the_other_half_serves_when_told_to(self) -> None:
+        for serves in ("m1", "m2", "m1"):
+            with vendor.asking("c1", ASK) as asked:
+                switch_over("manual")
+            assert serving() == [serves]
+            assert longest_gap(asked) < 10
+
+    def test_looking_only_changes_nothing(self) -> None:
+        given = {"gauge_version": "3.0", "tiers_failback": "manual", "tiers_targets": "m2"}
+        looked = vendor.run("switch_over", check=True, **given)
+        assert looked.returncode == 0, looked.stdout
+        assert "m1 would hand over to m2" in looked.stdout
+        assert serving() == ["m1"]
+
+    def test_a_half_that_is_drained_takes_nothing_over(self) -> None:
+        given = {"gauge_version": "3.0", "tiers_failback": "manual"}
+        drained = vendor.run("drain", **given, tiers_targets="m2")
+        assert drained.returncode == 0, drained.stdout
+        refused = vendor.run("switch_over", **given, tiers_targets="m1")
+        assert refused.returncode != 0
+        assert "m2 cannot take over" in " ".join(refused.stdout.split())
+        assert serving() == ["m1"]
+        back = vendor.run("undrain", **given)
+        assert back.returncode == 0, back.stdout
+
+    def test_a_primary_serves_when_its_backup_fails(self) -> None:
+        switch_over("manual")
+        assert serving() == ["m2"]
+        lose("m2")
+        assert until_serves("m1") == ["m1"]
+
+
+class TestNoFailback:
+    def test_a_primary_stays_out_once_its_backup_has_taken_over(self) -> None:
+        deploy("never")
+        lose("m1")
+        assert until_serves("m2") == ["m2"]
+        mend("m1")
+        assert goes_on_serving("m2")
+        # Not even when the backup fails: that one is started again.
+        lose("m2")
+        assert until_serves() == []
+        assert until_serves("m2") == ["m2"]
+
+    def test_it_serves_again_when_told_to(self) -> None:
+        switch_over("never")
+        assert serving() == ["m1"]
+
+    def test_the_inventory_says_again_that_it_fails_back(self) -> None:
+        deploy("auto")
+        assert serving() == ["m1"]

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.plan import Plan
@@ -17,7 +17,7 @@ Loss = dict[str, Any]
 
 def preview(topology: Topology, plan: Plan) -> list[Loss]:
     """The loss of every server, zone and site, the worst first."""
-    weigh = _Scales(topology, plan)
+    weigh = _scales(topology, plan)
     losses = [weigh.loss(kind, name, servers) for kind, name, servers in _candidates(plan)]
     return sorted(losses, key=severity)
 
@@ -30,7 +30,13 @@ def severity(loss: Loss) -> tuple[Any, ...]:
 def preview_of(topology: Topology, plan: Plan, servers: Iterable[str], name: str = "") -> Loss:
     """The loss of just these servers, all at once."""
     dead = sorted(set(servers))
-    return _Scales(topology, plan).loss("set", name or ", ".join(dead), dead)
+    return _scales(topology, plan).loss("set", name or ", ".join(dead), dead)
+
+
+def loss_of(plan: Plan, servers: Iterable[str], min_online: int = 1) -> Loss:
+    """The loss of just these servers, as far as a plan alone tells it: every client weighs 1."""
+    dead = sorted(set(servers))
+    return _Scales(plan, {}, min_online).loss("set", ", ".join(dead), dead)
 
 
 def preview_asked(topology: Topology, plan: Plan) -> Loss | None:
@@ -52,12 +58,16 @@ def _candidates(plan: Plan) -> Iterator[tuple[str, str, list[str]]]:
     yield from (("site", name, servers) for name, servers in sites.items() if len(servers) > 1)
 
 
+def _scales(topology: Topology, plan: Plan) -> _Scales:
+    weight = {name: int(client.get("weight") or 1) for name, client in demands(topology)}
+    return _Scales(plan, weight, topology.min_online)
+
+
 class _Scales:
     """What is known of the whole system, gathered once, so that each loss costs no more than what it touches."""
 
-    def __init__(self, topology: Topology, plan: Plan) -> None:
+    def __init__(self, plan: Plan, weight: Mapping[str, int], min_online: int) -> None:
         self.servers = plan["servers"]
-        weight = {name: int(client.get("weight") or 1) for name, client in demands(topology)}
         self.clients = {proxy: (len(s["clients"]), s["weight"]) for proxy, s in plan["allocation"]["proxies"].items()}
         # {proxy: {server its clients go to: (how many, their weight)}}
         self.flights = {
@@ -71,7 +81,7 @@ class _Scales:
         for name, server in self.servers.items():
             if server["state"] != "down" and (server["redundancy"] != "cold" or server["elects"]):
                 self.ready.setdefault(server["serves_as"], []).append(name)
-        self.min_online = topology.min_online
+        self.min_online = min_online
         self.has_pool = any(server["serves_as"] == "distributor" for server in self.servers.values())
 
     def loss(self, kind: str, name: str, servers: Iterable[str]) -> Loss:

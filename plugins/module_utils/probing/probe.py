@@ -24,9 +24,11 @@ from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocol
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.command import execute
 
 # What an edge may be that is no protocol of a server: see tier_probe.
-LOOKS = ("port", "address", "turn")
+LOOKS = ("port", "address", "turn", "drained")
 # Where it shows which half of a pair serves, if only one does.
 _TURN = "/etc/tiers/turn"
+# There while the server is out of service because somebody said so.
+_DRAINED = Path("/etc/ansible/facts.d/tiers_drained.fact")
 
 
 def behind(position: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:
@@ -56,6 +58,9 @@ def probe(edge: Mapping[str, Any], access: Access, timeout: float) -> dict[str, 
         return {**seen, **_held(endpoint.address, edge["expect"])}
     if endpoint.protocol == "turn":
         return {**seen, **_serving(edge["expect"], timeout)}
+    if endpoint.protocol == "drained":
+        what = "is drained, undrain lets it serve again"
+        return {**seen, **_as_expected(_DRAINED.exists(), edge["expect"], what, "is not drained")}
     if not endpoint.local:
         refused_by, why, connect_ms = knock(endpoint, timeout)
         seen["connect_ms"] = round(connect_ms, 2)

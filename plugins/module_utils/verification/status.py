@@ -15,6 +15,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.products
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import OPERATIONS
 from ansible_collections.distributed.tiers.plugins.module_utils.text import table
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.verify import (
+    OF_THE_HOST,
     ROLES,
     goes_through,
     newest,
@@ -34,26 +35,30 @@ class Seen:
     up: bool
     why: str = ""
     asked: bool = True
+    reached: bool = True
     role: str | None = None
     position: Mapping[str, str] | None = None
     at: float | None = None
     gives_to: Mapping[str, str] | None = None
     holds: bool | None = None
     serves: bool | None = None
+    drained: bool = False
     recorded: Mapping[str, Any] | None = None
 
 
 def look(server: Mapping[str, Any], answer: Mapping[str, Any] | None, recorded: Mapping[str, Any] | None) -> Seen:
     """What a server's own probes told, as tier_probe returned them. Without an answer nobody asked (`--limit`)."""
     if answer is None:
-        return Seen(False, asked=False)
+        return Seen(False, asked=False, reached=False)
     if "edges" not in answer:
-        return Seen(False, f"host: {answer.get('msg') or 'no answer'}".split("\n", maxsplit=1)[0], recorded=recorded)
-    services = [edge for edge in answer["edges"] if edge["protocol"] not in ("haproxy", "address", "turn")]
+        why = f"host: {answer.get('msg') or 'no answer'}".split("\n", maxsplit=1)[0]
+        return Seen(False, why, reached=False, recorded=recorded)
+    services = [edge for edge in answer["edges"] if edge["protocol"] not in ("haproxy", *OF_THE_HOST)]
     service = next((edge for edge in services if edge["address"] == server["address"]), None)
-    balancer = next((edge for edge in answer["edges"] if edge["protocol"] == "haproxy"), None)
-    shared = next((edge for edge in answer["edges"] if edge["protocol"] == "address"), None)
-    turn = next((edge for edge in answer["edges"] if edge["protocol"] == "turn"), None)
+    balancer, shared, turn, drained = (
+        next((edge for edge in answer["edges"] if edge["protocol"] == look), None)
+        for look in ("haproxy", "address", "turn", "drained")
+    )
     return Seen(
         up=bool(service and service["reachable"]),
         why="; ".join(dict.fromkeys(edge["why"] for edge in answer["edges"] if not edge["ok"])),
@@ -63,6 +68,7 @@ def look(server: Mapping[str, Any], answer: Mapping[str, Any] | None, recorded: 
         gives_to=balancer["servers"] if balancer and balancer["reachable"] else None,
         holds=shared["reachable"] if shared else None,
         serves=turn["reachable"] if turn else None,
+        drained=bool(drained and drained["reachable"]),
         recorded=recorded,
     )
 
@@ -77,7 +83,7 @@ def report(
     `offers`: what the product offers to probes."""
     servers = sorted(plan["servers"].values(), key=beside_its_primary)
     seen = {s["name"]: look(s, answers.get(s["name"]), recorded.get(s["name"]) or None) for s in servers}
-    last = _newest(plan, seen)
+    last = last_changes(plan, seen)
     rows = [
         {
             "server": s["name"],
@@ -109,14 +115,17 @@ def _observed(server: Mapping[str, Any], seen: Seen) -> str:
     if not seen.asked:
         return NOT_ASKED
     if seen.serves is False:
-        return f"stands by, {'up' if seen.up else 'not started'}"
-    if not seen.up:
-        return DOWN if starts(server) else "not started"
-    words = [seen.role or "up"]
+        words = ["stands by", "up" if seen.up else "not started"]
+    elif seen.up:
+        words = [seen.role or "up"]
+    else:
+        words = [DOWN if starts(server) else "not started"]
     if seen.serves:
         words.append("serves")
     if seen.holds:
         words.append("has the shared address")
+    if seen.drained:
+        words.append("drained")
     return ", ".join(words)
 
 
@@ -157,7 +166,7 @@ def _backup(server: Mapping[str, Any], planned: Mapping[str, Any] | None, seen: 
     return f"{server['backup']} {DOWN if starts(planned) else 'not started'}"
 
 
-def _newest(plan: Mapping[str, Any], seen: Mapping[str, Seen]) -> dict[str, str]:
+def last_changes(plan: Mapping[str, Any], seen: Mapping[str, Seen]) -> dict[str, str]:
     """The last known change of each writing server: as the masters have it, else as anybody has it."""
     masters = [s for name, s in seen.items() if plan["servers"][name]["serves_as"] == "master" and s.up]
     return newest(one.position or {} for one in masters or seen.values())
@@ -167,13 +176,19 @@ def _lag(seen: Seen, last: Mapping[str, str]) -> str | None:
     """How far the server was behind when it was asked. What others, asked later, have beyond that does not count."""
     if not seen.up or not seen.position:
         return None
-    behind = [_age(seen.position.get(writer), change, seen.at) for writer, change in last.items()]
+    behind = ages(seen, last)
     worst = max((age for age in behind if age is not None), default=0.0)
     if worst == float("inf"):
         return "never in step"
     if None in behind:
         return "behind"
     return f"{worst:.1f} s" if worst >= 0.05 else "in step"
+
+
+def ages(seen: Seen, last: Mapping[str, str]) -> list[float | None]:
+    """How many seconds a server is behind each writing server. None: it is, but nobody knows how long."""
+    position = seen.position or {}
+    return [_age(position.get(writer), change, seen.at) for writer, change in last.items()]
 
 
 def _age(have: str | None, last: str, at: float | None) -> float | None:

@@ -22,6 +22,9 @@ MONITOR = 8404
 # What it takes to write rows, to look for them and to leave none behind.
 ROWS = ("write", "names", "remove")
 
+# What is no edge from one host to another: what a server looks at on its own host.
+OF_THE_HOST = ("address", "turn", "drained")
+
 # A firewall that drops shows as a timeout.
 _FIREWALLS = ["firewall", "timeout"]
 # Who stands by refuses connections like a port on which nobody listens, so that clients try the next server at once.
@@ -84,7 +87,8 @@ def own_edges(
     protocol: str | None = None,
 ) -> list[dict[str, Any]]:
     """What a server looks at on itself: its service, its role, how far its data is, whom its HAProxy gives to, its part
-    of a shared address, and whether it is the half that serves. `protocol` is spoken in place of the plan's."""
+    of a shared address, whether it is the half that serves, and whether it is drained. `protocol` is spoken in place of
+    the plan's."""
     server = plan["servers"][name]
     if server["state"] == "down":
         return []
@@ -100,6 +104,8 @@ def own_edges(
         edges.append(_edge(name, shared, server["port"], "address", expect=expected(planned)))
         if planned:
             edges.append(_served(server, shared, protocol))
+    if server["state"] == "active":
+        edges.append(_edge(name, server["address"], server["port"], "drained", expect="refused"))
     return edges
 
 
@@ -365,7 +371,7 @@ def report(
     answers = {host: result.get("probed") or {} for host, result in results.items() if host in plan["servers"]}
     for pair, why in wrong_pairs(plan, answers):
         findings.append({"host": pair, "what": "its pair", "why": why})
-    along = [edge for _host, edge in probed if edge["protocol"] not in ("address", "turn")]
+    along = [edge for _host, edge in probed if edge["protocol"] not in OF_THE_HOST]
     refused = [edge for edge in along if edge["expect"] == "refused" or (edge["refused_by"] and edge["ok"])]
     open_edges = [edge for edge in along if edge not in refused]
     by = sorted({str(edge["refused_by"]) for edge in refused if edge["refused_by"]})

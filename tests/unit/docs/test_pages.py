@@ -38,6 +38,9 @@ RUN = {
     "ansible-playbook distributed.tiers.clients": ("molecule/shared/verify.yml", "distributed.tiers.clients"),
     "ansible-playbook distributed.tiers.verify": ("molecule/shared/verify.yml", "distributed.tiers.verify"),
     "ansible-playbook distributed.tiers.status": ("molecule/shared/verify.yml", "distributed.tiers.status"),
+    "ansible-playbook distributed.tiers.drain": ("molecule/default/tests/test_maintenance.py", 'run("drain"'),
+    "ansible-playbook distributed.tiers.undrain": ("molecule/default/tests/test_maintenance.py", 'run("undrain"'),
+    "ansible-playbook distributed.tiers.switch_over": ("molecule/vendor/tests/test_vendor.py", 'run("switch_over"'),
     "ansible-playbook distributed.tiers.roll_back": ("molecule/vendor/tests/test_vendor.py", 'run("roll_back"'),
     "ansible-playbook distributed.tiers.drill": ("molecule/shared/drill.yml", "distributed.tiers.drill"),
     "ansible-playbook distributed.tiers.awx": ("tests/awx/test_playbook.py", "distributed.tiers.awx"),
@@ -63,8 +66,8 @@ NOT_RUN = {
     "export CONTROLLER_HOST=": ("docs/awx.md", "CONTROLLER_HOST"),
     ". /etc/tiers/endpoints.env": ("roles/client/README.md", "endpoints.env"),
 }
-# What looks like a variable and is none: groups of a run, a table of nftables, an artifact, a slip in an example.
-OTHER_NAMES = {"tiers_as_distributor_running", "tiers_standby", "tiers_plan_summary", "tiers_sight"}
+# What looks like a variable and is none: a table of nftables, an artifact, a slip in an example.
+OTHER_NAMES = {"tiers_standby", "tiers_plan_summary", "tiers_sight"}
 
 
 def blocks(page: Path, language: str) -> list[str]:

@@ -257,6 +257,15 @@ def test_a_half_that_boots_lets_nobody_in(make: Callable[..., Half]) -> None:
     assert len(half.noted()) == 1
 
 
+def test_a_primary_that_serves_already_is_told_never_to_fail_back(make: Callable[..., Half]) -> None:
+    half = make(__common_never_again=True)
+    (half.run / "turn").write_text("serving\n")
+    half.watch()
+    until((half.lasting / "acting").exists)
+    half.elect("BACKUP")
+    until((half.lasting / "relieved").exists)
+
+
 def test_a_primary_that_never_fails_back_stays_out_once_it_is_relieved(make: Callable[..., Half]) -> None:
     half = make(__common_never_again=True)
     half.watch()

@@ -256,6 +256,15 @@ def test_nothing_is_deployed_that_tells_which_half_serves() -> None:
     assert "/etc/tiers/turn cannot be run" in result["why"]
 
 
+def test_a_server_that_is_drained_says_how_it_serves_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(probe, "_DRAINED", tmp_path / "tiers_drained.fact")
+    look = edge(1, protocol="drained", expect="refused")
+    assert (seen(look)["ok"], seen(look)["reachable"]) == (True, False)
+    (tmp_path / "tiers_drained.fact").touch()
+    assert (seen(look)["ok"], seen(look)["reachable"]) == (False, True)
+    assert seen(look)["why"] == "this host is drained, undrain lets it serve again"
+
+
 def test_a_port_is_open_whatever_speaks_there(listening: int, closed: int) -> None:
     assert seen(edge(listening, protocol="port"))["ok"]
     assert seen(edge(closed, protocol="port"))["refused_by"] == "closed"

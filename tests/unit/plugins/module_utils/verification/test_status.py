@@ -77,6 +77,15 @@ def row(report: dict[str, Any], name: str) -> dict[str, Any]:
     return next(one for one in report["servers"] if one["server"] == name)
 
 
+def test_a_drained_server_is_shown_as_such(answers: Answers, recorded: dict[str, Any]) -> None:
+    why = "this host is drained, undrain lets it serve again"
+    answers["x"]["edges"].append(edge("x", "drained", ok=False, why=why))
+    answers["y"]["edges"].append(edge("y", "drained", reachable=False))
+    report = status.report(PLAN, answers, recorded)
+    assert (row(report, "x")["observed"], row(report, "y")["observed"]) == ("replica, drained", "replica")
+    assert report["alerts"] == [f"x: {why}"]
+
+
 def test_all_as_planned(answers: Answers, recorded: dict[str, Any]) -> None:
     report = status.report(PLAN, answers, recorded)
     assert report["ok"], report["alerts"]

@@ -1,0 +1,120 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Servers of every tier are taken out of service and let in again. The tests build on each other, in the order they
+stand in."""
+
+from __future__ import annotations
+
+import re
+
+from deployed import Inventory, longest_gap
+
+demo = Inventory("demo")
+OUT = ["m1", "px-paris", "p1", "d1"]
+# By the client's own configuration, which has a proxy and what stands in for it
+ASK = "ldapsearch -x -LLL -s base -b '' 1.1"
+# By the address that the distributors share
+ASK_POOL = f"{ASK} -H ldaps://{demo.variable('d1', 'tiers_virtual_address')}:636"
+
+
+def status() -> dict[str, str]:
+    """The lines that `status` shows of the servers."""
+    table = demo.run("status").stdout.partition("\nSERVER ")[2].partition("\n\n")[0]
+    return {line.split()[0]: line for line in table.splitlines()[1:]}
+
+
+def drained() -> list[str]:
+    return [name for name, line in status().items() if ", drained" in line]
+
+
+def changed(stdout: str) -> bool:
+    return bool(re.search(r"changed=[1-9]", stdout))
+
+
+class TestDrain:
+    def test_service_that_nobody_else_gives_is_not_taken_away(self) -> None:
+        refused = demo.run("drain", tiers_targets="px-tokyo,m1,m2")
+        assert refused.returncode != 0
+        said = " ".join(refused.stdout.split())
+        assert "clients would have no server without m1, m2, px-tokyo" in said
+        assert "Nobody would take writes without m1, m2, px-tokyo" in said
+        assert drained() == []
+
+    def test_clients_do_not_notice(self) -> None:
+        with (
+            demo.asking("c-paris", ASK) as paris,
+            demo.asking("c-tokyo", ASK) as tokyo,
+            demo.asking("c-central", ASK_POOL) as pool,
+        ):
+            done = demo.run("drain", tiers_targets=",".join(OUT))
+        assert done.returncode == 0, done.stdout
+        assert len(paris) > 20
+        assert [one for one in [*paris, *tokyo] if not one.answered] == []
+        # The address of the pool moves to the other distributor.
+        assert longest_gap(pool) < 5
+
+    def test_others_serve_meanwhile(self) -> None:
+        shown = status()
+        assert drained() == OUT
+        assert "has the shared address" in shown["d2"]
+        assert "2 of 3 members" in shown["d2"]
+        assert re.search(r"\bm2\b", shown["px-tokyo"])
+        for name in ("m1", "px-paris"):
+            refused = demo.connect("px-tokyo").run(
+                "timeout 3 openssl s_client -connect %s:636 < /dev/null", demo.variable(name, "ansible_host")
+            )
+            assert refused.rc != 0
+
+    def test_draining_again_does_nothing(self) -> None:
+        again = demo.run("drain", tiers_targets=",".join(OUT))
+        assert again.returncode == 0, again.stdout
+        assert not changed(again.stdout), again.stdout
+
+    def test_who_serves_in_their_place_cannot_be_drained(self) -> None:
+        refused = demo.run("drain", tiers_targets="px-paris-b,m2")
+        assert refused.returncode != 0
+        assert re.search(r"No server was touched\. \d+ clients would have no server", refused.stdout)
+
+    def test_a_deployment_leaves_them_out(self) -> None:
+        # The member is restarted, HAProxy of the distributor is reloaded.
+        other = demo.run("deploy", "p1", "d1", product_openldap_threads=15, distributor_rise=3)
+        assert other.returncode == 0, other.stdout
+        assert changed(other.stdout)
+        assert drained() == OUT
+        assert "2 of 3 members" in status()["d1"]
+        back = demo.run("deploy", "p1", "d1")
+        assert back.returncode == 0, back.stdout
+        assert drained() == OUT
+
+
+class TestUndrain:
+    def test_clients_do_not_notice(self) -> None:
+        with (
+            demo.asking("c-paris", ASK) as paris,
+            demo.asking("c-tokyo", ASK) as tokyo,
+            demo.asking("c-central", ASK_POOL) as pool,
+        ):
+            done = demo.run("undrain")
+        assert done.returncode == 0, done.stdout
+        assert [one for one in [*paris, *tokyo] if not one.answered] == []
+        assert longest_gap(pool) < 5
+
+    def test_all_is_as_planned_again(self) -> None:
+        strict = demo.run("status", tiers_status_strict=True)
+        assert strict.returncode == 0, strict.stdout
+
+    def test_undraining_again_does_nothing(self) -> None:
+        again = demo.run("undrain")
+        assert again.returncode == 0
+        assert "No server is drained." in again.stdout
+        assert not changed(again.stdout), again.stdout
+
+    def test_a_boot_ends_a_drain(self) -> None:
+        done = demo.run("drain", tiers_targets="p3")
+        assert done.returncode == 0, done.stdout
+        assert drained() == ["p3"]
+        demo.reboot("p3")
+        assert "drained" not in status()["p3"]
+        assert "replica" in status()["p3"]

@@ -1,0 +1,190 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an operator wants out of service, against what the servers show: may it be, and who serves meanwhile. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any
+
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.preview import loss_of
+from ansible_collections.distributed.tiers.plugins.module_utils.text import enumerate_names, table, with_hint
+from ansible_collections.distributed.tiers.plugins.module_utils.verification.status import (
+    Seen,
+    ages,
+    last_changes,
+    look,
+)
+from ansible_collections.distributed.tiers.plugins.module_utils.verification.verify import (
+    own_edges,
+    pair_of,
+    starts,
+    takes_turns,
+)
+
+# Seconds by which data may be behind under load, without being behind.
+IN_STEP = 10.0
+WHO = "Name the servers, with commas between them: -e tiers_targets=NAME"
+
+Plan = Mapping[str, Any]
+Answers = Mapping[str, Mapping[str, Any]]
+
+
+def drain(plan: Plan, answers: Answers, asked: Iterable[str], min_online: int = 1) -> dict[str, Any]:
+    """What draining the servers asked for means now. `answers`: tier_probe's per server; `min_online`: members that the
+    pool needs. Gives `todo`, what is `wrong`, which service is `lost`, and all as `text`."""
+    seen = _look_at_all(plan, answers)
+    names, wrong = _known(plan, asked)
+    todo = []
+    for name in names:
+        server, why = plan["servers"][name], seen[name].why or "it was not asked"
+        if server["redundancy"] == "cold" and not server["elects"]:
+            wrong.append(f"{name} is a cold backup, which is not started: it serves nobody.")
+        elif server["state"] != "active":
+            wrong.append(f"{name} is {server['state']} in the inventory: it is not to serve anybody.")
+        elif not seen[name].reached:
+            wrong.append(f"{name}: {why}. On a host that nobody reaches nothing can be drained.")
+        elif not seen[name].drained:
+            todo.append(name)
+    away = {name for name, one in seen.items() if _away(plan["servers"][name], one)}
+    rows = [(name, _meanwhile(plan, seen, name, away | set(todo), name in todo)) for name in names]
+    return {
+        "todo": todo,
+        "wrong": wrong,
+        "lost": [*_lost(plan, away, todo, min_online), *_late(plan, seen, todo, away)],
+        "text": table(("SERVER", "MEANWHILE"), rows) if rows else "",
+    }
+
+
+def undrain(plan: Plan, drained: Iterable[str], asked: Collection[str]) -> dict[str, Any]:
+    """Which servers are to serve again: those asked for, or all that are drained. Gives `todo`, what is `wrong`, and
+    all as `text`."""
+    out = [name for name in drained if name in plan["servers"]]
+    names, wrong = _known(plan, asked) if asked else (out, [])
+    rows = [(name, "serves again" if name in out else "is not drained") for name in names]
+    text = table(("SERVER", "FROM NOW ON"), rows) if rows else "No server is drained."
+    return {"todo": [name for name in names if name in out], "wrong": wrong, "text": text}
+
+
+def switch_over(plan: Plan, answers: Answers, asked: Iterable[str]) -> dict[str, Any]:
+    """Which halves of the pairs asked for hand over to which. Gives `todo`, with the `name` of who serves, who is `to`
+    serve and the `edge` that shows it; what is `wrong`; and all as `text`."""
+    seen = _look_at_all(plan, answers)
+    names, wrong = _known(plan, asked)
+    todo: list[dict[str, Any]] = []
+    for primary in dict.fromkeys(pair_of(plan["servers"][name]) for name in names):
+        halves = (primary, plan["servers"][primary]["backup"])
+        serving = [name for name in halves if name and _serves(plan["servers"][name], seen[name])]
+        found = list(_unable(plan, seen, primary, serving))
+        wrong += found
+        if not found:
+            (other,) = set(halves) - set(serving)
+            todo.append({"name": serving[0], "to": other, "edge": _proof(plan, other)})
+    rows = [(step["name"], step["to"]) for step in todo]
+    return {"todo": todo, "wrong": wrong, "text": table(("SERVES NOW", "IS TO SERVE"), rows) if rows else ""}
+
+
+def _look_at_all(plan: Plan, answers: Answers) -> dict[str, Seen]:
+    return {name: look(server, answers.get(name), None) for name, server in plan["servers"].items()}
+
+
+def _known(plan: Plan, asked: Iterable[str]) -> tuple[list[str], list[str]]:
+    """The servers among the names asked for, and what is wrong with the others."""
+    names = list(dict.fromkeys(asked))
+    if not names:
+        return [], [WHO]
+    wrong = [
+        with_hint(f"'{name}' is no server of {plan['system']}", name, plan["servers"])
+        for name in names
+        if name not in plan["servers"]
+    ]
+    return [name for name in names if name in plan["servers"]], wrong
+
+
+def _away(server: Mapping[str, Any], seen: Seen) -> bool:
+    """Whether a server can stand in for nobody."""
+    return not seen.reached or seen.drained or (starts(server) and not seen.up)
+
+
+def _serves(server: Mapping[str, Any], seen: Seen) -> bool:
+    """Whether this half of a pair that elects is the acting one."""
+    return bool(seen.serves if takes_turns(server) else seen.holds)
+
+
+def _lost(plan: Plan, away: set[str], todo: list[str], min_online: int) -> Iterator[str]:
+    """Service that there is now and would not be."""
+    before, after = (loss_of(dict(plan), out, min_online) for out in (away, {*away, *todo}))
+    who = enumerate_names(todo)
+    if after["lost"] > before["lost"]:
+        yield f"{after['lost'] - before['lost']} clients would have no server without {who}."
+    if before["writes"] and not after["writes"]:
+        yield f"Nobody would take writes without {who}."
+    if before["pool"] and not after["pool"]:
+        yield f"The pool would serve nobody without {who}."
+
+
+def _late(plan: Plan, seen: Mapping[str, Seen], todo: list[str], away: set[str]) -> Iterator[str]:
+    """Who would stand in with data that are not in step."""
+    last = last_changes(plan, seen)
+    for name in todo:
+        other = (plan["servers"][name]["pair"] or {}).get("name")
+        if other and other not in away and _behind(plan["servers"][other], seen[other], last):
+            yield f"{other}, which is to serve without {name}, is behind in its data."
+
+
+def _behind(server: Mapping[str, Any], seen: Seen, last: Mapping[str, str]) -> bool:
+    if not seen.up or not seen.position or server["redundancy"] == "warm":
+        return False
+    return any(age is None or age > IN_STEP for age in ages(seen, last))
+
+
+def _meanwhile(plan: Plan, seen: Mapping[str, Seen], name: str, away: set[str], now: bool) -> str:
+    """Who serves while a server is out."""
+    server = plan["servers"][name]
+    if seen[name].drained:
+        return "drained already"
+    if not now:
+        return "cannot be drained"
+    if server["primary"]:
+        return f"{server['primary']} is without a backup" if server["primary"] not in away else "nobody serves"
+    if server["backup"] and server["backup"] not in away:
+        return f"{server['backup']} serves"
+    if server["serves_as"] == "parallel":
+        left = [s["name"] for s in plan["servers"].values() if s["tier"] == "parallel" and s["name"] not in away]
+        return f"{enumerate_names(left)} of the pool serve" if left else "nobody serves"
+    endpoints = plan["allocation"]["backups"].get(name, {}).items()
+    moved = [f"{len(clients)} clients go to {to}" for to, clients in endpoints if to not in away]
+    return ", ".join(moved) or "nobody serves"
+
+
+def _unable(plan: Plan, seen: Mapping[str, Seen], primary: str, serving: list[str]) -> Iterator[str]:
+    """Why a pair cannot switch over."""
+    server = plan["servers"][primary]
+    backup = server["backup"]
+    if not backup:
+        yield f"{primary} has no backup to switch over to."
+    elif not server["elects"]:
+        yield (
+            f"{primary} and {backup} both serve, and nobody elects between them. While {backup} is to serve alone, "
+            f"drain {primary}."
+        )
+    elif server["failback"] == "auto":
+        yield (
+            f"{primary} takes over again by itself (tiers_failback: auto). While {backup} is to serve, drain "
+            f"{primary}; for good, set tiers_failback of {backup} to manual and deploy."
+        )
+    elif len(serving) != 1:
+        who = f"Both {primary} and {backup} serve" if serving else f"Neither {primary} nor {backup} serves"
+        yield f"{who} now: see status."
+    else:
+        (other,) = {primary, backup} - set(serving)
+        if _away(plan["servers"][other], seen[other]):
+            yield f"{other} cannot take over: {seen[other].why or 'it does not answer'}."
+        elif _behind(plan["servers"][other], seen[other], last_changes(plan, seen)):
+            yield f"{other} cannot take over: it is behind in its data."
+
+
+def _proof(plan: Plan, name: str) -> dict[str, Any]:
+    """What a half looks at to see that it serves."""
+    return next({**edge, "expect": "open"} for edge in own_edges(plan, name) if edge["protocol"] in ("turn", "address"))
