@@ -37,11 +37,13 @@ def longest_gap(asked: list[Asked]) -> float:
 
 
 class Inventory:
-    """What Ansible makes of an inventory."""
+    """What Ansible makes of an inventory, and of a file that changes it."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, change: Path | None = None) -> None:
         self.name = name
-        command = ["ansible-inventory", "-i", str(INVENTORIES / name), "--list"]
+        sources = [INVENTORIES / name, *([change] if change else [])]
+        self._given = [argument for source in sources for argument in ("-i", str(source))]
+        command = ["ansible-inventory", *self._given, "--list"]
         self._read: dict[str, Any] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
         self._connected: dict[str, Host] = {}
 
@@ -56,14 +58,14 @@ class Inventory:
         path = INVENTORIES / self.name / "group_vars/all/secrets.yml"
         return list(yaml.safe_load(path.read_text(encoding="utf-8")).values())
 
-    def exposed(self, host: str, *directories: str) -> list[str]:
-        """Files that everyone may read and that hold a secret."""
-        find = f"find {' '.join(directories)} -xdev -type f -perm -o=r -exec grep -lF -- %s {{}} +"
+    def exposed(self, host: str, *directories: str, to: str = "-perm -o=r") -> list[str]:
+        """Files that everyone may read, or whom `to` tells, and that hold a secret."""
+        find = f"find {' '.join(directories)} -xdev -type f {to} -exec grep -lF -- %s {{}} +"
         return [file for secret in self.secrets() for file in self.connect(host).run(find, secret).stdout.split()]
 
     def run(self, playbook: str, *limit: str, check: bool = False, **extra: Any) -> subprocess.CompletedProcess[str]:
         """Run a playbook of the collection; what it says is in stdout."""
-        command = ["ansible-playbook", "-i", str(INVENTORIES / self.name), f"distributed.tiers.{playbook}"]
+        command = ["ansible-playbook", *self._given, f"distributed.tiers.{playbook}"]
         if limit:
             command += ["--limit", ",".join((*limit, "localhost"))]
         if check:

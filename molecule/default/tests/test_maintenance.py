@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import re
 
-from deployed import Inventory, longest_gap
+from deployed import ROOT, Inventory, longest_gap
 
 demo = Inventory("demo")
+# The same with a member that is to go
+without_p3 = Inventory("demo", ROOT / "molecule/default/p3_down.ini")
 OUT = ["m1", "px-paris", "p1", "d1"]
 # By the client's own configuration, which has a proxy and what stands in for it
 ASK = "ldapsearch -x -LLL -s base -b '' 1.1"
@@ -118,3 +120,45 @@ class TestUndrain:
         demo.reboot("p3")
         assert "drained" not in status()["p3"]
         assert "replica" in status()["p3"]
+
+
+class TestRetire:
+    def test_a_server_that_serves_stays(self) -> None:
+        refused = demo.run("retire", tiers_targets="p3", tiers_retire_confirm=True)
+        assert refused.returncode != 0
+        assert "p3 is active in the inventory: set its tiers_state to down" in " ".join(refused.stdout.split())
+
+    def test_a_server_that_others_give_to_stays(self) -> None:
+        refused = without_p3.run("retire", tiers_targets="p3", tiers_retire_confirm=True)
+        assert refused.returncode != 0
+        assert "may still lean on them: deploy first, then retire." in " ".join(refused.stdout.split())
+        assert demo.connect("p3").service("slapd").is_running
+
+    def test_nothing_of_it_is_left(self) -> None:
+        deployed = without_p3.run("deploy")
+        assert deployed.returncode == 0, deployed.stdout
+        asked = {"tiers_targets": "p3", "tiers_retire_confirm": True, "tiers_retire_data": True}
+        looked = without_p3.run("retire", check=True, **asked)
+        assert looked.returncode == 0, looked.stdout
+        assert demo.connect("p3").service("slapd").is_running
+        retired = without_p3.run("retire", **asked)
+        assert retired.returncode == 0, retired.stdout
+        host = demo.connect("p3")
+        for unit in ("slapd", "haproxy"):
+            assert not host.service(unit).is_running
+            assert not host.service(unit).is_enabled
+        assert "tiers" not in host.check_output("nft list tables")
+        for path in ("/etc/tiers", "/var/lib/ldap/tiers", "/etc/ansible/facts.d/tiers.fact"):
+            assert not host.file(path).exists, path
+        assert demo.exposed("p3", "/etc", "/run", "/var/lib", to="") == []
+
+    def test_retiring_again_does_nothing(self) -> None:
+        again = without_p3.run("retire", tiers_targets="p3", tiers_retire_confirm=True)
+        assert again.returncode == 0, again.stdout
+        assert not changed(again.stdout), again.stdout
+
+    def test_it_comes_back_as_a_fresh_server(self) -> None:
+        deployed = demo.run("deploy")
+        assert deployed.returncode == 0, deployed.stdout
+        strict = demo.run("status", tiers_status_strict=True)
+        assert strict.returncode == 0, strict.stdout

@@ -284,3 +284,26 @@ class TestNoFailback:
     def test_the_inventory_says_again_that_it_fails_back(self) -> None:
         deploy("auto")
         assert serving() == ["m1"]
+
+
+class TestRetire:
+    def test_nothing_of_a_backup_is_left(self) -> None:
+        without_m2 = Inventory("vendor", ROOT / "molecule/vendor/m2_down.ini")
+        deployment = without_m2.run("deploy", gauge_version="3.0")
+        assert deployment.returncode == 0, deployment.stdout
+        asked = {"tiers_targets": "m2", "tiers_retire_confirm": True, "tiers_retire_data": True}
+        retired = without_m2.run("retire", gauge_version="3.0", **asked)
+        assert retired.returncode == 0, retired.stdout
+        host = vendor.connect("m2")
+        assert host.run("systemctl cat gauge").rc != 0
+        assert not host.service("keepalived").is_running
+        assert "tiers" not in host.check_output("nft list tables")
+        for path in ("/etc/tiers", "/var/lib/tiers", "/etc/gauge", "/var/lib/gauge", "/opt/gauge"):
+            assert not host.file(path).exists, path
+        assert versions_served() == ["3.0", "3.0"]
+
+    def test_it_comes_back_as_a_fresh_server(self) -> None:
+        deployment = vendor.run("deploy", gauge_version="3.0")
+        assert deployment.returncode == 0, deployment.stdout
+        assert releases("m2") == ["3.0"]
+        assert versions_served() == ["3.0", "3.0"]

@@ -67,6 +67,29 @@ def undrain(plan: Plan, drained: Iterable[str], asked: Collection[str]) -> dict[
     return {"todo": [name for name in names if name in out], "wrong": wrong, "text": text}
 
 
+def retire(plan: Plan, records: Mapping[str, Mapping[str, Any]], asked: Iterable[str]) -> dict[str, Any]:
+    """Which servers may be removed from their hosts: those that are down by the plan, once everybody else was deployed
+    from it. `records`: the local fact of each server, empty where there is none. Gives `todo`, what is `wrong`, and all
+    as `text`."""
+    servers = plan["servers"]
+    names, wrong = _known(plan, asked)
+    for name in names:
+        backup, state = servers[name]["backup"], servers[name]["state"]
+        if state != "down":
+            wrong.append(
+                f"{name} is {state} in the inventory: set its tiers_state to down, deploy, and retire it then."
+            )
+        elif backup and backup not in names and records.get(backup):
+            wrong.append(f"{backup} stands behind {name}: retire both, or give {backup} another tiers_backup_of first.")
+    others = [name for name in servers if name not in names and servers[name]["state"] != "down"]
+    outdated = [name for name in others if records.get(name, {}).get("plan_digest") != plan["digest"]]
+    if names and outdated:
+        wrong.append(f"{enumerate_names(outdated)} may still lean on them: deploy first, then retire.")
+    rows = [(name, "is removed from its host" if records.get(name) else "is not there any more") for name in names]
+    text = table(("SERVER", "FROM NOW ON"), rows) if rows else ""
+    return {"todo": [name for name in names if records.get(name)], "wrong": wrong, "text": text}
+
+
 def switch_over(plan: Plan, answers: Answers, asked: Iterable[str]) -> dict[str, Any]:
     """Which halves of the pairs asked for hand over to which. Gives `todo`, with the `name` of who serves, who is `to`
     serve and the `edge` that shows it; what is `wrong`; and all as `text`."""

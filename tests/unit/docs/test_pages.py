@@ -41,6 +41,7 @@ RUN = {
     "ansible-playbook distributed.tiers.drain": ("molecule/default/tests/test_maintenance.py", 'run("drain"'),
     "ansible-playbook distributed.tiers.undrain": ("molecule/default/tests/test_maintenance.py", 'run("undrain"'),
     "ansible-playbook distributed.tiers.switch_over": ("molecule/vendor/tests/test_vendor.py", 'run("switch_over"'),
+    "ansible-playbook distributed.tiers.retire": ("molecule/default/tests/test_maintenance.py", 'run("retire"'),
     "ansible-playbook distributed.tiers.roll_back": ("molecule/vendor/tests/test_vendor.py", 'run("roll_back"'),
     "ansible-playbook distributed.tiers.drill": ("molecule/shared/drill.yml", "distributed.tiers.drill"),
     "ansible-playbook distributed.tiers.awx": ("tests/awx/test_playbook.py", "distributed.tiers.awx"),

@@ -26,6 +26,7 @@ TASKS = (
     "check",
     "drain",
     "undrain",
+    "remove",
     "promote",
     "demote",
     "save_data",

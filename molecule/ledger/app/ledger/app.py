@@ -79,7 +79,8 @@ class Application(ABC):
     """A WSGI application that answers what its `answer` makes of a request."""
 
     @abstractmethod
-    def answer(self, request: Request) -> Response: ...
+    def answer(self, request: Request) -> Response:
+        """The answer to a request, or `Refused`."""
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         try:

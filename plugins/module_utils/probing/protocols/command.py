@@ -132,7 +132,8 @@ def execute(words: Sequence[str], environment: Mapping[str, str], timeout: float
     """Run a command and all it starts, no longer than `timeout` and for no more output than the limit: exit code,
     standard output and standard error."""
     try:
-        process = subprocess.Popen(
+        # run_command limits neither time nor output, nor does it end what was started.
+        process = subprocess.Popen(  # pylint: disable=ansible-bad-function
             list(words),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -207,7 +207,7 @@ def certificates(directory: Path) -> dict[str, str]:
     def name(text: str) -> x509.Name:
         return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
-    def sign(subject: str, key: Any, extension: Any) -> x509.Certificate:
+    def sign(subject: str, key: Any, *extensions: tuple[Any, bool]) -> x509.Certificate:
         now = datetime.datetime.now(datetime.UTC)
         builder = x509.CertificateBuilder(
             issuer_name=name("ca"), subject_name=name(subject), public_key=key.public_key()
@@ -215,7 +215,14 @@ def certificates(directory: Path) -> dict[str, str]:
         builder = builder.serial_number(x509.random_serial_number())
         builder = builder.not_valid_before(now - datetime.timedelta(hours=1))
         builder = builder.not_valid_after(now + datetime.timedelta(hours=1))
-        return builder.add_extension(extension, critical=False).sign(authority, hashes.SHA256())
+        # Who verifies strictly, as Python does from 3.13 on, looks for these.
+        identifiers = (
+            (x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.public_key()), False),
+            (x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False),
+        )
+        for extension, critical in (*identifiers, *extensions):
+            builder = builder.add_extension(extension, critical)
+        return builder.sign(authority, hashes.SHA256())
 
     def write(file: str, *things: bytes) -> str:
         (directory / file).write_bytes(b"".join(things))
@@ -232,9 +239,21 @@ def certificates(directory: Path) -> dict[str, str]:
     names = x509.SubjectAlternativeName(
         [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName("there.example")]
     )
+    may_sign = x509.KeyUsage(
+        digital_signature=False,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=True,
+        crl_sign=True,
+        encipher_only=False,
+        decipher_only=False,
+    )
+    ca = sign("ca", authority, (x509.BasicConstraints(ca=True, path_length=None), True), (may_sign, True))
     return {
-        "ca": write("ca.crt", pem(sign("ca", authority, x509.BasicConstraints(ca=True, path_length=None)))),
-        "certificate": write("server.crt", pem(sign("server", key, names))),
+        "ca": write("ca.crt", pem(ca)),
+        "certificate": write("server.crt", pem(sign("server", key, (names, False)))),
         "key": write("server.key", pem(key)),
     }
 

@@ -236,3 +236,55 @@ def test_a_half_that_is_behind_takes_nothing_over(plan: dict[str, Any], answers:
         answers[name]["edges"].append(saw(name, "turn", reachable=name == "m"))
     verdict = maintenance.switch_over(plan, answers, ["m"])
     assert verdict["wrong"] == ["mb cannot take over: it is behind in its data."]
+
+
+# Servers that are removed from their hosts
+
+
+@pytest.fixture
+def records(plan: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """All were deployed from the plan."""
+    plan["digest"] = "now"
+    return {name: {"plan_digest": "now"} for name in plan["servers"]}
+
+
+def test_who_is_down_and_leant_on_by_nobody_may_go(plan: dict[str, Any], records: dict[str, Any]) -> None:
+    for name in ("p1", "x", "xb"):
+        plan["servers"][name]["state"] = "down"
+        records[name]["plan_digest"] = "earlier"
+    verdict = maintenance.retire(plan, records, ["p1", "x", "xb"])
+    assert (verdict["todo"], verdict["wrong"]) == (["p1", "x", "xb"], [])
+
+
+def test_who_is_gone_already_is_left_alone(plan: dict[str, Any], records: dict[str, Any]) -> None:
+    plan["servers"]["p1"]["state"] = "down"
+    records["p1"] = {}
+    verdict = maintenance.retire(plan, records, ["p1"])
+    assert (verdict["todo"], verdict["wrong"]) == ([], [])
+    assert "is not there any more" in verdict["text"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "change", "wrong"),
+    [
+        (["p1"], {}, "p1 is active in the inventory: set its tiers_state to down, deploy, and retire it then."),
+        (["x"], {"x": "down"}, "xb stands behind x: retire both, or give xb another tiers_backup_of first."),
+        ([], {}, maintenance.WHO),
+    ],
+)
+def test_who_is_needed_stays(
+    plan: dict[str, Any], records: dict[str, Any], asked: list[str], change: dict[str, str], wrong: str
+) -> None:
+    for name, state in change.items():
+        plan["servers"][name]["state"] = state
+    assert maintenance.retire(plan, records, asked)["wrong"] == [wrong]
+
+
+@pytest.mark.parametrize("record", [{"plan_digest": "earlier"}, {}])
+def test_who_was_not_deployed_since_may_lean_on_it(
+    plan: dict[str, Any], records: dict[str, Any], record: dict[str, str]
+) -> None:
+    plan["servers"]["p1"]["state"] = "down"
+    records["d"] = record
+    wrong = maintenance.retire(plan, records, ["p1"])["wrong"]
+    assert wrong == ["d may still lean on them: deploy first, then retire."]
