@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import itertools
 import time
+from typing import Any
 
 import pytest
 from deployed import Inventory
@@ -99,3 +101,39 @@ def test_a_leaf_keeps_nothing_over_a_restart_and_gets_it_from_the_master() -> No
     time.sleep(4)
     assert client("px1", "mosquitto_sub", "-t", topic, "-C", "1", "-W", "3") == value
     client("m1", "mosquitto_pub", "-q", "1", "-r", "-n", "-t", topic)
+
+
+def reloads(since: str) -> dict[str, float]:
+    """When the proxies and members read their configuration again, by the journals of their hosts."""
+    found = {}
+    for name in LEAVES:
+        told = mqtt.connect(name).check_output(
+            "journalctl -u mosquitto -o short-unix --no-pager --since @%s -g ^Reloaded | tail -n 1", since
+        )
+        found[name] = float(told.split()[0])
+    return found
+
+
+def processes() -> list[str]:
+    return [mqtt.connect(name).check_output("systemctl show mosquitto -p MainPID") for name in LEAVES]
+
+
+def reloaded(**settings: Any) -> list[float]:
+    """Deploy, by which nothing is to be restarted; when each configuration was read again, in order."""
+    before, since = processes(), f"{time.time():.0f}"
+    deployed = mqtt.run("deploy", **settings)
+    assert deployed.returncode == 0, deployed.stdout
+    assert processes() == before
+    times = sorted(reloads(since).values())
+    assert len(times) == len(LEAVES)
+    return times
+
+
+def test_as_many_reload_at_once_as_the_inventory_allows() -> None:
+    times = reloaded(mqtt_open_topics=["news/#"], tiers_reloads_at_once=1, tiers_reload_delay=3)
+    assert min(later - earlier for earlier, later in itertools.pairwise(times)) >= 3
+
+
+def test_without_a_limit_they_reload_together() -> None:
+    times = reloaded()
+    assert times[-1] - times[0] < 3

@@ -281,10 +281,6 @@ class TestNoFailback:
         switch_over("never")
         assert serving() == ["m1"]
 
-    def test_the_inventory_says_again_that_it_fails_back(self) -> None:
-        deploy("auto")
-        assert serving() == ["m1"]
-
 
 class TestRetire:
     def test_nothing_of_a_backup_is_left(self) -> None:
@@ -307,3 +303,4 @@ class TestRetire:
         assert deployment.returncode == 0, deployment.stdout
         assert releases("m2") == ["3.0"]
         assert versions_served() == ["3.0", "3.0"]
+        assert serving() == ["m1"]
