@@ -1,0 +1,267 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Who connects to whom, where, and what each server lets in. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import Port
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.pairs import router_ids
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Client, Server, Topology
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.upstreams import upstreams
+
+POOL = "pool"
+
+
+# A client's address stands in the firewall of every server it may connect to.
+@lru_cache(maxsize=1 << 16)
+def parsed_network(text: str) -> tuple[int, int, int, str]:
+    """What puts a network in order, and the network as a firewall takes it as a source."""
+    net = ipaddress.ip_network(text)
+    return net.version, int(net.network_address), net.prefixlen, str(net)
+
+
+def ordered_networks(texts: Iterable[str]) -> list[str]:
+    """Addresses and networks as networks, each once."""
+    return [net[-1] for net in sorted({parsed_network(text) for text in texts})]
+
+
+class Wiring:
+    """The connections between the hosts of a topology without errors, each found once."""
+
+    def __init__(self, topology: Topology, allocation: Mapping[str, Any]) -> None:
+        self.topology = topology
+        self.allocation = allocation
+        servers = topology.servers
+        self.backups = {s.primary: s for s in servers.values() if s.tier == "backup" and s.primary}
+        self.work = {s.name: topology.serves_as(s) or s.tier for s in servers.values()}
+        self.upstreams = {s.name: [servers[name] for name in upstreams(topology, s)] for s in servers.values()}
+        self.followed = {upstream.name for known in self.upstreams.values() for upstream in known}
+        self.members = topology.tier("parallel")
+        self.by_work: dict[str, list[Server]] = {}
+        for server in sorted(servers.values(), key=lambda s: s.tier == "backup"):
+            self.by_work.setdefault(self.work[server.name], []).append(server)
+        self.masters, self.distributors = self.by_work.get("master", []), self.by_work.get("distributor", [])
+        self.router_ids = router_ids(topology)
+        self.proxied = bool(topology.tier("proxy"))
+        self.proxy_of = {n: p for p, share in allocation["proxies"].items() for n in share["clients"]}
+        self.second_of = {
+            name: server for at in allocation["backups"].values() for server, names in at.items() for name in names
+        }
+
+    def primary(self, server: Server) -> Server:
+        """The primary of the server's pair, itself perhaps."""
+        return self.topology.servers[server.primary] if server.tier == "backup" and server.primary else server
+
+    def shared_address(self, server: Server) -> str | None:
+        return self.primary(server).virtual_address
+
+    def router_id(self, server: Server) -> int | None:
+        return self.router_ids.get(self.primary(server).name)
+
+    def peers(self, server: Server) -> list[dict[str, Any]]:
+        """Who else does the same work, backups last, without the other half: where they have a port for each other."""
+        work, other = self.work[server.name], self.other_half(server)
+        ports = self.topology.products[server.product].more_ports
+        if not any(work in port.to and work in port.sources for port in ports):
+            return []
+        return [reach(peer) for peer in self.by_work[work] if peer is not server and peer is not other]
+
+    def pool(self) -> list[dict[str, Any]]:
+        """Where clients reach the pool: the shared address, else the distributor and its backup."""
+        if not self.distributors:
+            return []
+        first = self.distributors[0]
+        if first.virtual_address:
+            return [{"name": POOL, "address": first.virtual_address, "port": first.port}]
+        return [reach(server) for server in self.distributors]
+
+    def endpoints(self, client: Client) -> list[dict[str, Any]]:
+        """Where a client connects to, best first."""
+        if self.proxied and not client.direct:
+            found = ((self.proxy_of.get(client.name), "proxy"), (self.second_of.get(client.name), "backup"))
+            return self.points([(self.topology.servers[name], role) for name, role in found if name])
+        if self.distributors and not client.direct:
+            return [{**entry, "role": POOL} for entry in self.pool()]
+        return self.points([(server, server.tier) for server in self.masters])
+
+    def points(self, servers: Iterable[tuple[Server, str]]) -> list[dict[str, Any]]:
+        """Where these servers are reached, in this order. Halves that share an address are reached there, once, under
+        the name of the primary."""
+        found: dict[str, dict[str, Any]] = {}
+        for server, role in servers:
+            shared = self.shared_address(server)
+            point = {**reach(self.primary(server)), "address": shared} if shared else reach(server)
+            found.setdefault(point["address"], {**point, "role": role})
+        return list(found.values())
+
+    def upward(self, server: Server) -> list[dict[str, Any]]:
+        """Where a server funnels to, best first. Its own other half it reaches directly."""
+        if self.work[server.name] == "master":
+            return [reach(upstream) for upstream in self.upstreams[server.name]]
+        points = self.points((upstream, "") for upstream in self.upstreams[server.name])
+        return [{key: point[key] for key in ("name", "address", "port")} for point in points]
+
+    def edges(self) -> Iterator[dict[str, Any]]:
+        """Every planned connection between two hosts of the inventory."""
+        for server in self.topology.servers.values():
+            work = self.work[server.name]
+            if work == "master" and (other := self.other_half(server)):
+                yield edge(server, other, "the master and its backup keep in step")
+            for point in self.upward(server) if work != "master" else ():
+                why = f"{'a proxy funnels' if work == 'proxy' else 'a member follows'} to the master"
+                yield edge(server, self.topology.servers[point["name"]], why, point["address"])
+            for member in self.pool_servers() if work == "distributor" else ():
+                yield edge(server, member, "the distributor shares the load out")
+        # The shared address is one more address of the distributor that has it.
+        to_pool = {e["address"]: self.distributors[0] for e in self.pool()} | {s.address: s for s in self.distributors}
+        for client in self.topology.clients.values():
+            targets = {
+                s["address"]: self.topology.servers[s["name"]] for s in self.endpoints(client) if s["name"] in self.work
+            }
+            for address, target in targets.items():
+                yield edge(client, target, "a client is served", address)
+            for address, target in to_pool.items():
+                if address not in targets:
+                    yield edge(client, target, "clients read through the pool", address)
+        yield from self.more_edges()
+
+    def more_edges(self) -> Iterator[dict[str, Any]]:
+        """The connections to the products' further ports."""
+        clients = self.clients_at()
+        for target in self.topology.servers.values():
+            work, product = self.work[target.name], self.topology.products[target.product]
+            other = self.other_half(target)
+            for port in product.more_ports if product.runs_on(work) else ():
+                if work not in port.to:
+                    continue
+                found: list[Server | Client] = [s for kind in port.sources for s in self.by_work.get(kind, ())]
+                if other and "pair" in port.sources and other not in found:
+                    found.append(other)
+                if "client" in port.sources:
+                    found += clients.get(target.name, ())
+                for source in found:
+                    if source is not target:
+                        yield edge(source, target, more_why(port), port=port)
+
+    def clients_at(self) -> dict[str, list[Client]]:
+        """{server: the clients that get to it}. A distributor may bring everybody to a member."""
+        everybody = list(self.topology.clients.values())
+        at = {member.name: everybody for member in self.pool_servers()} if self.distributors else {}
+        for client in everybody:
+            for point in self.endpoints(client):
+                if point["name"] not in self.work:
+                    continue
+                server = self.topology.servers[point["name"]]
+                other = self.other_half(server) if point["address"] == self.shared_address(server) else None
+                for half in (server, other) if other else (server,):
+                    at.setdefault(half.name, []).append(client)
+        return at
+
+    def pool_servers(self) -> Iterator[Server]:
+        for member in self.members:
+            yield member
+            if member.name in self.backups:
+                yield self.backups[member.name]
+
+    def other_half(self, server: Server) -> Server | None:
+        return (
+            self.topology.servers.get(server.primary or "")
+            if server.tier == "backup"
+            else self.backups.get(server.name)
+        )
+
+    def opened(self, edges: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+        """The firewall of each server: the edges that end there, and the networks its named clients connect from."""
+        # {server: {(why, protocol, port): networks}}
+        sources: dict[str, dict[tuple[str, str, int], set[str]]] = {name: {} for name in self.topology.servers}
+        addresses = {host.name: host.address for host in self.topology.hosts()}
+
+        def let_in(name: str, why: str, protocol: str, port: int, networks: set[str]) -> None:
+            sources[name].setdefault((why, protocol, port), set()).update(networks)
+
+        for item in edges:
+            target = self.topology.servers[item["to"]]
+            # Where a shared address is, is not planned: both halves have to let in who comes to it.
+            other = self.other_half(target) if item["address"] == self.shared_address(target) else None
+            for half in (target, other) if other else (target,):
+                let_in(half.name, item["why"], item["protocol"], item["port"], {addresses[item["from"]]})
+        for name, sites in self.client_sites().items():
+            networks = {net for site in sites for net in self.topology.networks.get(site, ())}
+            if networks:
+                told = ", ".join(sorted(sites))
+                for why, protocol, port in self.ports_for_clients(self.topology.servers[name]):
+                    let_in(name, f"{why} of {told}", protocol, port, networks)
+        result: dict[str, list[dict[str, Any]]] = {}
+        for name, by_port in sources.items():
+            server = self.topology.servers[name]
+            result[name] = [
+                {"port": port, "protocol": protocol, "sources": ordered_networks(nets), "why": why}
+                for (why, protocol, port), nets in sorted(by_port.items())
+            ]
+            other = self.other_half(server)
+            if other and self.router_id(server):
+                why = "the halves of a pair agree on who has the shared address"
+                if not self.shared_address(server):
+                    why = "the halves of a pair agree on who serves"
+                result[name].append({"protocol": "vrrp", "sources": ordered_networks([other.address]), "why": why})
+        return result
+
+    def ports_for_clients(self, server: Server) -> Iterator[tuple[str, str, int]]:
+        """What a server opens for named clients: why, protocol, port."""
+        work, product = self.work[server.name], self.topology.products[server.product]
+        if work != "parallel":
+            yield "named clients", "tcp", server.port
+        for port in product.more_ports if product.runs_on(work) else ():
+            if work in port.to and "client" in port.sources:
+                yield f"{more_why(port)}: named clients", port.protocol, port.port
+
+    def client_sites(self) -> dict[str, set[str]]:
+        """{server: the sites of the named clients that may connect to it}."""
+        site_of = {name: str(client["site"]) for name, client in self.topology.population.items()}
+        everywhere = set(site_of.values())
+        result = {server.name: everywhere for server in self.distributors}
+        if not self.proxied and not self.distributors:
+            result |= {server.name: everywhere for server in self.masters}
+        for proxy, share in self.allocation["proxies"].items():
+            result[proxy] = {site_of[name] for name in share["clients"] if name in site_of}
+        for at in self.allocation["backups"].values():
+            for server_name, names in at.items():
+                sites = {site_of[name] for name in names if name in site_of}
+                result[server_name] = result.get(server_name, set()) | sites
+        if self.distributors:
+            result |= {member.name: everywhere for member in self.pool_servers()}
+        for name in list(result):
+            server = self.topology.servers[name]
+            other = self.other_half(server) if self.shared_address(server) else None
+            if other:
+                result[other.name] = result[name] = result[name] | result.get(other.name, set())
+        return result
+
+
+def reach(server: Server) -> dict[str, Any]:
+    return {"name": server.name, "address": server.address, "port": server.port}
+
+
+def edge(
+    source: Server | Client, target: Server, why: str, address: str | None = None, port: Port | None = None
+) -> dict[str, Any]:
+    return {
+        "from": source.name,
+        "to": target.name,
+        "address": address or target.address,
+        "port": port.port if port else target.port,
+        "port_name": port.name if port else None,
+        "protocol": port.protocol if port else "tcp",
+        "why": why,
+    }
+
+
+def more_why(port: Port) -> str:
+    return f"the product's port '{port.name}'"
