@@ -29,3 +29,13 @@ options:
     description: The protocol to speak in place of the plan's, where the product's role says so.
     type: str
 """
+
+    ANSWERS = r"""
+options:
+  _input:
+    description:
+      - For each server, what M(distributed.tiers.tier_probe) returned there about itself. A host that did not answer
+        may have no edges.
+    type: dict
+    required: true
+"""

@@ -13,12 +13,6 @@ author:
 description:
   - Judges, by what every server saw on itself, what it would mean to take some of them out of service.
 options:
-  _input:
-    description:
-      - For each server, what M(distributed.tiers.tier_probe) returned there about itself. A host that did not
-        answer may have no edges.
-    type: dict
-    required: true
   targets:
     description: Names of the servers, in a list or in a text with commas.
     type: raw
@@ -28,6 +22,7 @@ options:
     type: int
     default: 1
 extends_documentation_fragment:
+  - distributed.tiers.verification.answers
   - distributed.tiers.verification.plan
 """
 

@@ -13,14 +13,8 @@ author:
 description:
   - Turns what every server saw on itself into a list of what is wrong. A pair of which one half is to serve at a time,
     and not just one does, is among it.
-options:
-  _input:
-    description:
-      - For each server, what M(distributed.tiers.tier_probe) returned there about itself. A host that did not
-        answer may have no edges.
-    type: dict
-    required: true
 extends_documentation_fragment:
+  - distributed.tiers.verification.answers
   - distributed.tiers.verification.plan
 """
 

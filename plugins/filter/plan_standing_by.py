@@ -12,13 +12,8 @@ author:
   - The distributed.tiers authors (@distributed-tiers)
 description:
   - Of pairs of which one half serves at a time, gives the halves that let no client in.
-options:
-  _input:
-    description:
-      - For each server, what M(distributed.tiers.tier_probe) returned there about itself. A host that did not
-        answer may have no edges.
-    type: dict
-    required: true
+extends_documentation_fragment:
+  - distributed.tiers.verification.answers
 """
 
 EXAMPLES = r"""

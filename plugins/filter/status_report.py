@@ -13,17 +13,12 @@ author:
 description:
   - Turns what every server saw on itself into a table and alerts, split brain among them.
 options:
-  _input:
-    description:
-      - For each server, what M(distributed.tiers.tier_probe) returned there. A host that did not
-        answer may have no edges.
-    type: dict
-    required: true
   recorded:
     description: For each server, the local fact that the deployment left on it; empty where there is none.
     type: dict
     required: true
 extends_documentation_fragment:
+  - distributed.tiers.verification.answers
   - distributed.tiers.verification.plan
   - distributed.tiers.verification.offers
 """

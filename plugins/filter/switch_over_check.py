@@ -13,17 +13,12 @@ author:
 description:
   - Judges, by what every server saw on itself, whether the half of a pair that serves may hand over to the other one.
 options:
-  _input:
-    description:
-      - For each server, what M(distributed.tiers.tier_probe) returned there about itself. A host that did not
-        answer may have no edges.
-    type: dict
-    required: true
   targets:
     description: Names of servers, either half of each pair, in a list or in a text with commas.
     type: raw
     required: true
 extends_documentation_fragment:
+  - distributed.tiers.verification.answers
   - distributed.tiers.verification.plan
 """
 
