@@ -119,9 +119,9 @@ def processes() -> list[str]:
 
 
 def reloaded(**settings: Any) -> list[float]:
-    """Deploy, by which nothing is to be restarted; when each configuration was read again, in order."""
+    """Deploy proxies and members, of which none is to be restarted; when each read its configuration again, in order."""
     before, since = processes(), f"{time.time():.0f}"
-    deployed = mqtt.run("deploy", **settings)
+    deployed = mqtt.run("deploy", *LEAVES, **settings)
     assert deployed.returncode == 0, deployed.stdout
     assert processes() == before
     times = sorted(reloads(since).values())
