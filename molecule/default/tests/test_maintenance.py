@@ -86,9 +86,6 @@ class TestDrain:
         assert changed(other.stdout)
         assert drained() == OUT
         assert "2 of 3 members" in status()["d1"]
-        back = demo.run("deploy", "p1", "d1")
-        assert back.returncode == 0, back.stdout
-        assert drained() == OUT
 
 
 class TestUndrain:
