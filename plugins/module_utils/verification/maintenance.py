@@ -85,7 +85,10 @@ def retire(plan: Plan, records: Mapping[str, Mapping[str, Any]], asked: Iterable
     outdated = [name for name in others if records.get(name, {}).get("plan_digest") != plan["digest"]]
     if names and outdated:
         wrong.append(f"{enumerate_names(outdated)} may still lean on them: deploy first, then retire.")
-    rows = [(name, "is removed from its host" if records.get(name) else "is not there any more") for name in names]
+    rows = [
+        (name, "is removed from its host" if records.get(name) else "nothing is recorded, or nobody reaches it")
+        for name in names
+    ]
     text = table(("SERVER", "FROM NOW ON"), rows) if rows else ""
     return {"todo": [name for name in names if records.get(name)], "wrong": wrong, "text": text}
 
@@ -127,7 +130,7 @@ def _known(plan: Plan, asked: Iterable[str]) -> tuple[list[str], list[str]]:
 
 def _away(server: Mapping[str, Any], seen: Seen) -> bool:
     """Whether a server can stand in for nobody."""
-    return not seen.reached or seen.drained or (starts(server) and not seen.up)
+    return server["state"] != "active" or not seen.reached or seen.drained or (starts(server) and not seen.up)
 
 
 def _serves(server: Mapping[str, Any], seen: Seen) -> bool:
@@ -202,7 +205,10 @@ def _unable(plan: Plan, seen: Mapping[str, Seen], primary: str, serving: list[st
         yield f"{who} now: see status."
     else:
         (other,) = {primary, backup} - set(serving)
-        if _away(plan["servers"][other], seen[other]):
+        state = plan["servers"][other]["state"]
+        if state != "active":
+            yield f"{other} cannot take over: it is {state} in the inventory."
+        elif _away(plan["servers"][other], seen[other]):
             yield f"{other} cannot take over: {seen[other].why or 'it does not answer'}."
         elif _behind(plan["servers"][other], seen[other], last_changes(plan, seen)):
             yield f"{other} cannot take over: it is behind in its data."

@@ -163,6 +163,13 @@ def test_what_cannot_be_drained_is_said_all_at_once(
     assert all(said.startswith(expected) for said, expected in zip(verdict["wrong"], wrong, strict=True))
 
 
+def test_who_is_down_in_the_inventory_serves_for_nobody(plan: dict[str, Any], answers: Answers) -> None:
+    plan["servers"]["db"]["state"] = "down"
+    answers["db"] = {"edges": []}
+    verdict = maintenance.drain(plan, answers, ["d"])
+    assert verdict["text"].splitlines()[1].split(None, 1) == ["d", "nobody serves"]
+
+
 def test_what_is_drained_already_is_left_alone(plan: dict[str, Any], answers: Answers) -> None:
     drained(answers, "p1")
     verdict = maintenance.drain(plan, answers, ["p1"])
@@ -215,6 +222,7 @@ def holds(answers: Answers, name: str, has: bool) -> None:
         ),
         ("d", lambda _, answers: holds(answers, "d", False), "Neither d nor db serves now: see status."),
         ("d", lambda _, answers: holds(answers, "db", True), "Both d and db serve now: see status."),
+        ("d", lambda plan, _: plan["servers"]["db"].update(state="down"), "db cannot take over: it is down in the"),
         ("d", lambda _, answers: drained(answers, "db"), "db cannot take over: this host is drained."),
         ("d", lambda _, answers: answers.update(db={"msg": "timed out"}), "db cannot take over: host: timed out."),
     ],
@@ -261,7 +269,7 @@ def test_who_is_gone_already_is_left_alone(plan: dict[str, Any], records: dict[s
     records["p1"] = {}
     verdict = maintenance.retire(plan, records, ["p1"])
     assert (verdict["todo"], verdict["wrong"]) == ([], [])
-    assert "is not there any more" in verdict["text"]
+    assert "nothing is recorded, or nobody reaches it" in verdict["text"]
 
 
 @pytest.mark.parametrize(
