@@ -3,47 +3,67 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Read populations of clients: a CSV, JSON or YAML file, such a text, a list, or counts by site.
 
-Everything that is wrong is reported with its line or name and left out; nothing is a traceback. A CSV file is read
-row by row, and rows that say the same share one dictionary, so a million clients cost their names and little more.
+Everything that is wrong is reported with its line or name and left out; nothing is a traceback. Files are read client
+by client, and those that say the same share one dictionary, so a million clients cost their names and little more.
 """
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
-import json
 import os
-import re
-import reprlib
-from collections.abc import Iterable, Mapping
+import stat
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, TextIO
+
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.values import shorten, shown
+from ansible_collections.distributed.tiers.plugins.module_utils.text import enumerate_names
+from ansible_collections.distributed.tiers.plugins.plugin_utils.items import (
+    ENTRY,
+    WHOLE,
+    BrokenTextError,
+    Items,
+    Twice,
+    json_items,
+    looks_like_json,
+    yaml_items,
+)
 
 COLUMNS = ("name", "site", "weight", "pin", "allow", "deny", "spread")
 SELECTOR_SEPARATOR = "|"
 LARGEST_WEIGHT = 10**15
 LARGEST_COUNT = 10**7
+LONGEST_LINE = 1 << 20
 MOST_PROBLEMS = 1000  # a million wrong lines are one mistake, not a million
-
-_shown = reprlib.Repr()
-_shown.maxstring = _shown.maxother = 80
-show = _shown.repr
+BLANK = " \t\r\n\ufeff"
+HEAD = 4096
+# How files begin that are often taken for text.
+OTHER_KINDS = {
+    b"\xff\xfe": "it is UTF-16",
+    b"\xfe\xff": "it is UTF-16",
+    b"\x1f\x8b": "it is compressed",
+    b"\x28\xb5\x2f\xfd": "it is compressed",
+    b"\xfd7zXZ": "it is compressed",
+    b"BZh": "it is compressed",
+    b"PK": "it is an archive, or a spreadsheet",
+}
 
 
 def read_population(source: Any) -> tuple[dict[str, dict[str, Any]], list[str]]:
     """``(clients, problems)`` of a path, a text, a list of dictionaries, a dictionary by name, or counts by site."""
     reader = _Reader()
-    try:
-        if isinstance(source, os.PathLike):
-            reader.file(os.fspath(source))
-        elif isinstance(source, str):
-            if _is_path(source):
-                reader.file(source)
-            else:
-                reader.text(io.StringIO(source, newline=""), "text")
+    if isinstance(source, os.PathLike):
+        reader.file(os.fspath(source))
+    elif isinstance(source, str):
+        if _is_path(source):
+            reader.file(source)
         else:
-            reader.data(source, "clients")
-    except RecursionError:
-        reader.problem("clients: nested too deeply")
+            reader.text(io.StringIO(source.removeprefix("\ufeff"), newline=""), "text")
+    else:
+        reader.data(source, "clients")
     if reader.unheard:
         reader.problems.append(f"and {reader.unheard} more problems")
     return reader.clients, reader.problems
@@ -62,6 +82,7 @@ class _Reader:
         self.clients: dict[str, dict[str, Any]] = {}
         self.problems: list[str] = []
         self.unheard = 0
+        self.counted = 0
         self._shared: dict[tuple[Any, ...], dict[str, Any]] = {}
 
     def problem(self, text: str) -> None:
@@ -71,159 +92,153 @@ class _Reader:
             self.unheard += 1
 
     def file(self, path: str) -> None:
+        where = shorten(path, 200)
         try:
+            mode = os.stat(path).st_mode
+            if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+                # Its end may never come.
+                self.problem(f"{where}: cannot be read: Is no regular file")
+                return
             with open(path, encoding="utf-8-sig", newline="") as stream:
-                self.text(stream, path)
+                self.text(stream, where, path)
         except (OSError, ValueError) as error:  # ValueError: a name no file can have
-            self.problem(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}")
+            self.problem(f"{where}: cannot be read: {getattr(error, 'strerror', None) or shorten(str(error), 200)}")
 
-    def text(self, stream: TextIO, where: str) -> None:
+    def text(self, stream: TextIO, where: str, path: str = "") -> None:
         try:
-            start = stream.read(1)
-            while start and start in " \t\r\n\ufeff":
-                start = stream.read(1)
+            head = stream.read(HEAD)
+            while head and not head.lstrip(BLANK):
+                head = stream.read(HEAD)
+            head = head.lstrip(BLANK)
             stream.seek(0)
-            if not start:
+            if not head:
                 self.problem(f"{where}: is empty")
-            elif start in "[{" and not where.endswith((".csv", ".yml", ".yaml")):
-                self._json(stream.read(), where)
-            elif start in "[{-" or where.endswith((".yml", ".yaml")):
-                self._yaml(stream.read(), where)
+            elif path.endswith(".json") or (looks_like_json(head) and not path.endswith((".csv", ".yml", ".yaml"))):
+                self._items(json_items, stream, where, "JSON")
+            elif (head[0] in "[{-" and not path.endswith(".csv")) or path.endswith((".yml", ".yaml")):
+                self._items(yaml_items, stream, where, "YAML")
             else:
                 self._csv(stream, where)
         except UnicodeDecodeError as error:
-            self.problem(f"{where}: is no UTF-8 text: {_line_of(where, error)}")
+            self.problem(f"{where}: is no UTF-8 text: {_why_no_text(path, error)}")
 
-    def _json(self, text: str, where: str) -> None:
-        text = text.lstrip("\ufeff")
+    def _items(self, items: Callable[[TextIO], Items], stream: TextIO, where: str, language: str) -> None:
         try:
-            data = json.loads(text, object_pairs_hook=_Pairs)
+            self._take(items(stream), where)
+        except UnicodeDecodeError:
+            raise
+        except RecursionError:
+            self.problem(f"{where}: nested too deeply")
         except ValueError as error:
-            # YAML's lists and dictionaries on one line look alike, but quote no names.
-            if where.endswith(".json") or re.match(r'[\[{\s]*"', text):
-                line = f"line {error.lineno}: " if isinstance(error, json.JSONDecodeError) else ""
-                self.problem(f"{where}: {line}is no whole JSON: {getattr(error, 'msg', error)}")
-            else:
-                self._yaml(text, where)
-        else:
-            self.data(data, where)
-
-    def _yaml(self, text: str, where: str) -> None:
-        # Only here: a module's host need not have PyYAML, and only the controller reads files.
-        import yaml
-
-        class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-            """Tells keys given twice apart, which YAML itself lets the last one win."""
-
-        def pairs(loader: Any, node: Any) -> _Pairs:
-            return _Pairs([(loader.construct_object(k, True), loader.construct_object(v, True)) for k, v in node.value])
-
-        Loader.add_constructor("tag:yaml.org,2002:map", pairs)
-        try:
-            self.data(yaml.load(text, Loader=Loader), where)
-        except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
-            line = f"line {mark.line + 1}: " if mark is not None else ""
-            reason = getattr(error, "problem", None) or getattr(error, "reason", None) or "cannot be parsed"
-            self.problem(f"{where}: {line}is no whole YAML: {reason}")
-        except (ValueError, TypeError) as error:  # a date that is none, a key that can be none
-            self.problem(f"{where}: is no whole YAML: {error}")
+            line = f"line {error.line}: " if isinstance(error, BrokenTextError) else ""
+            self.problem(f"{where}: {line}is no whole {language}: {error}")
 
     def _csv(self, stream: TextIO, where: str) -> None:
-        rows = csv.reader(stream, strict=True)
+        # A line that never ends is cut, and then has the wrong number of columns, or a field that is too long.
+        rows = csv.reader(iter(partial(stream.readline, LONGEST_LINE), ""), strict=True)
         try:
             header = [column.strip() for column in next((row for row in rows if any(row)), [])]
-            wrong = [column for column in header if column not in COLUMNS]
-            missing = [column for column in ("name", "site") if column not in header]
-            twice = sorted({column for column in header if header.count(column) > 1})
-            line = f"{where}: line {rows.line_num}"
-            if wrong:
-                self.problem(f"{line}: unknown columns: {', '.join(wrong)}; known are {', '.join(COLUMNS)}")
-            if missing:
-                self.problem(f"{line}: the header lacks: {', '.join(missing)}")
-            if twice:
-                self.problem(f"{line}: columns given twice: {', '.join(twice)}")
-            if not (wrong or missing or twice):
-                self._csv_rows(rows, header, where)
         except csv.Error as error:
             self.problem(f"{where}: line {rows.line_num}: is no whole CSV: {error}")
+            return
+        wrong = enumerate_names(map(shorten, set(header) - set(COLUMNS)))
+        missing = [column for column in ("name", "site") if column not in header]
+        twice = enumerate_names(shorten(column) for column, number in Counter(header).items() if number > 1)
+        line = f"{where}: line {rows.line_num}"
+        if wrong:
+            self.problem(f"{line}: unknown columns: {wrong}; known are {', '.join(COLUMNS)}")
+        if missing:
+            self.problem(f"{line}: the header lacks: {', '.join(missing)}")
+        if twice:
+            self.problem(f"{line}: columns given twice: {twice}")
+        if not (wrong or missing or twice):
+            self._csv_rows(rows, header, where)
 
     def _csv_rows(self, rows: Any, header: list[str], where: str) -> None:
         columns = len(header)
         name_at = header.index("name")
         clients, shared = self.clients, self._shared
         rest = [column for column in header if column != "name"]
-        for row in rows:
-            if len(row) != columns:
-                if row:
-                    self.problem(f"{where}: line {rows.line_num}: {len(row)} columns instead of {columns}")
-                continue
-            name = row.pop(name_at)
-            client = shared.get(tuple(row))
-            if client is None:
-                given = {column: value.strip() for column, value in zip(rest, row, strict=False) if value.strip()}
-                client, wrong = _client(given, from_text=True)
-                if wrong:
-                    for reason in wrong:
-                        self.problem(f"{where}: line {rows.line_num}: {reason}")
+        line = rows.line_num
+        try:
+            for row in rows:
+                line = rows.line_num
+                if len(row) != columns:
+                    if row:
+                        self.problem(f"{where}: line {line}: {len(row)} columns instead of {columns}")
                     continue
-                shared[tuple(row)] = client
-            if not name or name in clients or name != name.strip():
-                if not name.strip():
-                    self.problem(f"{where}: line {rows.line_num}: name is empty")
-                    continue
-                name = name.strip()
-                if name in clients:
-                    self.problem(f"{where}: line {rows.line_num}: {show(name)} was there before")
-                    continue
-            clients[name] = client
+                name = row.pop(name_at)
+                client = shared.get(tuple(row))
+                if client is None:
+                    given = {column: value.strip() for column, value in zip(rest, row, strict=False) if value.strip()}
+                    client, wrong = _client(given, from_text=True)
+                    if wrong:
+                        for reason in wrong:
+                            self.problem(f"{where}: line {line}: {reason}")
+                        continue
+                    shared[tuple(row)] = client
+                if name in clients or not name or name != name.strip() or not name.isprintable():
+                    name = name.strip()
+                    if not name:
+                        self.problem(f"{where}: line {line}: name is empty")
+                        continue
+                    if not _is_word(name):
+                        self.problem(f"{where}: line {line}: name must be {WORD}, not {shown(name)}")
+                        continue
+                    if name in clients:
+                        self.problem(f"{where}: line {line}: {shown(name)} was there before")
+                        continue
+                clients[name] = client
+        except csv.Error as error:
+            # A quote that nobody closes is where the row began, not where its end was missed.
+            self.problem(f"{where}: line {line + 1}: is no whole CSV: {error}")
 
     def data(self, data: Any, where: str) -> None:
         """A list of dictionaries with ``name``; a dictionary by name; or ``{site: count}``."""
-        if isinstance(data, _Pairs):
-            self._items(data.pairs, where)
-        elif isinstance(data, Mapping):
-            self._items(data.items(), where)
+        if isinstance(data, Mapping):
+            self._take(data.items(), where)
         elif isinstance(data, (list, tuple)):
-            for number, entry in enumerate(data, 1):
-                spot = f"{where}: entry {number}"
-                if isinstance(entry, _Pairs):
-                    entry = self._once(entry, spot)
-                if not isinstance(entry, Mapping):
-                    self.problem(f"{spot}: must be a dictionary, not {type(entry).__name__}")
-                else:
-                    self._add(entry.get("name"), {k: v for k, v in entry.items() if k != "name"}, spot)
+            self._take(((ENTRY, entry) for entry in data), where)
         else:
-            kind = "nothing" if data is None else type(data).__name__
-            self.problem(f"{where}: must be a list or a dictionary of clients, not {kind}")
+            self._take([(WHOLE, data)], where)
 
-    def _items(self, items: Iterable[tuple[Any, Any]], where: str) -> None:
-        for name, entry in items:
-            spot = f"{where}: {show(name)}"
-            if isinstance(entry, int) and not isinstance(entry, bool):
-                self._count(name, entry, spot)
+    def _take(self, items: Iterable[tuple[Any, Any]], where: str) -> None:
+        for number, (name, entry) in enumerate(items, 1):
+            if name is WHOLE:
+                kind = "nothing" if entry is None else type(entry).__name__
+                self.problem(f"{where}: must be a list or a dictionary of clients, not {kind}")
                 continue
-            if isinstance(entry, _Pairs):
-                entry = self._once(entry, spot)
-            if not isinstance(entry, Mapping):
-                self.problem(f"{spot}: must be a dictionary or a count, not {type(entry).__name__}")
+            listed = name is ENTRY
+            spot = f"{where}: entry {number}" if listed else f"{where}: {shown(name)}"
+            if isinstance(entry, Twice):
+                self.problem(f"{spot}: a key is given twice")
+            if isinstance(entry, Mapping):
+                named = entry.get("name") if listed else name
+                self._add(named, {k: v for k, v in entry.items() if k != "name"}, spot)
+            elif listed:
+                self.problem(f"{spot}: must be a dictionary, not {type(entry).__name__}")
+            elif isinstance(entry, int) and not isinstance(entry, bool):
+                self._count(name, entry, spot)
             else:
-                self._add(name, {k: v for k, v in entry.items() if k != "name"}, spot)
+                self.problem(f"{spot}: must be a dictionary or a count, not {type(entry).__name__}")
 
     def _count(self, site: Any, count: int, where: str) -> None:
         """So many clients of a site whose names do not matter; the names made up stay when the count grows."""
-        if not isinstance(site, str) or not site.strip() or not 0 <= count <= LARGEST_COUNT:
-            self.problem(f"{where}: must be a site and a count from 0 to 10^7, not {count}")
+        client, wrong = _client({"site": site})
+        if wrong or not 0 <= count <= LARGEST_COUNT:
+            self.problem(f"{where}: must be a site and a count from 0 to 10^7, not {shown(count)}")
             return
-        client, _none = _client({"site": site})
+        self.counted += count
+        if self.counted > LARGEST_COUNT:
+            self.problem(f"{where}: more than 10^7 clients in all")
+            return
         for number in range(1, count + 1):
             self._put(f"{site}#{number}", client, where)
 
     def _add(self, name: Any, given: Mapping[Any, Any], where: str) -> None:
-        if not isinstance(name, str) or not name.strip():
-            self.problem(f"{where}: name must be a text that is not empty, not {show(name)}")
-            return
         client, wrong = _client(given)
+        if not _is_word(name):
+            wrong.insert(0, f"name must be {WORD}, not {shown(name)}")
         if wrong:
             for reason in wrong:
                 self.problem(f"{where}: {reason}")
@@ -231,56 +246,51 @@ class _Reader:
         key = tuple((k, tuple(v) if isinstance(v, list) else v) for k, v in client.items())
         self._put(name, self._shared.setdefault(key, client), where)
 
-    def _once(self, entry: _Pairs, where: str) -> dict[str, Any]:
-        result = dict(entry.pairs)
-        if len(result) < len(entry.pairs):
-            self.problem(f"{where}: a key is given twice")
-        return result
-
     def _put(self, name: str, client: dict[str, Any], where: str) -> None:
         if name in self.clients:
-            self.problem(f"{where}: {show(name)} was there before")
+            self.problem(f"{where}: {shown(name)} was there before")
         else:
             self.clients[name] = client
 
 
-class _Pairs:
-    """A JSON object as it was written: a key given twice is a mistake, not the last one's victory."""
+WORD = "a text that is not empty, without line breaks and the like"
 
-    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
-        self.pairs = pairs
+
+def _is_word(value: Any) -> bool:
+    """Line breaks in a name come of quotes that were not closed, or of another file than it seems."""
+    return isinstance(value, str) and value.isprintable() and not value.isspace() and value != ""
 
 
 def _client(given: Mapping[Any, Any], from_text: bool = False) -> tuple[dict[str, Any], list[str]]:
     """One client without its name, checked; only what was given is in it."""
-    wrong = [f"unknown key {show(key)}; known are {', '.join(COLUMNS)}" for key in given if key not in COLUMNS]
+    wrong = [f"unknown key {shown(key)}; known are {', '.join(COLUMNS)}" for key in given if key not in COLUMNS]
     client: dict[str, Any] = {}
     site = given.get("site")
-    if isinstance(site, str) and site.strip():
+    if _is_word(site):
         client["site"] = site
     else:
-        wrong.append(f"site must be a text that is not empty, not {show(site)}")
+        wrong.append(f"site must be {WORD}, not {shown(site)}")
     weight = given.get("weight", 1)
     number = _whole(weight) if from_text else weight
     if isinstance(number, int) and not isinstance(number, bool) and 1 <= number <= LARGEST_WEIGHT:
         client["weight"] = number
     else:
-        wrong.append(f"weight must be a whole number from 1 to 10^15, not {show(weight)}")
+        wrong.append(f"weight must be a whole number from 1 to 10^15, not {shown(weight)}")
     for key in ("pin", "spread"):
         value = given.get(key)
-        if isinstance(value, str) and value:
+        if _is_word(value):
             client[key] = value
         elif value is not None:
-            wrong.append(f"{key} must be a text that is not empty, not {show(value)}")
+            wrong.append(f"{key} must be {WORD}, not {shown(value)}")
     for key in ("allow", "deny"):
         value = given.get(key)
         if isinstance(value, str):
             value = [part.strip() for part in value.split(SELECTOR_SEPARATOR)]
-        if isinstance(value, (list, tuple)) and all(isinstance(part, str) and part for part in value):
+        if isinstance(value, (list, tuple)) and all(map(_is_word, value)):
             if value:
                 client[key] = list(value)
         elif value is not None:
-            wrong.append(f"{key} must be selectors, each a text that is not empty, not {show(given[key])}")
+            wrong.append(f"{key} must be selectors, each {WORD}, not {shown(given[key])}")
     return client, wrong
 
 
@@ -290,15 +300,21 @@ def _whole(text: Any) -> Any:
     return text
 
 
-def _line_of(path: str, error: UnicodeDecodeError) -> str:
-    """The line of the first byte that is no UTF-8; the decoder only knows its place in some buffer."""
+def _why_no_text(path: str, error: UnicodeDecodeError) -> str:
+    """What the file is instead, or the line of the first byte that is no UTF-8."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    line = 1
     try:
         with open(path, "rb") as stream:
-            for number, line in enumerate(stream, 1):
+            while part := stream.read(LONGEST_LINE):
+                if line == 1 and (kind := next((k for start, k in OTHER_KINDS.items() if part.startswith(start)), "")):
+                    return kind
                 try:
-                    line.decode("utf-8")
-                except UnicodeDecodeError:
-                    return f"line {number}"
+                    decoder.decode(part)
+                except UnicodeDecodeError as found:
+                    line += found.object.count(b"\n", 0, found.start)
+                    return f"line {line}"
+                line += part.count(b"\n")
     except OSError:
         pass
     return error.reason

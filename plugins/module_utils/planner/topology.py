@@ -24,6 +24,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.values i
     BadValueError,
     address,
     groups,
+    shorten,
 )
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.variables import BY_NAME
 from ansible_collections.distributed.tiers.plugins.module_utils.text import with_hint
@@ -332,11 +333,6 @@ class _Reading:
             if variables.OWN_CERTIFICATE in self.hostvars.get(name, {})
             else self.missing(name, (variables.UNLOCKS_CA,)),
         )
-
-
-def shorten(value: Any, most: int = 60) -> str:
-    text = str(value)
-    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def read_fact(fact: Any) -> Deployed | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import math
 import re
+import reprlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -33,7 +34,45 @@ RATES = {
     "pool_connect": "such with a new connection each (as `connect`)",
     "watch": "looks whether the pool's address answers (2)",
 }
+IP_ZONE = re.compile(r"[A-Za-z0-9._-]{0,15}")
 HOST_NAME = re.compile(r"^(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*\.?$")
+
+
+# More than any of them can mean: a year of milliseconds, or of seconds. Beyond it sums are no longer exact.
+LARGEST_NUMBER = 10**11
+LARGEST_DIGITS = 40
+
+
+class _Shown(reprlib.Repr):
+    """A value in a few words, whatever it is: a list that stands for millions, a number of a thousand digits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxstring = self.maxother = 80
+        self.maxlevel = 3
+
+    def repr1(self, x: Any, level: int) -> str:
+        # Values out of Ansible are of classes of its own.
+        kind = next((kind for kind in (str, int, list, dict) if isinstance(x, kind)), None)
+        if kind is None and type(x).__repr__ is object.__repr__:  # type: ignore[comparison-overlap]
+            return type(x).__name__  # an address in memory would be another one in each run
+        told: str = getattr(self, f"repr_{kind.__name__}")(x, level) if kind else super().repr1(x, level)
+        return told
+
+    def repr_int(self, x: int, level: int) -> str:
+        return repr(x) if abs(x) < 10**LARGEST_DIGITS else f"a number of more than {LARGEST_DIGITS} digits"
+
+
+shown = _Shown().repr
+
+
+def shorten(value: Any, most: int = 60) -> str:
+    """A value as it was written, on one line and not too long."""
+    if isinstance(value, str):
+        text = str(value) if value.isprintable() else repr(value[: most + 1])[1:-1]
+    else:
+        text = shown(value)
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 class BadValueError(ValueError):
@@ -41,9 +80,21 @@ class BadValueError(ValueError):
 
 
 def word(value: Any) -> str:
-    if isinstance(value, bool) or not isinstance(value, (str, int, float)) or not str(value).strip():
+    text = ""
+    if isinstance(value, str):
+        text = str(value).strip()
+    elif isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 10**LARGEST_DIGITS:
+        text = str(value)
+    if not text:
         raise BadValueError("is to be a word")
-    return str(value).strip()
+    if not text.isprintable():
+        raise BadValueError("is to be a word without line breaks and other characters that do not show")
+    return text
+
+
+def sentence(value: Any) -> str:
+    """Words on one line, on however many they are written."""
+    return word(" ".join(value.split()) if isinstance(value, str) else value)
 
 
 def choice(allowed: tuple[str, ...]) -> Callable[[Any], str]:
@@ -56,14 +107,15 @@ def choice(allowed: tuple[str, ...]) -> Callable[[Any], str]:
     return read
 
 
-def number(least: float = 0, most: float = math.inf) -> Callable[[Any], float]:
+def number(least: float = 0, most: float = LARGEST_NUMBER) -> Callable[[Any], float]:
     def read(value: Any) -> float:
         try:
             result = math.nan if isinstance(value, bool) else float(value)
         except (TypeError, ValueError, OverflowError):
             result = math.nan
-        if not (math.isfinite(result) and least <= result <= most):
-            raise BadValueError(f"is to be a number from {least:g}" + (f" to {most:g}" if most < math.inf else " up"))
+        if not least <= result <= most:
+            up = most == LARGEST_NUMBER and not LARGEST_NUMBER < result < math.inf
+            raise BadValueError(f"is to be a number from {least:g} " + ("up" if up else f"to {most:g}"))
         return result
 
     return read
@@ -101,20 +153,23 @@ def words(value: Any) -> tuple[str, ...]:
 
 def address(value: Any) -> str:
     """An IP address in its canonical form, or a host name."""
-    if isinstance(value, str):
-        try:
-            return str(ipaddress.ip_address(value.strip()))
-        except ValueError:
-            if HOST_NAME.match(value.strip()):
-                return value.strip()
+    try:
+        return ip_address(value)
+    except BadValueError:
+        if isinstance(value, str) and HOST_NAME.match(value.strip()):
+            return value.strip()
     raise BadValueError("is to be an IP address or a host name")
 
 
 def ip_address(value: Any) -> str:
-    try:
-        return str(ipaddress.ip_address(str(value).strip()))
-    except ValueError:
-        raise BadValueError("is to be an IP address") from None
+    text = value.strip() if isinstance(value, str) else ""
+    # Python takes anything for the zone of an address, even further lines of a configuration.
+    if IP_ZONE.fullmatch(text.partition("%")[2]):
+        try:
+            return str(ipaddress.ip_address(text))
+        except ValueError:
+            pass
+    raise BadValueError("is to be an IP address")
 
 
 def comma_separated(value: Any) -> tuple[str, ...]:
@@ -133,8 +188,10 @@ def mapping(value: Any, of: str) -> Mapping[Any, Any]:
 def keyed(value: Any, allowed: tuple[str, ...], of: str) -> Mapping[str, Any]:
     for key in mapping(value, of):
         if key not in allowed:
-            hint = did_you_mean(str(key), allowed)
-            raise BadValueError(f"does not know the key '{key}'; " + (hint or f"known are {', '.join(allowed)}"))
+            hint = did_you_mean(shorten(key), allowed)
+            raise BadValueError(
+                f"does not know the key '{shorten(key)}'; " + (hint or f"known are {', '.join(allowed)}")
+            )
     return {str(key): item for key, item in value.items()}
 
 
@@ -143,7 +200,7 @@ def at(key: Any, read: Callable[[Any], Any], value: Any) -> Any:
     try:
         return read(value)
     except BadValueError as error:
-        raise BadValueError(f"at '{key}' {error}") from None
+        raise BadValueError(f"at '{shorten(key)}' {error}") from None
 
 
 def groups(value: Any) -> dict[str, tuple[str, ...]]:
@@ -156,8 +213,11 @@ def expected(value: Any) -> dict[str, int]:
 
 def latency(value: Any) -> dict[str, dict[str, float]]:
     of = "sites to sites to milliseconds"
+    milliseconds = number()
     return {
-        word(here): {word(there): at(f"{here}.{there}", number(), ms) for there, ms in mapping(row, of).items()}
+        at(here, word, here): {
+            at(there, word, there): at(f"{here}.{there}", milliseconds, ms) for there, ms in mapping(row, of).items()
+        }
         for here, row in mapping(value, of).items()
     }
 
@@ -169,7 +229,7 @@ def networks(value: Any) -> dict[str, tuple[str, ...]]:
         except ValueError as error:
             raise BadValueError(f"is to be a list of networks like 10.1.0.0/24 ({error})") from None
 
-    return {word(site): at(site, read, items) for site, items in mapping(value, "sites to networks").items()}
+    return {at(site, word, site): at(site, read, items) for site, items in mapping(value, "sites to networks").items()}
 
 
 def network(value: Any) -> str:
@@ -201,10 +261,11 @@ def rules(value: Any) -> dict[str, dict[str, str]]:
         entry = keyed(item, ("severity", "why"), "severity and why")
         return {
             "severity": at("severity", choice(SEVERITIES), entry.get("severity")),
-            "why": at("why", word, entry.get("why")),
+            "why": at("why", sentence, entry.get("why")),
         }
 
-    return {str(key): at(key, read, item) for key, item in mapping(value, "rules to their severity and why").items()}
+    of = "rules to their severity and why"
+    return {shorten(key): at(key, read, item) for key, item in mapping(value, of).items()}
 
 
 def population(value: Any) -> Any:
