@@ -38,6 +38,11 @@ def enumerate_names(names: Iterable[str], shown: int = NAMES_SHOWN) -> str:
     return f"{', '.join(ordered[:shown])} and {len(ordered) - shown} more"
 
 
+def counted(number: int, thing: str) -> str:
+    """`1 client`, `2 clients`."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
 def table(heads: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
     """Columns as wide as their widest entry, two spaces apart; numbers to the right."""
     body = [[("-" if cell is None else cell) for cell in row] for row in rows]

@@ -6,13 +6,19 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import ERROR, WARNING, Problem
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.registry import Allocation, reading, rule
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.registry import (
+    Allocation,
+    Guesses,
+    rule,
+)
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Topology
-from ansible_collections.distributed.tiers.plugins.module_utils.text import enumerate_names, with_hint
+from ansible_collections.distributed.tiers.plugins.module_utils.text import counted, enumerate_names
 
 
 def demands(topology: Topology) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -23,7 +29,7 @@ def demands(topology: Topology) -> Iterator[tuple[str, Mapping[str, Any]]]:
     yield from topology.population.items()
 
 
-rule(
+@rule(
     "allocation-input",
     ERROR,
     reason="Clients can only be shared out by what is known of them and of the proxies.",
@@ -41,7 +47,22 @@ rule(
               - {name: desk-1, site: berlin, pin: px2}
     """,
     firm=True,
-)(reading("allocation-input"))
+)
+def allocation_input(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    guesses = Guesses(proxy.name for proxy in topology.tier("proxy"))
+    for problem in topology.problems:
+        if problem.rule != "allocation-input":
+            continue
+        about, pinned = ABOUT.match(problem.message), PINNED.search(problem.message)
+        host, key = about.groups() if about else (None, None)
+        variable = "tiers_clients" if host in topology.population else f"tiers_{key}" if key else None
+        message = guesses.said(problem.message, pinned[1]) if pinned else f"{problem.message}."
+        yield Problem(host, variable, message)
+
+
+# The allocation knows clients, proxies and what they ask for, and nothing of hosts and variables.
+ABOUT = re.compile(r"(?:client|proxy) '([^']+)': ([a-z]+) ")
+PINNED = re.compile(r"pin names no proxy: '([^']+)'$")
 
 
 @rule(
@@ -62,8 +83,6 @@ rule(
 )
 def selector_known(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
     proxies = topology.tier("proxy")
-    if not proxies:
-        return
     fitting = {proxy.name for proxy in proxies}
     for proxy in proxies:
         fitting.add(f"site:{proxy.site}")
@@ -77,9 +96,10 @@ def selector_known(topology: Topology, _allocation: Allocation) -> Iterator[Prob
             for selector in client.get(key) or ():
                 if selector not in fitting:
                     users.setdefault((key, str(selector)), []).append(name)
+    guesses = Guesses(sorted(fitting))
     for (key, selector), names in users.items():
-        text = with_hint(f"'{selector}' fits no proxy", selector, fitting)
-        yield Problem(enumerate_names(names), f"tiers_{key}", text)
+        told = f"'{selector}' fits no proxy" if proxies else f"There are no proxies, so '{selector}' fits none"
+        yield Problem(enumerate_names(names), f"tiers_{key}", guesses.said(told, selector))
 
 
 @rule(
@@ -104,7 +124,17 @@ def client_placed(_topology: Topology, allocation: Allocation) -> Iterator[Probl
         by_reason.setdefault(str(why), []).append(name)
     for why, names in by_reason.items():
         number = "1 client has" if len(names) == 1 else f"{len(names)} clients have"
-        yield Problem(None, None, f"{number} no proxy ({enumerate_names(names)}): {why}")
+        variable = next((variable for word, variable in CAUSES.items() if word in why), "tiers_capacity")
+        yield Problem(enumerate_names(names), variable, f"{number} no proxy: {why}.")
+
+
+# Words of the allocation's reasons, and what they come from.
+CAUSES = {
+    "pinned": "tiers_pin",
+    "allow and deny": "tiers_allow",
+    "spread group": "tiers_spread",
+    "no proxy is active": "tiers_state",
+}
 
 
 @rule(
@@ -155,9 +185,9 @@ def loss_fits(_topology: Topology, allocation: Allocation) -> Iterator[Problem]:
         if not fate["ok"]:
             of = allocation["proxies"][proxy]["weight"]
             left = fate["left_over_weight"]
-            yield Problem(
-                proxy, "tiers_capacity", f"If it dies, {left} of its {of} connections find no place elsewhere."
-            )
+            finds = "finds" if left == 1 else "find"
+            message = f"If it dies, {left} of its {counted(of, 'connection')} {finds} no place elsewhere."
+            yield Problem(proxy, "tiers_capacity", message)
 
 
 @rule(
@@ -184,10 +214,10 @@ def site_networks(topology: Topology, _allocation: Allocation) -> Iterator[Probl
         site = str(client.get("site"))
         if not topology.networks.get(site):
             waiting[site] = waiting.get(site, 0) + 1
+    guesses = Guesses(topology.networks)
     for site, number in waiting.items():
-        text = f"No network is named for site '{site}' with {number} named clients"
-        message = with_hint(text, site, topology.networks)
-        yield Problem(None, "tiers_site_networks", message)
+        text = f"No network is named for site '{site}' with {counted(number, 'named client')}"
+        yield Problem(None, "tiers_site_networks", guesses.said(text, site))
 
 
 @rule(
@@ -218,13 +248,13 @@ def latency_complete(topology: Topology, _allocation: Allocation) -> Iterator[Pr
     theirs = {str(client.get("site")) for _name, client in demands(topology)}
     ours = {proxy.site for proxy in topology.tier("proxy")}
     known = {*topology.latency, *(site for row in topology.latency.values() for site in row), *ours}
+    guesses = Guesses(sorted(known))
     for site in sorted(theirs):
         row = topology.latency.get(site, {})
         missing = ours - set(row) - {site}
         if missing:
             text = f"Nothing is said about {site} to {enumerate_names(missing)}"
-            message = with_hint(text, site, known if site not in known else ())
-            yield Problem(None, "tiers_site_latency", message)
+            yield Problem(None, "tiers_site_latency", f"{text}." if site in known else guesses.said(text, site))
 
 
 @rule(
@@ -244,10 +274,21 @@ def latency_complete(topology: Topology, _allocation: Allocation) -> Iterator[Pr
     """,
 )
 def client_past_proxy(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
-    with_proxy = {proxy.site for proxy in topology.tier("proxy")}
+    proxies = proxies_of_sites(topology)
     for client in topology.clients.values():
-        if client.direct and client.site in with_proxy:
-            yield Problem(client.name, "tiers_direct", f"It uses the master, and its site {client.site} has a proxy.")
+        if client.direct and client.site in proxies:
+            there = enumerate_names(proxies[client.site])
+            message = f"It uses the master itself, and its site {client.site} has a proxy: {there}."
+            yield Problem(client.name, "tiers_direct", message)
+
+
+def proxies_of_sites(topology: Topology) -> dict[str, list[str]]:
+    """{site: its proxies that take clients}."""
+    found: dict[str, list[str]] = {}
+    for proxy in topology.tier("proxy"):
+        if proxy.state == "active":
+            found.setdefault(proxy.site, []).append(proxy.name)
+    return found
 
 
 @rule(
@@ -269,18 +310,19 @@ def client_past_proxy(topology: Topology, _allocation: Allocation) -> Iterator[P
     """,
 )
 def client_other_site(topology: Topology, allocation: Allocation) -> Iterator[Problem]:
-    with_proxy = {proxy.site for proxy in topology.tier("proxy")}
+    with_proxy = proxies_of_sites(topology)
     site_of = {name: str(client.get("site")) for name, client in demands(topology)}
-    away: dict[tuple[str, str], int] = {}
+    away: Counter[tuple[str, str]] = Counter()
     for proxy, share in allocation.get("proxies", {}).items():
         there = topology.servers[proxy].site
         for name in share["clients"]:
             here = site_of[name]
             if here != there and here in with_proxy:
-                away[here, proxy] = away.get((here, proxy), 0) + 1
+                away[here, proxy] += 1
     for (here, proxy), number in sorted(away.items()):
-        who = f"{number} {'client of site' if number == 1 else 'clients of site'} {here}"
-        yield Problem(proxy, "tiers_site", f"It serves {who}, which has a proxy of its own.")
+        own = enumerate_names(with_proxy[here])
+        message = f"It serves {counted(number, 'client')} of site {here}, which has a proxy of its own: {own}."
+        yield Problem(proxy, "tiers_site", message)
 
 
 @rule(
@@ -301,16 +343,19 @@ def client_other_site(topology: Topology, allocation: Allocation) -> Iterator[Pr
 )
 def proxy_idle(topology: Topology, allocation: Allocation) -> Iterator[Problem]:
     shares = allocation.get("proxies", {})
+    # Who passes on what other proxies ask for has enough to do.
+    passing = {up for server in topology.servers.values() for up in server.upstream or ()}
     for proxy in topology.tier("proxy"):
-        if proxy.state == "active" and proxy.name in shares and not shares[proxy.name]["clients"]:
-            yield Problem(proxy.name, None, "It has no clients.")
+        alone = proxy.name in shares and not shares[proxy.name]["clients"] and proxy.name not in passing
+        if proxy.state == "active" and alone:
+            yield Problem(proxy.name, "tiers_site", f"No client uses it; it is at site {proxy.site}.")
 
 
 @rule(
     "site-served",
     WARNING,
-    reason="Clients of a site without proxy and member lose everything with the line to other sites.",
-    remedy="Put a proxy or a member there.",
+    reason="Clients of a site where no proxy and no member serves lose everything with the line to other sites.",
+    remedy="Put a proxy or a member there, or correct the site of the clients.",
     fires="""
         client:
           vars: {tiers_site: paris}
@@ -327,12 +372,13 @@ def site_served(topology: Topology, _allocation: Allocation) -> Iterator[Problem
     serving = topology.tier("proxy", "parallel")
     if not serving:
         return
-    waiting: dict[str, int] = {}
-    for _name, client in demands(topology):
-        waiting[str(client.get("site"))] = waiting.get(str(client.get("site")), 0) + 1
-    for site in sorted(waiting.keys() - {server.site for server in serving}):
-        clients = f"{waiting[site]} {'client' if waiting[site] == 1 else 'clients'}"
-        yield Problem(None, "tiers_site", f"Site {site} with {clients} has neither proxy nor member.")
+    guesses = Guesses(sorted({server.site for server in serving}))
+    served = {server.site for server in serving if server.state == "active"}
+    waiting = Counter(str(client.get("site")) for _name, client in demands(topology))
+    for site in sorted(waiting.keys() - served):
+        text = f"Site {site} with {counted(waiting[site], 'client')} has neither proxy nor member"
+        told = f"{text} that is active." if site in guesses.known else guesses.said(text, site)
+        yield Problem(None, "tiers_site", told)
 
 
 @rule(

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import ERROR, WARNING, Problem
@@ -17,7 +18,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.re
 )
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Topology
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.values import GROUPS
-from ansible_collections.distributed.tiers.plugins.module_utils.text import did_you_mean, enumerate_names
+from ansible_collections.distributed.tiers.plugins.module_utils.text import did_you_mean, enumerate_names, nearest
 
 rule(
     "unknown-variable",
@@ -181,12 +182,29 @@ def unread_group(topology: Topology, _allocation: Allocation) -> Iterator[Proble
     mapped = any(names != (tier,) for tier, names in topology.group_names.items())
     for group, hosts in topology.unread_groups.items():
         hint = did_you_mean(group, read)
-        if hint or not mapped:
+        if not mapped or (hint and not another_system(group, read)):
             yield Problem(
                 enumerate_names(hosts),
                 "tiers_groups",
                 f"Group '{group}' is no tier and its hosts are in none; {hint}".rstrip("; "),
             )
+
+
+def another_system(group: str, read: set[str]) -> bool:
+    """Whether a group is called like one of this system but for one word, which is what tells systems apart."""
+    words = re.split(r"[_-]", group)
+    for known in read:
+        others = re.split(r"[_-]", known)
+        odd = [(mine, its) for mine, its in zip(words, others) if mine != its]
+        if len(words) == len(others) > len(odd) == 1 and not alike(*odd[0]):
+            return True
+    return False
+
+
+def alike(mine: str, its: str) -> bool:
+    """Whether one word may be the other one misspelt: `paris1` and `paris2` are two names, as are `a` and `b`."""
+    letters = mine.strip("0123456789"), its.strip("0123456789")
+    return letters[0] != letters[1] and min(map(len, letters)) > 2 and nearest(letters[0], letters[1:]) is not None
 
 
 @rule(
@@ -210,7 +228,8 @@ def expected_hosts(topology: Topology, _allocation: Allocation) -> Iterator[Prob
         wanted = (topology.expected or {}).get(tier)
         found = len(topology.clients) if tier == "client" else len(topology.tier(tier))
         if wanted is not None and wanted != found:
-            yield Problem(None, "tiers_expected", f"{wanted} of {tier} are expected, the inventory has {found}.")
+            given = f"{wanted} of tier {tier} {'is' if wanted == 1 else 'are'} expected, the inventory has {found}."
+            yield Problem(None, "tiers_expected", given)
 
 
 @rule(

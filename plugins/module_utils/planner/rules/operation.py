@@ -9,24 +9,39 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import ERROR, WARNING, Problem
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.registry import Allocation, reading, rule
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import Product
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.pairs import redundancy_of
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.registry import (
+    Allocation,
+    Guesses,
+    reading,
+    rule,
+)
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.servers import parsed_address
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Server, Topology
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.upstreams import upstreams
-from ansible_collections.distributed.tiers.plugins.module_utils.text import enumerate_names, with_hint
+from ansible_collections.distributed.tiers.plugins.module_utils.text import enumerate_names
 
 # Between sites an answer may be late for seconds without anything being lost.
 LEAST_BETWEEN_SITES = 10
+# Protocols in which a server shows its certificate.
+OVER_TLS = ("ldaps", "https", "tls")
 # What starts after what; see plan.WAVES.
 STARTS = {"master": 0, "proxy": 2, "parallel": 2, "distributor": 3}
 
 
 def voters(topology: Topology) -> list[Server]:
-    """The servers that vote, as their product says."""
-    return [
-        server
-        for server in topology.servers.values()
-        if (product := topology.product_of(server)) and topology.serves_as(server) in product.votes
-    ]
+    """The servers that vote, as their product says. A cold backup does not run."""
+    found = []
+    for server in topology.servers.values():
+        product, work = topology.product_of(server), topology.serves_as(server)
+        if product and work in product.votes and not (server.tier == "backup" and is_cold(server, product, work)):
+            found.append(server)
+    return found
+
+
+def is_cold(backup: Server, product: Product, work: str) -> bool:
+    return (backup.redundancy or next(iter(redundancy_of(work, product)), None)) == "cold"
 
 
 @rule(
@@ -49,7 +64,8 @@ def voters(topology: Topology) -> list[Server]:
 def voters_majority(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
     names = [server.name for server in voters(topology)]
     if 0 < len(names) < 3:
-        yield Problem(None, None, f"There are only {len(names)} voters: {enumerate_names(names)}.")
+        only = "is only 1 voter" if len(names) == 1 else f"are only {len(names)} voters"
+        yield Problem(enumerate_names(names), "tiers_groups", f"There {only}: {enumerate_names(names)}.")
 
 
 @rule(
@@ -60,6 +76,10 @@ def voters_majority(topology: Topology, _allocation: Allocation) -> Iterator[Pro
     fires="""
         all:
           vars: {tiers_product: example.voting.product}
+        parallel:
+          hosts:
+            p3: {ansible_host: 192.0.2.23}
+            p4: {ansible_host: 192.0.2.24}
     """,
     silent="""
         all:
@@ -71,8 +91,10 @@ def voters_majority(topology: Topology, _allocation: Allocation) -> Iterator[Pro
 )
 def voters_odd(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
     names = [server.name for server in voters(topology)]
-    if names and len(names) % 2 == 0:
-        yield Problem(None, None, f"There are {len(names)} voters: {enumerate_names(names)}.")
+    # Two are too few, which another rule tells.
+    if len(names) > 2 and len(names) % 2 == 0:
+        told = enumerate_names(names)
+        yield Problem(told, "tiers_groups", f"There are {len(names)} voters: {told}.")
 
 
 @rule(
@@ -102,7 +124,8 @@ def voters_apart(topology: Topology, _allocation: Allocation) -> Iterator[Proble
         at.setdefault(server.address, []).append(server.name)
     for address, names in at.items():
         if len(names) > 1:
-            yield Problem(None, "tiers_address", f"The voters {enumerate_names(names)} are on one host ({address}).")
+            told = enumerate_names(names)
+            yield Problem(told, "tiers_address", f"The voters {told} are on one host ({address}).")
 
 
 def detection(topology: Topology, server: Server) -> float | None:
@@ -130,14 +153,33 @@ def detection(topology: Topology, server: Server) -> float | None:
     """,
 )
 def detection_between_sites(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    hasty = {
+        server.name: seconds
+        for server in topology.servers.values()
+        if (seconds := detection(topology, server)) is not None and seconds < LEAST_BETWEEN_SITES
+    }
+    far: dict[str, list[str]] = {}
+    for one, other in neighbours(topology) if hasty else ():
+        # Either end may give a connection up.
+        for server, peer in ((one, other), (other, one)):
+            if server.name in hasty and server.site != peer.site:
+                far.setdefault(server.name, []).append(peer.name)
+    for name, peers in far.items():
+        is_so = f"after {hasty[name]:g} s" if hasty[name] else "never"
+        message = f"It counts {enumerate_names(peers)} of another site as lost {is_so}."
+        yield Problem(name, "tiers_failure_detection", message)
+
+
+def neighbours(topology: Topology) -> Iterator[tuple[Server, Server]]:
+    """Servers that have a connection to each other: on the way up, in pairs, in the pool."""
     for server in topology.servers.values():
-        seconds = detection(topology, server)
-        others = [name for name in upstreams(topology, server) if name in topology.servers]
-        far = [name for name in others if topology.servers[name].site != server.site]
-        if seconds is not None and seconds < LEAST_BETWEEN_SITES and far:
-            is_so = f"after {seconds:g} s" if seconds else "never"
-            message = f"It counts {enumerate_names(far)} of another site as lost {is_so}."
-            yield Problem(server.name, "tiers_failure_detection", message)
+        for name in {*upstreams(topology, server), *((server.primary,) if server.primary else ())}:
+            if name in topology.servers and name != server.name:
+                yield server, topology.servers[name]
+    members = [server for server in topology.servers.values() if topology.serves_as(server) == "parallel"]
+    for distributor in topology.servers.values():
+        for member in members if topology.serves_as(distributor) == "distributor" else ():
+            yield distributor, member
 
 
 @rule(
@@ -157,18 +199,21 @@ def detection_between_sites(topology: Topology, _allocation: Allocation) -> Iter
 def detection_before_clients(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
     for server in topology.servers.values():
         product, seconds = topology.product_of(server), detection(topology, server)
-        patience = topology.client_timeout or (product.client_timeout if product else None)
+        patience = topology.client_timeout
+        if patience is None:
+            patience = product.client_timeout if product else None
+        # 0 is a client that never gives up.
         if seconds is not None and patience and (seconds == 0 or seconds >= patience):
             is_so = f"after {seconds:g} s" if seconds else "never"
-            message = f"It counts a silent server as lost {is_so}, its clients do after {patience:g} s."
+            message = f"It counts a silent peer as lost {is_so}, and clients give up after {patience:g} s."
             yield Problem(server.name, "tiers_failure_detection", message)
 
 
 @rule(
     "reload-storm",
     WARNING,
-    reason="Proxies that reload from the master at one moment load it all at once.",
-    remedy="Give them different tiers_reload_delay, or set tiers_reloads_at_once.",
+    reason="Proxies that reload from the master at one moment load it all at once, and serve nobody meanwhile.",
+    remedy="Give each its own tiers_reload_delay (a backup has its primary's else), or set tiers_reloads_at_once.",
     fires="""
         proxy:
           vars: {tiers_reload_delay: 30}
@@ -184,9 +229,11 @@ def reload_storm(topology: Topology, _allocation: Allocation) -> Iterator[Proble
     if topology.reloads_at_once:
         return
     at: dict[float, list[str]] = {}
-    for proxy in topology.tier("proxy"):
-        if proxy.reload_delay is not None:
-            at.setdefault(proxy.reload_delay, []).append(proxy.name)
+    for proxy in topology.servers.values():
+        primary = topology.servers.get(proxy.primary or "")
+        delay = proxy.reload_delay if proxy.reload_delay is not None or primary is None else primary.reload_delay
+        if delay is not None and topology.serves_as(proxy) == "proxy" and proxy.state != "down":
+            at.setdefault(delay, []).append(proxy.name)
     for delay, names in at.items():
         if len(names) > 1:
             message = f"{len(names)} proxies reload after the same {delay:g} s, and nothing limits how many at once."
@@ -196,7 +243,7 @@ def reload_storm(topology: Topology, _allocation: Allocation) -> Iterator[Proble
 @rule(
     "clocks",
     WARNING,
-    reason="The product orders changes by the clocks of its servers: a clock that is wrong makes it drop newer ones.",
+    reason="By a wrong clock a host takes good certificates for expired, and many a product newer changes for older.",
     remedy="Have the clocks kept in step, and name in tiers_time_service what does it.",
     fires="""
         all:
@@ -209,9 +256,12 @@ def reload_storm(topology: Topology, _allocation: Allocation) -> Iterator[Proble
 )
 def clocks(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
     for server in topology.servers.values():
-        product = topology.product_of(server)
-        if product and product.clocks and server.time_service in (None, "none"):
-            yield Problem(server.name, "tiers_time_service", "Nothing is said to keep its clock right.")
+        product, work = topology.product_of(server), topology.serves_as(server)
+        if server.time_service and server.time_service.lower() == "none":
+            yield Problem(server.name, "tiers_time_service", "Nothing keeps its clock right.")
+        elif server.time_service is None and product and product.clocks and work and product.runs_on(work):
+            message = f"Nothing is said to keep its clock right, by which {product.name} puts changes in order."
+            yield Problem(server.name, "tiers_time_service", message)
 
 
 def starts_at(topology: Topology, server: Server) -> int | None:
@@ -236,16 +286,18 @@ def starts_at(topology: Topology, server: Server) -> int | None:
     """,
 )
 def start_order(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    guesses = Guesses(topology.servers)
     for server in topology.servers.values():
         mine = starts_at(topology, server)
         for name in server.starts_after:
             other = topology.servers.get(name)
             if other is None:
-                message = with_hint(f"'{name}' is no server", name, topology.servers)
-                yield Problem(server.name, "tiers_starts_after", message)
+                yield Problem(server.name, "tiers_starts_after", guesses.said(f"'{name}' is no server", name))
             elif mine is not None and (its := starts_at(topology, other)) is not None and its >= mine:
-                order = "in the same wave" if its == mine else "later, a circle"
+                order = "in the same wave as it" if its == mine else "in a later wave, after it: a circle"
                 message = f"It is to start after {name} ({other.tier}), which starts {order}."
+                if other is server:
+                    message = "It is to start after itself."
                 yield Problem(server.name, "tiers_starts_after", message)
 
 
@@ -268,8 +320,8 @@ rule(
 @rule(
     "certificate-names",
     ERROR,
-    reason="Peers connect by address and by name, and refuse a certificate that is good for neither.",
-    remedy="Have the certificate issued for the address and the shared address too (subjectAltName).",
+    reason="Peers and clients refuse a certificate that is not good for the address, or the name, they connect to.",
+    remedy="Have the certificate issued for all that the message names (subjectAltName).",
     fires="""
         master:
           hosts:
@@ -292,13 +344,37 @@ rule(
     """,
 )
 def certificate_names(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    followed = {name for server in topology.servers.values() for name in upstreams(topology, server)}
     for host in topology.servers.values():
         if host.certificate_for is None:
             continue
-        primary = topology.servers.get(host.primary or "", host)
-        wanted = [host.address] + ([primary.virtual_address] if primary.virtual_address else [])
-        missing = [address for address in wanted if address not in host.certificate_for]
+        missing = [wanted for wanted in certified(topology, host, followed) if not covers(host.certificate_for, wanted)]
         if missing:
             good = enumerate_names(host.certificate_for) or "nothing that can be read"
             message = f"Its certificate is not good for {' and '.join(missing)}, but for {good}."
             yield Problem(host.name, "common_certificate", message)
+
+
+def certified(topology: Topology, server: Server, followed: set[str]) -> Iterator[str]:
+    """What a server's certificate has to be good for; see wiring.py for who connects how."""
+    primary, product = topology.servers.get(server.primary or "", server), topology.product_of(server)
+    yield server.address
+    if primary.virtual_address:
+        yield primary.virtual_address
+    if product is None or product.protocol not in OVER_TLS:
+        return
+    if server.name in followed:
+        yield f"upstream.{topology.domain}"
+    distributors = [s for s in topology.servers.values() if topology.serves_as(s) == "distributor"]
+    if topology.serves_as(server) == "parallel" and distributors:
+        yield f"pool.{topology.domain}"
+        # What the distributor passes through unopened, clients check against its own address.
+        shared = {s.virtual_address for s in distributors if s.virtual_address}
+        yield from sorted(shared or {s.address for s in distributors}) if product.protocol != "https" else ()
+
+
+def covers(names: tuple[str, ...], wanted: str) -> bool:
+    """Whether a certificate with these names is good for a name or an address. A star stands for the first part."""
+    wanted = wanted.lower()
+    known = {name.lower() for name in names}
+    return wanted in known or (parsed_address(wanted) is None and f"*.{wanted.partition('.')[2]}" in known)

@@ -11,9 +11,15 @@ from collections.abc import Iterator
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import ERROR, WARNING, Problem
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import Product
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.registry import Allocation, rule
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.registry import (
+    Allocation,
+    Guesses,
+    rule,
+)
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.servers import parsed_address, unusable
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.versions import before_master, release
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Server, Topology
-from ansible_collections.distributed.tiers.plugins.module_utils.text import enumerate_names, with_hint
+from ansible_collections.distributed.tiers.plugins.module_utils.text import counted, enumerate_names
 
 # The distributor and its shared address are this collection's own work, whatever the product.
 DISTRIBUTOR_REDUNDANCY = ("hot", "warm")
@@ -56,13 +62,16 @@ def failback_of(tier: str, product: Product | None) -> tuple[str, ...]:
     firm=True,
 )
 def backup_of_one(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    guesses = Guesses(topology.servers)
     for backup in topology.tier("backup"):
         if backup.primary is None:
             yield Problem(backup.name, "tiers_backup_of", "It does not say which server it stands behind.")
         elif backup.primary == backup.name:
             yield Problem(backup.name, "tiers_backup_of", "It stands behind itself.")
+        elif backup.primary in topology.clients:
+            yield Problem(backup.name, "tiers_backup_of", f"{backup.primary} is a client, and no server.")
         elif backup.primary not in topology.servers:
-            message = with_hint(f"'{backup.primary}' is no server", backup.primary, topology.servers)
+            message = guesses.said(f"'{backup.primary}' is no server", backup.primary)
             yield Problem(backup.name, "tiers_backup_of", message)
 
 
@@ -86,14 +95,17 @@ def backup_of_one(topology: Topology, _allocation: Allocation) -> Iterator[Probl
 def backup_of_backup(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
     for primary, backup in pairs(topology):
         if primary.tier == "backup":
-            yield Problem(backup.name, "tiers_backup_of", f"{primary.name} is a backup itself.")
+            of = f" of {primary.primary}" if primary.primary else ""
+            yield Problem(
+                backup.name, "tiers_backup_of", f"It is to stand behind {primary.name}, which is a backup{of} itself."
+            )
 
 
 @rule(
     "one-backup",
     ERROR,
     reason="Of two backups of one server both would take over at once.",
-    remedy="Leave one of them; let the other stand behind another server.",
+    remedy="Leave one of them, and let the other stand behind another server: set its tiers_backup_of.",
     fires="""
         backup:
           hosts:
@@ -193,7 +205,7 @@ def pair_product(topology: Topology, _allocation: Allocation) -> Iterator[Proble
     "pair-version",
     ERROR,
     reason="After a takeover the service would behave differently, or not understand the data.",
-    remedy="Give both the same tiers_version.",
+    remedy="Give both the same tiers_version; while an upgrade is under way set tiers_upgrading.",
     fires="""
         backup:
           hosts:
@@ -206,9 +218,19 @@ def pair_product(topology: Topology, _allocation: Allocation) -> Iterator[Proble
 )
 def pair_version(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
     for primary, backup in pairs(topology):
-        if primary.version != backup.version:
-            mine, its = backup.version or "the newest", primary.version or "the newest"
-            yield Problem(backup.name, "tiers_version", f"Version {mine} differs from {its} of {primary.name}.")
+        product, work = topology.product_of(backup), topology.serves_as(backup)
+        # HAProxy and nginx are of no version of the product.
+        if primary.version == backup.version or not (product and work and product.runs_on(work)):
+            continue
+        mine, its = backup.version or "the newest", primary.version or "the newest"
+        differs = f"Version {mine} differs from {its} of {primary.name}"
+        if not topology.upgrading:
+            yield Problem(backup.name, "tiers_version", f"{differs}.")
+        elif work == "master":
+            backup_first = before_master(product, "backup")
+            if (release(backup.version) > release(primary.version)) is not backup_first:
+                first = "backup" if backup_first else "master"
+                yield Problem(backup.name, "tiers_version", f"{differs}, and in an upgrade the {first} comes first.")
 
 
 @rule(
@@ -289,14 +311,16 @@ def failback_supported(topology: Topology, _allocation: Allocation) -> Iterator[
     for primary, backup in pairs(topology):
         kinds = failback_of(primary.tier, topology.product_of(backup))
         if backup.failback is not None and backup.failback not in kinds:
-            yield Problem(backup.name, "tiers_failback", f"Failback can be {', '.join(kinds)}, not {backup.failback}.")
+            of = primary.tier if primary.tier == "distributor" else f"{primary.tier} of {backup.product}"
+            message = f"Failback to a {of} can be {', '.join(kinds)}, not {backup.failback}."
+            yield Problem(backup.name, "tiers_failback", message)
 
 
 @rule(
     "shared-address",
     ERROR,
     reason="A shared address moves between two servers of one network segment, under a number made of its last part.",
-    remedy="Choose an address for a server with a backup, whose last part no other shared address of the segment has.",
+    remedy="Choose for a server with a backup a free address of its segment, with a last part of its own.",
     fires="""
         distributor:
           hosts:
@@ -310,7 +334,8 @@ def failback_supported(topology: Topology, _allocation: Allocation) -> Iterator[
 )
 def shared_address(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
     used: dict[tuple[str, int], str] = {}
-    addresses = {s.address: s.name for s in topology.servers.values()}
+    shared: dict[str, str] = {}
+    addresses = {host.address: host.name for host in topology.hosts()}
     for server in topology.servers.values():
         if server.virtual_address is None:
             continue
@@ -319,17 +344,25 @@ def shared_address(topology: Topology, _allocation: Allocation) -> Iterator[Prob
             return Problem(name, "tiers_virtual_address", message)
 
         address, number = ipaddress.ip_address(server.virtual_address), last_octet(server.virtual_address)
+        own = parsed_address(server.address)
+        if why := unusable(address):
+            yield problem(f"{address} {why}.")
+        elif own and own.version != address.version:
+            yield problem(f"{address} is of IPv{address.version}, its own address {own} of IPv{own.version}.")
         if server.tier == "backup":
             yield problem("It belongs to the primary; the backup takes it from there.")
         elif server.tier != "distributor" and topology.backup_of(server.name) is None:
             yield problem(f"No backup stands behind the {server.tier}, so there is nobody to share it with.")
         if not 0 < number < 256:
             yield problem(f"The last part of {address} gives the number {number}; it is to be from 1 to 255.")
-        if other := used.get((segment(server), number)):
-            yield problem(f"{other} has a shared address with the same last part {number}.")
+        if other := shared.get(str(address)):
+            yield problem(f"{address} is the shared address of {other}, too.")
+        elif other := used.get((segment(server), number)):
+            yield problem(f"{other} has a shared address with the same last part {number} in the segment.")
         if str(address) in addresses:
             yield problem(f"{address} is the own address of {addresses[str(address)]}.")
         used.setdefault((segment(server), number), server.name)
+        shared.setdefault(str(address), server.name)
 
 
 def last_octet(address: str) -> int:
@@ -338,13 +371,14 @@ def last_octet(address: str) -> int:
 
 def segment(server: Server) -> str:
     """The network segment a server is in; where nobody says, the usual size around its address."""
-    if server.network:
-        return server.network
-    try:
-        address = ipaddress.ip_address(server.address)
-    except ValueError:
-        return server.site
-    return str(ipaddress.ip_network(f"{address}/{24 if address.version == 4 else 64}", strict=False))
+    return server.network or usual_network(server.address) or server.site
+
+
+def usual_network(text: str) -> str | None:
+    """The network around an address, of the size that networks mostly have."""
+    address = parsed_address(text)
+    size = 24 if address and address.version == 4 else 64
+    return str(ipaddress.ip_network(f"{address}/{size}", strict=False)) if address else None
 
 
 def elects(topology: Topology, primary: Server) -> bool:
@@ -402,7 +436,8 @@ def shared_address_sites(topology: Topology, _allocation: Allocation) -> Iterato
             yield Problem(
                 primary.name,
                 "tiers_virtual_address",
-                f"It is shared with {backup.name} of another site ({primary.site}, {backup.site}).",
+                f"{primary.name} of site {primary.site} shares {primary.virtual_address} with {backup.name} of site "
+                f"{backup.site}.",
             )
 
 
@@ -423,13 +458,49 @@ def shared_address_sites(topology: Topology, _allocation: Allocation) -> Iterato
     """,
 )
 def shared_address_network(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    for server, shared, network in sharing(topology):
+        for what, variable, text in (
+            ("shared", "tiers_virtual_address", shared),
+            ("own", "tiers_address", server.address),
+        ):
+            address = parsed_address(text)
+            if network and address and address not in ipaddress.ip_network(network):
+                yield Problem(server.name, variable, f"Its {what} address {address} is outside the network {network}.")
+
+
+def sharing(topology: Topology) -> Iterator[tuple[Server, str, str | None]]:
+    """Each server of a pair with a shared address, that address, and the network segment it is said to be in."""
     for server in topology.servers.values():
         primary = topology.servers.get(server.primary or "", server)
-        if primary.virtual_address and server.network:
-            address, segment = ipaddress.ip_address(primary.virtual_address), ipaddress.ip_network(server.network)
-            if address not in segment:
-                message = f"The shared address {address} is outside its network {segment}."
-                yield Problem(server.name, "tiers_virtual_address", message)
+        if primary.virtual_address:
+            yield server, primary.virtual_address, server.network or primary.network
+
+
+@rule(
+    "shared-address-near",
+    WARNING,
+    reason="Unless something is said of the network, an address far from the servers' own is most often a slip.",
+    remedy="Say in tiers_network how far the network goes, such as 192.0.2.0/23, or correct the shared address.",
+    fires="""
+        distributor:
+          hosts:
+            d1: {tiers_virtual_address: 198.51.100.30}
+    """,
+    silent="""
+        distributor:
+          hosts:
+            d1: {tiers_virtual_address: 192.0.2.30}
+    """,
+)
+def shared_address_near(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    for server, shared, network in sharing(topology):
+        usual, address = usual_network(server.address), ipaddress.ip_address(shared)
+        if network or not usual:
+            continue
+        around = ipaddress.ip_network(usual)
+        if around.version == address.version and address not in around:
+            message = f"The shared address {address} is not in {usual}, the usual network around its own."
+            yield Problem(server.name, "tiers_virtual_address", message)
 
 
 @rule(
@@ -459,9 +530,36 @@ def shared_address_network(topology: Topology, _allocation: Allocation) -> Itera
 def backup_capacity(topology: Topology, allocation: Allocation) -> Iterator[Problem]:
     for primary, backup in pairs(topology):
         load = allocation.get("proxies", {}).get(primary.name, {}).get("weight", 0)
+        if primary.tier == "parallel":
+            # Nobody is assigned to a member: it is given what it can hold.
+            load = primary.capacity or 0
         if backup.capacity is not None and load > backup.capacity:
-            message = f"It can hold {backup.capacity} connections, its primary {primary.name} has {load}."
+            has = "may be given" if primary.tier == "parallel" else "has"
+            message = f"It can hold {counted(backup.capacity, 'connection')}, its primary {primary.name} {has} {load}."
             yield Problem(backup.name, "tiers_capacity", message)
+
+
+@rule(
+    "backup-away",
+    WARNING,
+    reason="A backup that is draining or down takes nobody's place: the primary's next failure is a loss of service.",
+    remedy="Set tiers_state of the backup to active as soon as it may serve again.",
+    fires="""
+        backup:
+          hosts:
+            d2: {tiers_state: down}
+    """,
+    silent="""
+        proxy:
+          hosts:
+            px1: {tiers_state: down}
+    """,
+)
+def backup_away(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    for primary, backup in pairs(topology):
+        if backup.state != "active" and primary.state != "down":
+            message = f"It is {backup.state}, so {primary.name} runs without a backup."
+            yield Problem(backup.name, "tiers_state", message)
 
 
 @rule(
@@ -486,5 +584,9 @@ def pair_options(topology: Topology, _allocation: Allocation) -> Iterator[Proble
         if product is None or primary.product != backup.product:
             continue
         for name in sorted((primary.options.keys() | backup.options.keys()) - set(product.may_differ)):
-            if primary.options.get(name) != backup.options.get(name):
-                yield Problem(backup.name, name, f"The option is given otherwise than to its primary {primary.name}.")
+            if name not in backup.options:
+                yield Problem(backup.name, name, f"The option is given to its primary {primary.name}, and not here.")
+            elif name not in primary.options:
+                yield Problem(backup.name, name, f"The option is given here, and not to its primary {primary.name}.")
+            elif primary.options[name] != backup.options[name]:
+                yield Problem(backup.name, name, f"The option has another value than on its primary {primary.name}.")

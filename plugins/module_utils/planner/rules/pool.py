@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import ERROR, WARNING, Problem
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.registry import Allocation, rule
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Topology
-from ansible_collections.distributed.tiers.plugins.module_utils.text import enumerate_names
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Server, Topology
+from ansible_collections.distributed.tiers.plugins.module_utils.text import counted, enumerate_names
 
 
 @rule(
@@ -34,10 +34,11 @@ from ansible_collections.distributed.tiers.plugins.module_utils.text import enum
 def pool_distributor(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
     members, distributors = topology.tier("parallel"), topology.tier("distributor")
     if members and not distributors:
-        yield Problem(None, None, f"There are {len(members)} parallel members and no distributor.")
+        them = enumerate_names(member.name for member in members)
+        yield Problem(them, "tiers_groups", f"{counted(len(members), 'parallel member')} and no distributor.")
     if len(distributors) > 1:
         names = enumerate_names(server.name for server in distributors)
-        yield Problem(None, None, f"There are {len(distributors)} distributors: {names}.")
+        yield Problem(names, "tiers_groups", f"There are {len(distributors)} distributors: {names}.")
 
 
 @rule(
@@ -59,14 +60,16 @@ def pool_distributor(topology: Topology, _allocation: Allocation) -> Iterator[Pr
 def pool_members(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
     members, distributors = topology.tier("parallel"), topology.tier("distributor")
     if (members or distributors) and len(members) < 2:
-        yield Problem(None, None, f"A pool needs at least two members, here are {len(members)}.")
+        names = enumerate_names(server.name for server in (*members, *distributors))
+        here = f"here is {members[0].name} alone" if members else "here is none"
+        yield Problem(names, "tiers_groups", f"A pool needs at least two members, {here}.")
 
 
 @rule(
     "pool-active",
     ERROR,
-    reason="A pool whose members are all draining or down serves nobody.",
-    remedy="Set tiers_state of a member to active.",
+    reason="A pool whose members are all draining or down serves nobody; nor does one whose distributor is down.",
+    remedy="Set tiers_state of a member, or of the distributor or its backup, to active.",
     fires="""
         parallel:
           vars: {tiers_state: draining}
@@ -80,7 +83,13 @@ def pool_members(topology: Topology, _allocation: Allocation) -> Iterator[Proble
 def pool_active(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
     members = topology.tier("parallel")
     if members and not any(member.state == "active" for member in members):
-        yield Problem(None, "tiers_state", "No parallel member is active.")
+        names = enumerate_names(member.name for member in members)
+        yield Problem(names, "tiers_state", "No parallel member is active.")
+    for distributor in topology.tier("distributor"):
+        backup = topology.backup_of(distributor.name)
+        if distributor.state == "down" and (backup is None or backup.state == "down"):
+            too = f"its backup {backup.name} is down, too" if backup else "no backup stands behind it"
+            yield Problem(distributor.name, "tiers_state", f"It is down, and {too}.")
 
 
 @rule(
@@ -137,7 +146,7 @@ def distributor_on_member(topology: Topology, _allocation: Allocation) -> Iterat
     "min-online",
     ERROR,
     reason="A pool that needs all its members is lost with any of them.",
-    remedy="Set tiers_min_online below the number of members, or add members.",
+    remedy="Set tiers_min_online below the number of members that are active, or add members.",
     fires="""
         all:
           vars: {tiers_min_online: 2}
@@ -148,11 +157,47 @@ def distributor_on_member(topology: Topology, _allocation: Allocation) -> Iterat
     """,
 )
 def min_online(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
-    active = [member for member in topology.tier("parallel") if member.state == "active"]
-    # A pool of one is told by another rule.
-    if len(active) > 1 and topology.min_online >= len(active):
-        message = f"{topology.min_online} members are to be online, the pool has {len(active)} that are active."
+    members = topology.tier("parallel")
+    serving = sum(member.state == "active" for member in members)
+    # Pools of one, and those where nobody serves, are told by other rules.
+    if len(members) < 2 or not serving:
+        return
+    if topology.min_online >= len(members):
+        message = f"{topology.min_online} members are to be online, and the pool has {len(members)} in all."
         yield Problem(None, "tiers_min_online", message)
+    elif topology.min_online > serving:
+        message = f"{topology.min_online} members are to be online, and only {serving} of {len(members)} are active."
+        yield Problem(away(members), "tiers_min_online", message)
+
+
+def away(members: list[Server]) -> str:
+    """Members that take no new requests. Nor does their backup: the distributor leaves out the place of both."""
+    return enumerate_names(member.name for member in members if member.state != "active")
+
+
+@rule(
+    "pool-spare",
+    WARNING,
+    reason="While members are draining or down, the others may be just enough: the next loss is that of the pool.",
+    remedy="Set tiers_state of the members to active as soon as they may serve again, or add members.",
+    fires="""
+        parallel:
+          hosts:
+            p1: {tiers_state: draining}
+    """,
+    silent="""
+        parallel:
+          hosts:
+            p1: {tiers_state: draining}
+            p3: {ansible_host: 192.0.2.23}
+    """,
+)
+def pool_spare(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    members = topology.tier("parallel")
+    serving = sum(member.state == "active" for member in members)
+    if serving == topology.min_online < len(members):
+        needed = f"{serving} of {len(members)} members {'is' if serving == 1 else 'are'} active, and the pool needs"
+        yield Problem(away(members), "tiers_state", f"{needed} {topology.min_online}.")
 
 
 @rule(
@@ -172,11 +217,28 @@ def min_online(topology: Topology, _allocation: Allocation) -> Iterator[Problem]
     """,
 )
 def pool_same(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
-    members = [server for server in topology.servers.values() if topology.serves_as(server) == "parallel"]
-    kinds = {"tiers_version": {m.version for m in members}, "tiers_data_version": {m.data_version for m in members}}
-    if topology.upgrading:
-        del kinds["tiers_version"]
-    for variable, values in kinds.items():
-        if len(values) > 1:
-            told = enumerate_names(str(value or "unnamed") for value in values)
-            yield Problem(enumerate_names(m.name for m in members), variable, f"The members differ: {told}.")
+    members = topology.tier("parallel")
+    serving = [server for server in topology.servers.values() if topology.serves_as(server) == "parallel"]
+    # What a backup has been given of another version, another rule tells.
+    versions = {} if topology.upgrading else {member.name: member.version or "the newest" for member in members}
+    data = {server.name: data_version(topology, server) or "unnamed" for server in serving}
+    for variable, of in (("tiers_version", versions), ("tiers_data_version", data)):
+        having: dict[str, list[str]] = {}
+        for name, value in of.items():
+            having.setdefault(value, []).append(name)
+        if len(having) > 1:
+            # The many are right, most often.
+            *odd, (usual, _most) = sorted(having.items(), key=lambda item: (len(item[1]), item[0]))
+            told = "; ".join(f"{value} on {enumerate_names(names)}" for value, names in odd[:VALUES_SHOWN])
+            more = f"; {len(odd) - VALUES_SHOWN} more values" if len(odd) > VALUES_SHOWN else ""
+            names = enumerate_names(name for _value, names in odd for name in names)
+            yield Problem(names, variable, f"The members differ: {told}{more}; {usual} on the others.")
+
+
+VALUES_SHOWN = 5
+
+
+def data_version(topology: Topology, server: Server) -> str | None:
+    """The revision of the data a server has. A backup is given its primary's unless it says otherwise."""
+    primary = topology.servers.get(server.primary or "")
+    return server.data_version or (primary.data_version if primary else None)

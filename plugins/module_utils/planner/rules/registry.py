@@ -9,6 +9,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import (
@@ -19,7 +20,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings
     merged,
 )
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Topology
-from ansible_collections.distributed.tiers.plugins.module_utils.text import with_hint
+from ansible_collections.distributed.tiers.plugins.module_utils.text import did_you_mean
 
 # What a rule looks at: the topology and, for rules about clients, how they were shared out.
 Allocation = Mapping[str, Any]
@@ -112,6 +113,31 @@ def rule(
     return register
 
 
+class Guesses:
+    """What a name that nobody has was to be. Only the first names are looked up among the known ones: no report shows
+    more of one rule, and every look goes through all of them."""
+
+    MOST = 10
+
+    def __init__(self, known: Iterable[str]) -> None:
+        self.known = list(dict.fromkeys(known))
+        self.guesses: dict[str, str] = {}
+
+    @cached_property
+    def short(self) -> dict[str, str]:
+        """Names by their first part: `m1.example.com` and `m1` are most often one host."""
+        return {name.partition(".")[0]: name for name in self.known}
+
+    def said(self, text: str, word: str) -> str:
+        """A sentence about a word that is not known, with what it was to be where that can be guessed."""
+        if word not in self.guesses and len(self.guesses) < self.MOST:
+            first = word.partition(".")[0]
+            host = None if first.isdecimal() else self.short.get(first)
+            self.guesses[word] = f"did you mean '{host}'?" if host else did_you_mean(word, self.known)
+        guess = self.guesses.get(word)
+        return f"{text}; {guess}" if guess else f"{text}."
+
+
 def reading(name: str) -> Check:
     """The check of a rule whose problems were found while the inventory was read."""
 
@@ -123,10 +149,11 @@ def reading(name: str) -> Check:
 
 def lowering_problems(topology: Topology) -> Iterator[Problem]:
     """What is wrong with `tiers_rules` itself."""
+    guesses = Guesses(REGISTRY)
     for name in topology.lowered:
         known = REGISTRY.get(name)
         if known is None:
-            yield Problem(None, "tiers_rules", with_hint(f"There is no rule '{name}'", name, REGISTRY))
+            yield Problem(None, "tiers_rules", guesses.said(f"There is no rule '{name}'", name))
         elif known.firm:
             yield Problem(None, "tiers_rules", f"Rule '{name}' cannot be lowered: without it no plan can be made.")
 
@@ -166,6 +193,7 @@ __all__ = [
     "REGISTRY",
     "WARNING",
     "Allocation",
+    "Guesses",
     "Problem",
     "Rule",
     "judge",

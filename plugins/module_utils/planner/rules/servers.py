@@ -10,16 +10,25 @@ import ipaddress
 from collections.abc import Iterator
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import ERROR, WARNING, Problem
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.registry import Allocation, reading, rule
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Topology
-from ansible_collections.distributed.tiers.plugins.module_utils.text import enumerate_names, with_hint
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.registry import (
+    Allocation,
+    Guesses,
+    reading,
+    rule,
+)
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Server, Topology
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.variables import ANSIBLE_HOST
+from ansible_collections.distributed.tiers.plugins.module_utils.text import enumerate_names
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 @rule(
     "one-master",
     ERROR,
     reason="The master owns the data: without one there is nothing to serve, two of them would write apart.",
-    remedy="Leave exactly one host in the group of the master; a second one belongs into backup.",
+    remedy="Leave exactly one host in the group of the master. A second one belongs into backup; one of another system "
+    "into groups of that system (tiers_groups).",
     fires="""
         master:
           hosts:
@@ -37,7 +46,35 @@ def one_master(topology: Topology, _allocation: Allocation) -> Iterator[Problem]
     if not masters:
         yield Problem(None, "tiers_groups", f"No host is in the group {' or '.join(topology.group_names['master'])}.")
     elif len(masters) > 1:
-        yield Problem(None, None, f"There are {len(masters)} masters: {enumerate_names(masters)}.")
+        message = f"There are {len(masters)} masters: {enumerate_names(masters)}."
+        yield Problem(enumerate_names(masters), "tiers_groups", message)
+
+
+@rule(
+    "master-down",
+    ERROR,
+    reason="With the master and its backup both down nobody takes writes, and nothing new can be copied from them.",
+    remedy="Set tiers_state of one of them to active.",
+    fires="""
+        master:
+          hosts:
+            m1: {tiers_state: down}
+        backup:
+          hosts:
+            m2: {tiers_state: down}
+    """,
+    silent="""
+        backup:
+          hosts:
+            m2: {tiers_state: down}
+    """,
+)
+def master_down(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    for master in topology.tier("master"):
+        backup = topology.backup_of(master.name)
+        if master.state == "down" and (backup is None or backup.state == "down"):
+            too = f"its backup {backup.name} is down, too" if backup else "no backup stands behind it"
+            yield Problem(master.name, "tiers_state", f"It is down, and {too}.")
 
 
 @rule(
@@ -59,13 +96,13 @@ def one_master(topology: Topology, _allocation: Allocation) -> Iterator[Problem]
     part=True,
 )
 def product_known(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    guesses = Guesses(topology.products)
     for host in topology.hosts():
         if not host.product:
             yield Problem(host.name, "tiers_product", "No product is given.")
         elif topology.product_of(host) is None:
             text = f"There is no usable product role for '{host.product}'"
-            message = with_hint(text, host.product, topology.products)
-            yield Problem(host.name, "tiers_product", message)
+            yield Problem(host.name, "tiers_product", guesses.said(text, host.product))
 
 
 rule(
@@ -156,7 +193,8 @@ def unique_address(topology: Topology, _allocation: Allocation) -> Iterator[Prob
             users.setdefault((server.virtual_address, server.port), []).append(f"{server.name} (shared address)")
     for (address, port), names in users.items():
         if len(names) > 1:
-            yield Problem(None, "tiers_address", f"{address} port {port} belongs to {enumerate_names(names)}.")
+            told = enumerate_names(names)
+            yield Problem(told, "tiers_address", f"{address} port {port} belongs to {told}.")
 
 
 @rule(
@@ -178,14 +216,45 @@ def unique_address(topology: Topology, _allocation: Allocation) -> Iterator[Prob
     part=True,
 )
 def usable_address(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    # What is no address at all was told when it was read.
+    unread = {p.host for p in topology.problems if p.variable in ("tiers_address", ANSIBLE_HOST)}
     for host in topology.hosts():
-        try:
-            address = ipaddress.ip_address(host.address)
-        except ValueError:
-            yield Problem(host.name, "tiers_address", f"'{host.address}' is no IP address.")
+        address = parsed_address(host.address)
+        if host.name in unread:
             continue
-        if address.is_loopback or address.is_unspecified or address.is_multicast:
-            yield Problem(host.name, "tiers_address", f"{address} cannot be reached from other hosts.")
+        if address is None:
+            yield Problem(host.name, "tiers_address", f"'{host.address}' is no IP address.")
+        elif why := unusable(address):
+            yield Problem(host.name, "tiers_address", f"{address} {why}.")
+
+
+def parsed_address(text: str) -> Address | None:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
+
+
+THIS_NETWORK = ipaddress.ip_network("0.0.0.0/8")
+BROADCAST = ipaddress.ip_address("255.255.255.255")
+
+
+def unusable(address: Address) -> str | None:
+    """Why other hosts cannot reach somebody there, if they cannot."""
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped:
+            return f"is an IPv4 address in disguise: write {address.ipv4_mapped}"
+        if address.scope_id:
+            return "is good on one link only: it names an interface"
+    elif address in THIS_NETWORK or address == BROADCAST:
+        return "is no address of a host"
+    if address.is_loopback:
+        return "is the host itself for whoever uses it: it cannot be reached from other hosts"
+    if address.is_link_local:
+        return "is good on one link only: hosts give themselves such an address when they get no other"
+    if address.is_unspecified or address.is_multicast:
+        return "is no address of a single host"
+    return None
 
 
 @rule(
@@ -203,10 +272,12 @@ def usable_address(topology: Topology, _allocation: Allocation) -> Iterator[Prob
     """,
 )
 def loss_known(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
-    for selector in topology.loss:
-        if not topology.selected(selector):
-            places = {name for s in topology.servers.values() for name in (s.name, f"site:{s.site}", f"zone:{s.zone}")}
-            message = with_hint(f"'{selector}' is no server and no place of one", selector, places)
+    unknown = [selector for selector in topology.loss if not topology.selected(selector)]
+    if unknown:
+        servers = topology.servers.values()
+        guesses = Guesses(name for s in servers for name in (s.name, f"site:{s.site}", f"zone:{s.zone}"))
+        for selector in unknown:
+            message = guesses.said(f"'{selector}' is no server and no place of one", selector)
             yield Problem(None, "tiers_loss", message)
 
 
@@ -230,12 +301,19 @@ TAKEN = {22: "ssh", 8404: "the balancer's monitor", 10636: "the local relay"}
 )
 def port_usable(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
     for server in topology.servers.values():
-        product = topology.product_of(server)
+        ranges = bindable(topology, server)
         if server.port in TAKEN:
             yield Problem(server.name, "tiers_port", f"Port {server.port} is that of {TAKEN[server.port]}.")
-        elif product and product.ports and not any(least <= server.port <= most for least, most in product.ports):
-            may = ", ".join(f"{least}-{most}" if least < most else f"{least}" for least, most in product.ports)
-            yield Problem(server.name, "tiers_port", f"{product.name} may bind {may}, not {server.port}.")
+        elif ranges and not any(least <= server.port <= most for least, most in ranges):
+            may = ", ".join(f"{least}-{most}" if least < most else f"{least}" for least, most in ranges)
+            yield Problem(server.name, "tiers_port", f"{server.product} may bind {may}, not {server.port}.")
+
+
+def bindable(topology: Topology, server: Server) -> tuple[tuple[int, int], ...]:
+    """The ports a server's program may bind, where it has any to keep to. HAProxy and nginx may bind every port."""
+    product, work = topology.product_of(server), topology.serves_as(server)
+    binds = product and work and product.runs_on(work) and product.tls != "terminated"
+    return product.ports if product and binds else ()
 
 
 @rule(
@@ -263,4 +341,5 @@ def client_address(topology: Topology, _allocation: Allocation) -> Iterator[Prob
             users[server.address].append(server.name)
     for address, names in users.items():
         if len(names) > 1:
-            yield Problem(None, "tiers_address", f"{address} is the address of {enumerate_names(names)}.")
+            told = enumerate_names(names)
+            yield Problem(told, "tiers_address", f"{address} is the address of {told}.")

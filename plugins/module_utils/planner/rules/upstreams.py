@@ -9,10 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import ERROR, WARNING, Problem
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.registry import Allocation, rule
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.registry import (
+    Allocation,
+    Guesses,
+    rule,
+)
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Topology
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.upstreams import paths
-from ansible_collections.distributed.tiers.plugins.module_utils.text import enumerate_names, with_hint
+from ansible_collections.distributed.tiers.plugins.module_utils.text import enumerate_names
 
 
 @rule(
@@ -33,16 +37,21 @@ from ansible_collections.distributed.tiers.plugins.module_utils.text import enum
     firm=True,
 )
 def upstream_known(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    guesses = Guesses(topology.servers)
     for server in topology.servers.values():
         for name in server.upstream or ():
             target = topology.servers.get(name)
             if target is None:
-                message = with_hint(f"'{name}' is no server", name, topology.servers)
-                yield Problem(server.name, "tiers_upstream", message)
+                yield Problem(server.name, "tiers_upstream", guesses.said(f"'{name}' is no server", name))
             elif topology.serves_as(target) not in ("master", "proxy"):
-                yield Problem(server.name, "tiers_upstream", f"{name} is neither master nor proxy nor a backup of one.")
+                message = f"{name} is of {target.tier}: neither master nor proxy nor a backup of one."
+                yield Problem(server.name, "tiers_upstream", message)
         if server.upstream is not None and topology.serves_as(server) not in ("proxy", "parallel"):
-            yield Problem(server.name, "tiers_upstream", f"A {server.tier} funnels to nobody.")
+            what = f"backup of {server.primary}" if server.tier == "backup" else server.tier
+            yield Problem(server.name, "tiers_upstream", f"A {what} funnels to nobody; tiers_upstream is not for it.")
+
+
+CIRCLE_SHOWN = 10
 
 
 @rule(
@@ -81,7 +90,8 @@ def upstream_acyclic(topology: Topology, _allocation: Allocation) -> Iterator[Pr
             elif name in on_trail:
                 begin = trail.index(name)
                 circle = trail[begin:]
-                yield Problem(name, "tiers_upstream", f"A circle: {' > '.join([*circle, name])}.")
+                told = [*circle[:CIRCLE_SHOWN], "…"] if len(circle) > CIRCLE_SHOWN else circle
+                yield Problem(name, "tiers_upstream", f"A circle: {' > '.join([*told, name])}.")
             elif name not in settled:
                 trail.append(name)
                 on_trail.add(name)
@@ -120,16 +130,20 @@ def upstream_reaches_master(topology: Topology, _allocation: Allocation) -> Iter
         if name not in reached:
             reached.add(name)
             todo.extend(below.get(name, ()))
-    for name in ways:
+    for name, ups in ways.items():
         if name not in reached:
-            yield Problem(name, "tiers_upstream", "No way leads up to the master.")
+            through = f"through {enumerate_names(ups)}" if ups else "as tiers_upstream is empty"
+            yield Problem(name, "tiers_upstream", f"No way leads up to the master {through}.")
+        elif set(ups) == {topology.servers[name].primary}:
+            message = f"It funnels to {ups[0]} alone, behind which it stands: it is needed when that is dead."
+            yield Problem(name, "tiers_upstream", message)
 
 
 @rule(
     "upstream-lists-backup",
     ERROR,
-    reason="A proxy that knows the master alone is stranded when the backup takes over.",
-    remedy="Name the backup too in tiers_upstream, or leave tiers_upstream out.",
+    reason="A proxy that knows one half of a pair alone is stranded when the other one serves.",
+    remedy="Name both halves in tiers_upstream, or leave tiers_upstream out.",
     fires="""
         proxy:
           hosts:
@@ -144,9 +158,40 @@ def upstream_reaches_master(topology: Topology, _allocation: Allocation) -> Iter
 def upstream_lists_backup(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
     for name, ups in paths(topology).items():
         for up in ups:
-            backup = topology.backup_of(up)
-            if backup and backup.name not in ups and topology.servers[name].primary != up:
+            backup, target = topology.backup_of(up), topology.servers.get(up)
+            if topology.servers[name].primary == up:
+                continue
+            if backup and backup.name not in ups:
                 yield Problem(name, "tiers_upstream", f"It names {up} without its backup {backup.name}.")
+            elif target and target.primary in topology.servers and target.primary not in ups:
+                message = f"It names {up} without {target.primary}, behind which {up} stands."
+                yield Problem(name, "tiers_upstream", message)
+
+
+@rule(
+    "upstream-order",
+    ERROR,
+    reason="Where one proxy prefers the master and another its backup, both take writes at one time.",
+    remedy="Name the backup after its primary in tiers_upstream, or leave tiers_upstream out.",
+    fires="""
+        proxy:
+          hosts:
+            px1: {tiers_upstream: [m2, m1]}
+    """,
+    silent="""
+        proxy:
+          hosts:
+            px1: {tiers_upstream: [m1, m2]}
+    """,
+)
+def upstream_order(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    for name, ups in paths(topology).items():
+        place = {up: number for number, up in reversed(list(enumerate(ups)))}
+        for up in place:
+            primary = topology.servers[up].primary if up in topology.servers else None
+            # Who takes the primary away for long may well prefer the backup meanwhile.
+            if primary in place and place[primary] > place[up] and topology.servers[primary].state == "active":
+                yield Problem(name, "tiers_upstream", f"It prefers {up} to {primary}, behind which {up} stands.")
 
 
 @rule(

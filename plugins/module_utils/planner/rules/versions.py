@@ -8,28 +8,40 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import ERROR, WARNING, Problem
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import Product
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.registry import Allocation, rule
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Server, Topology
 
+# What comes before the release that it is called after. A single letter does so with a number behind it.
+BEFORE = ("~", "dev", "snapshot", "a", "alpha", "b", "beta", "m", "milestone", "pre", "preview", "c", "cr", "rc")
+# Kinds of parts, the older first: an end is newer than a preview of it, and older than what goes on.
+PREVIEW, END, WORD, NUMBER, NEWEST = range(5)
 
-def release(version: str | None) -> tuple[Any, ...]:
+
+def release(version: str | None) -> tuple[tuple[int, str, int, str], ...]:
     """A version to compare by; none is the newest there is."""
     if version is None:
-        return ((2, 0, ""),)
-    parts = re.split(r"[.+~_-]", version)
-    # Numbers as texts of their length: one may have any number of digits.
-    return tuple((1, len(n), n) if part.isdecimal() else (0, 0, part) for part in parts for n in [part.lstrip("0")])
+        return ((NEWEST, "", 0, ""),)
+    epoch, colon, rest = version.lower().partition(":")
+    parts = re.findall(r"[a-z]*[0-9]+|[a-z]+|~", (rest if colon else epoch).removeprefix("v"))
+    return (part_of_release(epoch if colon else "0"), *map(part_of_release, parts), (END, "", 0, ""))
 
 
-def replicas_first(topology: Topology, server: Server) -> bool:
-    """Whether the product wants those below the master to be upgraded before it."""
-    product = topology.product_of(server)
+def part_of_release(part: str) -> tuple[int, str, int, str]:
+    word = part.rstrip("0123456789")
+    # A number as a text of its length: it may have any number of digits.
+    digits = part[len(word) :].lstrip("0")
+    preview = word in BEFORE and (len(word) > 1 or word != part or word == "~")
+    kind = PREVIEW if preview else WORD if word else NUMBER
+    return kind, f"{BEFORE.index(word):02}" if preview else word, len(digits), digits
+
+
+def before_master(product: Product | None, kind: str | None) -> bool:
+    """Whether the product wants a tier, or the master's backup, to be upgraded before the master."""
     order = product.upgrade_order if product else ()
-    work = topology.serves_as(server)
-    return work in order and "master" in order and order.index(work) < order.index("master")
+    return kind in order and "master" in order and order.index(kind) < order.index("master")
 
 
 def apart(topology: Topology) -> Iterator[tuple[Server, bool, str]]:
@@ -37,10 +49,12 @@ def apart(topology: Topology) -> Iterator[tuple[Server, bool, str]]:
     master = next(iter(topology.tier("master")), None)
     for server in topology.servers.values() if master else ():
         mine, its = release(server.version), release(master.version if master else None)
-        if topology.serves_as(server) in ("proxy", "parallel") and mine != its:
+        product, work = topology.product_of(server), topology.serves_as(server)
+        # HAProxy and nginx are of no version of the product.
+        if work in ("proxy", "parallel") and mine != its and product and product.runs_on(work):
             others = master.version if master and master.version else "the newest"
             text = f"Its version is {server.version or 'the newest'}, the master's {others}."
-            yield server, (mine > its) is replicas_first(topology, server), text
+            yield server, (mine > its) is before_master(product, work), text
 
 
 @rule(

@@ -1,0 +1,505 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Rules in the cases their examples do not show: what has to be told, and what must not be."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.plan import make_plan
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules import REGISTRY
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.registry import Guesses
+
+PX1_BACKUP = "backup: {hosts: {px1-b: {ansible_host: 192.0.2.13, tiers_backup_of: px1, tiers_zone: rack-b}}}"
+P1_BACKUP = "backup: {hosts: {p1-b: {ansible_host: 192.0.2.24, tiers_backup_of: p1, tiers_zone: rack-b}}}"
+THIRD = "parallel: {hosts: {p3: {ansible_host: 192.0.2.23}}}"
+SHARED = "distributor: {hosts: {d1: {tiers_virtual_address: 192.0.2.30}}}"
+TERMINATED = """
+all:
+  vars:
+    tiers_product: service
+    tiers_service:
+      name: ledger
+      port: 8443
+      protocol: http
+      tls: product
+      tiers: [master, proxy, parallel]
+      proxy: {mode: pass}
+      redundancy: {master: [warm]}
+      stateful: false
+      install: {way: none}
+      unit: ledger.service
+"""
+
+# (rule, host and variable told, what the message says, patches)
+FIRES = [
+    # Addresses.
+    ("usable-address", "px1", "tiers_address", "link", "proxy: {hosts: {px1: {ansible_host: 169.254.7.7}}}"),
+    ("usable-address", "px1", "tiers_address", "link", "proxy: {hosts: {px1: {ansible_host: 'fe80::1'}}}"),
+    (
+        "usable-address",
+        "px1",
+        "tiers_address",
+        "interface",
+        "proxy: {hosts: {px1: {ansible_host: '2001:db8::1%eth0'}}}",
+    ),
+    (
+        "usable-address",
+        "px1",
+        "tiers_address",
+        "write 192.0.2.1",
+        "proxy: {hosts: {px1: {ansible_host: '::ffff:192.0.2.1'}}}",
+    ),
+    ("usable-address", "c1", "tiers_address", "no address", "client: {hosts: {c1: {ansible_host: 255.255.255.255}}}"),
+    ("usable-address", "px1", "tiers_address", "127.0.0.1", "proxy: {hosts: {px1: {ansible_host: 127.0.0.1}}}"),
+    ("unique-address", "m2, px1", "tiers_address", "port 636", "proxy: {hosts: {px1: {ansible_host: 192.0.2.2}}}"),
+    (
+        "unique-address",
+        "m1, px1",
+        "tiers_address",
+        "2001:db8::1 port 636",
+        "{master: {hosts: {m1: {ansible_host: '2001:db8::1'}}}, "
+        "proxy: {hosts: {px1: {ansible_host: '2001:DB8:0:0::1'}}}}",
+    ),
+    # Shared addresses.
+    (
+        "shared-address",
+        "d1",
+        "tiers_virtual_address",
+        "of c1",
+        "distributor: {hosts: {d1: {tiers_virtual_address: 192.0.2.51}}}",
+    ),
+    (
+        "shared-address",
+        "d1",
+        "tiers_virtual_address",
+        "IPv6",
+        "distributor: {hosts: {d1: {tiers_virtual_address: '2001:db8::30'}}}",
+    ),
+    (
+        "shared-address",
+        "d1",
+        "tiers_virtual_address",
+        "127.0.0.1",
+        "distributor: {hosts: {d1: {tiers_virtual_address: 127.0.0.1}}}",
+    ),
+    (
+        "shared-address",
+        "d1",
+        "tiers_virtual_address",
+        "224.0.0.9",
+        "distributor: {hosts: {d1: {tiers_virtual_address: 224.0.0.9}}}",
+    ),
+    (
+        "shared-address",
+        "m1",
+        "tiers_virtual_address",
+        "of d1",
+        SHARED,
+        "master: {hosts: {m1: {tiers_virtual_address: 192.0.2.30, tiers_network: 192.0.2.0/23}}}",
+        "backup: {hosts: {m2: {tiers_port: 700}}}",
+        "master: {hosts: {m1: {tiers_port: 700}}}",
+    ),
+    (
+        "shared-address-network",
+        "d2",
+        "tiers_address",
+        "own address 198.51.100.32",
+        "distributor: {hosts: {d1: {tiers_virtual_address: 192.0.2.30, tiers_network: 192.0.2.0/24}}}",
+        "backup: {hosts: {d2: {ansible_host: 198.51.100.32}}}",
+    ),
+    (
+        "shared-address-near",
+        "d1, d2",
+        "tiers_virtual_address",
+        "2001:db8:0:1::30",
+        "distributor: {hosts: {d1: {ansible_host: '2001:db8::31', tiers_virtual_address: '2001:db8:0:1::30'}}}",
+        "backup: {hosts: {d2: {ansible_host: '2001:db8::32'}}}",
+    ),
+    # Backups.
+    (
+        "backup-of-one",
+        "m2",
+        "tiers_backup_of",
+        "did you mean 'm1'",
+        "backup: {hosts: {m2: {tiers_backup_of: m1.example.com}}}",
+    ),
+    ("backup-of-one", "m2", "tiers_backup_of", "c1 is a client", "backup: {hosts: {m2: {tiers_backup_of: c1}}}"),
+    ("backup-same-zone", "px1-b", "tiers_zone", "rack-b", PX1_BACKUP, "proxy: {hosts: {px1: {tiers_zone: rack-b}}}"),
+    (
+        "backup-same-host",
+        "px1-b",
+        "tiers_address",
+        "px1",
+        PX1_BACKUP,
+        "backup: {hosts: {px1-b: {ansible_host: 192.0.2.11, tiers_port: 700}}}",
+    ),
+    (
+        "backup-capacity",
+        "p1-b",
+        "tiers_capacity",
+        "10 connections, its primary p1 may be given 100",
+        P1_BACKUP,
+        "{parallel: {hosts: {p1: {tiers_capacity: 100}}}, backup: {hosts: {p1-b: {tiers_capacity: 10}}}}",
+    ),
+    ("backup-away", "m2", "tiers_state", "m1 runs without a backup", "backup: {hosts: {m2: {tiers_state: draining}}}"),
+    ("backup-away", "px1-b", "tiers_state", "px1 runs", PX1_BACKUP, "backup: {hosts: {px1-b: {tiers_state: down}}}"),
+    (
+        "pair-options",
+        "m2",
+        "product_openldap_size_limit",
+        "and not here",
+        "master: {hosts: {m1: {product_openldap_size_limit: 9}}}",
+    ),
+    (
+        "pair-version",
+        "m2",
+        "tiers_version",
+        "the backup comes first",
+        "{all: {vars: {tiers_upgrading: true, tiers_version: '2.6'}}, backup: {hosts: {m2: {tiers_version: '2.5'}}}}",
+    ),
+    # The master.
+    (
+        "master-down",
+        "m1",
+        "tiers_state",
+        "no backup",
+        "{master: {hosts: {m1: {tiers_state: down}}}, backup: {hosts: {m2: !remove }}}",
+    ),
+    # The way up.
+    (
+        "upstream-lists-backup",
+        "px1",
+        "tiers_upstream",
+        "m2 without m1",
+        "proxy: {hosts: {px1: {tiers_upstream: [m2]}}}",
+    ),
+    (
+        "upstream-lists-backup",
+        "px2",
+        "tiers_upstream",
+        "px1 without its backup px1-b",
+        PX1_BACKUP,
+        "proxy: {hosts: {px2: {tiers_upstream: [px1]}}}",
+    ),
+    (
+        "upstream-reaches-master",
+        "px1-b",
+        "tiers_upstream",
+        "behind which it stands",
+        PX1_BACKUP,
+        "backup: {hosts: {px1-b: {tiers_upstream: [px1]}}}",
+    ),
+    (
+        "upstream-order",
+        "p1",
+        "tiers_upstream",
+        "prefers m2 to m1",
+        "parallel: {hosts: {p1: {tiers_upstream: [m2, m1]}}}",
+    ),
+    (
+        "upstream-acyclic",
+        "px1",
+        "tiers_upstream",
+        "px1 > px2 > px3 > px1",
+        "proxy: {hosts: {px1: {tiers_upstream: [px2]}, px2: {tiers_upstream: [px3]}, "
+        "px3: {ansible_host: 192.0.2.14, tiers_upstream: [px1]}}}",
+    ),
+    ("upstream-acyclic", "px1", "tiers_upstream", "px1 > px1", "proxy: {hosts: {px1: {tiers_upstream: [px1]}}}"),
+    ("upstream-known", "m2", "tiers_upstream", "backup of m1", "backup: {hosts: {m2: {tiers_upstream: [m1]}}}"),
+    # The pool.
+    ("min-online", None, "tiers_min_online", "3 in all", THIRD, "all: {vars: {tiers_min_online: 3}}"),
+    (
+        "min-online",
+        "p1, p2",
+        "tiers_min_online",
+        "only 1 of 3",
+        THIRD,
+        "all: {vars: {tiers_min_online: 2}}",
+        "parallel: {hosts: {p1: {tiers_state: down}, p2: {tiers_state: draining}}}",
+    ),
+    (
+        "pool-spare",
+        "p1",
+        "tiers_state",
+        "2 of 3 members are active, and the pool needs 2",
+        THIRD,
+        "{all: {vars: {tiers_min_online: 2}}, parallel: {hosts: {p1: {tiers_state: down}}}}",
+    ),
+    (
+        "pool-active",
+        "d1",
+        "tiers_state",
+        "d2 is down, too",
+        "{distributor: {hosts: {d1: {tiers_state: down}}}, backup: {hosts: {d2: {tiers_state: down}}}}",
+    ),
+    (
+        "pool-same",
+        "p3",
+        "tiers_data_version",
+        "41 on p3; 42 on the others",
+        THIRD,
+        "parallel: {vars: {tiers_data_version: '42'}, hosts: {p3: {tiers_data_version: '41'}}}",
+    ),
+    (
+        "pool-same",
+        "p1-b",
+        "tiers_data_version",
+        "41 on p1-b",
+        P1_BACKUP,
+        "{parallel: {vars: {tiers_data_version: '42'}}, backup: {hosts: {p1-b: {tiers_data_version: '41'}}}}",
+    ),
+    (
+        "distributor-on-member",
+        "d2",
+        "tiers_address",
+        "p1",
+        "backup: {hosts: {d2: {ansible_host: 192.0.2.21, tiers_port: 700}}}",
+        "distributor: {hosts: {d1: {tiers_port: 700}}}",
+    ),
+    # Running.
+    (
+        "detection-between-sites",
+        "m1",
+        "tiers_failure_detection",
+        "px1 of another site as lost after 3 s",
+        "{master: {hosts: {m1: {tiers_failure_detection: 3}}}, "
+        "proxy: {hosts: {px1: {tiers_site: paris, tiers_failure_detection: 12}}}}",
+    ),
+    (
+        "detection-between-sites",
+        "m1",
+        "tiers_failure_detection",
+        "m2 of another site as lost never",
+        "{master: {hosts: {m1: {tiers_failure_detection: 0}}}, backup: {hosts: {m2: {tiers_site: paris}}}}",
+    ),
+    (
+        "detection-between-sites",
+        "d1",
+        "tiers_failure_detection",
+        "p1 of another site",
+        "{distributor: {hosts: {d1: {tiers_failure_detection: 3}}}, parallel: {hosts: {p1: {tiers_site: paris}}}}",
+    ),
+    (
+        "reload-storm",
+        "px1, px1-b",
+        "tiers_reload_delay",
+        "2 proxies",
+        PX1_BACKUP,
+        "proxy: {hosts: {px1: {tiers_reload_delay: 30}}}",
+    ),
+    ("clocks", "d1", "tiers_time_service", "Nothing keeps", "distributor: {hosts: {d1: {tiers_time_service: None}}}"),
+    ("start-order", "px1", "tiers_starts_after", "after itself", "proxy: {hosts: {px1: {tiers_starts_after: [px1]}}}"),
+    (
+        "start-order",
+        "px1",
+        "tiers_starts_after",
+        "did you mean 'm1'",
+        "proxy: {hosts: {px1: {tiers_starts_after: [m1.example.com]}}}",
+    ),
+    (
+        "voters-apart",
+        "p1, p1-b",
+        "tiers_address",
+        "192.0.2.21",
+        THIRD,
+        P1_BACKUP,
+        "{all: {vars: {tiers_product: example.voting.product}}, "
+        "backup: {hosts: {p1-b: {ansible_host: 192.0.2.21, tiers_port: 701}}}}",
+    ),
+    # Clients.
+    (
+        "allocation-input",
+        "c1",
+        "tiers_pin",
+        "did you mean 'px1'",
+        "client: {hosts: {c1: {tiers_pin: px1.example.com}}}",
+    ),
+    ("allocation-input", "c1", "tiers_allow", "no selector", "client: {hosts: {c1: {tiers_allow: ['place:berlin']}}}"),
+    (
+        "allocation-input",
+        "desk-1",
+        "tiers_clients",
+        "did you mean 'px",
+        "all: {vars: {tiers_clients: [{name: desk-1, site: berlin, pin: px3}]}}",
+    ),
+    (
+        "selector-known",
+        "c1",
+        "tiers_allow",
+        "There are no proxies",
+        "proxy: {hosts: {px1: !remove , px2: !remove }}",
+        "client: {hosts: {c1: {tiers_allow: [px1]}}}",
+    ),
+    (
+        "client-placed",
+        "c1",
+        "tiers_pin",
+        "px1, but it is down",
+        "{client: {hosts: {c1: {tiers_pin: px1}}}, proxy: {hosts: {px1: {tiers_state: down}}}}",
+    ),
+    (
+        "client-placed",
+        "c1, desk-1",
+        "tiers_state",
+        "no proxy is active",
+        "proxy: {vars: {tiers_state: down}}",
+    ),
+    (
+        "site-served",
+        None,
+        "tiers_site",
+        "that is active",
+        "{proxy: {hosts: {px1: {tiers_site: paris, tiers_state: down}}}, client: {vars: {tiers_site: paris}}}",
+    ),
+    ("site-served", None, "tiers_site", "did you mean 'berlin'", "client: {vars: {tiers_site: berln}}"),
+    # Names of groups.
+    (
+        "unread-group",
+        "px3",
+        "tiers_groups",
+        "did you mean 'dir_proxies'",
+        "all: {vars: {tiers_groups: {proxy: [proxy, dir_proxies]}}}",
+        "dir_proxys: {hosts: {px3: {ansible_host: 192.0.2.13}}}",
+    ),
+]
+
+# (rule, patches)
+SILENT = [
+    ("backup-same-zone", "backup: {hosts: {m2: {tiers_zone: rack-a, tiers_site: paris}}}"),
+    ("backup-same-zone", "{master: {hosts: {m1: {tiers_zone: }}}, backup: {hosts: {m2: {tiers_zone: }}}}"),
+    # HAProxy is of no version of the product.
+    ("pair-version", "{all: {vars: {tiers_version: '2.6'}}, distributor: {vars: {tiers_version: '2.5'}}}"),
+    (
+        "pair-version",
+        TERMINATED,
+        PX1_BACKUP,
+        "{all: {vars: {tiers_version: '2.6'}}, proxy: {vars: {tiers_version: '2.5'}}}",
+    ),
+    ("version-order", TERMINATED, "proxy: {hosts: {px1: {tiers_version: '2.5'}}}"),
+    # An upgrade under way.
+    (
+        "pair-version",
+        "{all: {vars: {tiers_upgrading: true, tiers_version: '2.5'}}, backup: {hosts: {m2: {tiers_version: '2.6'}}}}",
+    ),
+    (
+        "pair-version",
+        PX1_BACKUP,
+        "{all: {vars: {tiers_upgrading: true}}, backup: {hosts: {px1-b: {tiers_version: '2.6'}}}}",
+    ),
+    ("pool-same", "{all: {vars: {tiers_upgrading: true}}, parallel: {hosts: {p1: {tiers_version: '2.6'}}}}"),
+    # A backup holds its primary's data.
+    ("pool-same", P1_BACKUP, "parallel: {vars: {tiers_data_version: '42'}}"),
+    # A drain is no error.
+    ("min-online", THIRD, "{all: {vars: {tiers_min_online: 2}}, parallel: {hosts: {p1: {tiers_state: draining}}}}"),
+    ("min-online", "parallel: {hosts: {p1: {tiers_state: draining}}}"),
+    ("pool-spare", THIRD, "all: {vars: {tiers_min_online: 2}}"),
+    ("backup-away", "{master: {hosts: {m1: {tiers_state: down}}}, backup: {hosts: {m2: {tiers_state: active}}}}"),
+    ("master-down", "{master: {hosts: {m1: {tiers_state: draining}}}, backup: {hosts: {m2: {tiers_state: draining}}}}"),
+    # The backup serves, for as long as the master is away.
+    ("upstream-order", "{master: {hosts: {m1: {tiers_state: down}}}, proxy: {vars: {tiers_upstream: [m2, m1]}}}"),
+    ("upstream-lists-backup", PX1_BACKUP, "backup: {hosts: {px1-b: {tiers_upstream: [px1, m1, m2]}}}"),
+    # It has no clients, and yet others live by it.
+    (
+        "proxy-idle",
+        "{proxy: {hosts: {px2: {tiers_upstream: [px1]}}}, client: {vars: {tiers_pin: px2}}, "
+        "all: {vars: {tiers_clients: []}}}",
+    ),
+    # Its site's proxy is away on purpose.
+    (
+        "client-other-site",
+        "{client: {vars: {tiers_site: paris}}, proxy: {hosts: {px1: {tiers_site: paris, tiers_state: down}}}}",
+    ),
+    (
+        "client-past-proxy",
+        "{client: {hosts: {c1: {tiers_direct: true, tiers_site: paris}}}, "
+        "proxy: {hosts: {px1: {tiers_site: paris, tiers_state: down}}}}",
+    ),
+    ("clocks", "distributor: {vars: {tiers_time_service: }}"),
+    ("voters-odd", "all: {vars: {tiers_product: example.voting.product}}"),
+    ("detection-between-sites", "proxy: {hosts: {px1: {tiers_site: paris, tiers_failure_detection: 10}}}"),
+    ("detection-before-clients", "all: {vars: {tiers_failure_detection: 60, tiers_client_timeout: 0}}"),
+    (
+        "shared-address-near",
+        "distributor: {hosts: {d1: {tiers_virtual_address: 198.51.100.30, tiers_network: 192.0.0.0/2}}}",
+    ),
+    ("shared-address-network", "distributor: {hosts: {d1: {tiers_virtual_address: 198.51.100.30}}}"),
+    # Another system in the same inventory: its groups differ in one word.
+    (
+        "unread-group",
+        "{all: {vars: {tiers_groups: {proxy: [proxy, a_proxy]}}}, b_proxy: {hosts: {px3: {ansible_host: 192.0.2.13}}}}",
+    ),
+    (
+        "unread-group",
+        "{all: {vars: {tiers_groups: {proxy: [proxy, paris1-proxies]}}}, "
+        "paris2-proxies: {hosts: {px3: {ansible_host: 192.0.2.13}}}}",
+    ),
+]
+
+
+@pytest.mark.parametrize(("rule", "host", "variable", "text", "patches"), [(*c[:4], c[4:]) for c in FIRES])
+def test_told(judge, rule, host, variable, text, patches):
+    found = [finding for finding in judge(*patches).findings if finding.rule == rule]
+    assert (host, variable) in [(finding.host, finding.variable) for finding in found]
+    assert any(text in finding.message for finding in found)
+
+
+@pytest.mark.parametrize(("rule", "patches"), [(c[0], c[1:]) for c in SILENT])
+def test_not_told(judge, rule, patches):
+    assert rule in REGISTRY
+    assert [finding.message for finding in judge(*patches).findings if finding.rule == rule] == []
+
+
+# What each kind of server is connected to, so what its certificate has to be good for.
+CERTIFIED = [
+    ("m1", "upstream.tiers.internal"),
+    ("m2", "upstream.tiers.internal"),
+    ("p1", "pool.tiers.internal and 192.0.2.30"),
+    ("d1", "192.0.2.30"),
+    ("px1", None),
+]
+
+
+@pytest.mark.parametrize(("server", "missing"), CERTIFIED)
+def test_a_certificate_is_good_for_whatever_is_connected_to(read, server, missing):
+    topology = read(SHARED)
+    own = topology.servers[server]
+
+    def told(*names: str) -> list[str]:
+        changed = dataclasses.replace(own, certificate_for=(own.address, *names))
+        servers = {**topology.servers, server: changed}
+        findings = make_plan(dataclasses.replace(topology, servers=servers)).findings
+        return [finding.message for finding in findings if finding.rule == "certificate-names"]
+
+    assert told("*.TIERS.internal", "192.0.2.30") == []
+    if missing is None:
+        assert told() == []
+    else:
+        (message,) = told()
+        assert message.startswith(f"Its certificate is not good for {missing}, but")
+
+
+def test_an_address_that_cannot_be_read_is_told_once(judge):
+    (finding,) = judge("proxy: {hosts: {px1: {ansible_host: 'http://192.0.2.11'}}}").errors
+    assert (finding.rule, finding.host, finding.variable) == ("bad-value", "px1", "ansible_host")
+
+
+def test_a_circle_of_a_thousand_proxies_is_told_in_a_line(judge):
+    proxies = ", ".join(
+        f"x{n}: {{ansible_host: 10.0.{n // 250}.{n % 250 + 1}, tiers_upstream: [x{(n + 1) % 1000}]}}"
+        for n in range(1000)
+    )
+    (finding,) = [f for f in judge(f"proxy: {{hosts: {{{proxies}}}}}").findings if f.rule == "upstream-acyclic"]
+    assert len(finding.message) < 120
+
+
+def test_guesses_are_made_for_the_first_names_only():
+    guesses = Guesses(f"server-{n}" for n in range(100))
+    said = [guesses.said("No", f"servr-{n}") for n in range(100)]
+    assert said[0] == "No; did you mean 'server-0'?"
+    assert sum("did you mean" in text for text in said) == Guesses.MOST
+    assert guesses.said("No", "servr-0") == said[0]
