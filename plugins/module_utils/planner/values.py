@@ -13,12 +13,13 @@ import reprlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import OFF, WARNING
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import TIERS
 from ansible_collections.distributed.tiers.plugins.module_utils.text import did_you_mean
 
 GROUPS = (*TIERS, "backup", "client")
 STATES = ("active", "draining", "down")
-SEVERITIES = ("warning", "off")
+SEVERITIES = (WARNING, OFF)
 POLICY = {
     "move_cost": "milliseconds a client must gain before it is moved without need",
     "move_budget": "most clients moved without need in one run",
@@ -257,15 +258,33 @@ def rates(value: Any) -> dict[str, float]:
 
 
 def rules(value: Any) -> dict[str, dict[str, str]]:
-    def read(item: Any) -> dict[str, str]:
-        entry = keyed(item, ("severity", "why"), "severity and why")
-        return {
-            "severity": at("severity", choice(SEVERITIES), entry.get("severity")),
-            "why": at("why", sentence, entry.get("why")),
-        }
+    """What each rule is lowered to, and why. All that is wrong is told at once."""
 
-    of = "rules to their severity and why"
-    return {shorten(key): at(key, read, item) for key, item in mapping(value, of).items()}
+    def severity(item: Any) -> str:
+        # `off` without quotes is false in YAML.
+        return OFF if item is False else choice(SEVERITIES)(item)
+
+    def why(item: Any) -> str:
+        if item is None or (isinstance(item, str) and not item.strip()):
+            raise BadValueError("is missing: say why the rule is lowered")
+        return sentence(item)
+
+    def read(item: Any) -> dict[str, str]:
+        entry = keyed(item, ("severity", "why"), "severity to warning or off, and why to the reason")
+        return {"severity": at("severity", severity, entry.get("severity")), "why": at("why", why, entry.get("why"))}
+
+    found, wrong = {}, []
+    for key, item in mapping(value, "rules to their severity and why").items():
+        try:
+            found[shorten(key)] = at(key, read, item)
+        except BadValueError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise BadValueError("; ".join(wrong[:SHOWN]) + (f"; and {len(wrong) - SHOWN} more" if wrong[SHOWN:] else ""))
+    return found
+
+
+SHOWN = 5
 
 
 def population(value: Any) -> Any:

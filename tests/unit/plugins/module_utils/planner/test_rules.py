@@ -70,9 +70,36 @@ def test_a_rule_switched_off_is_silent_and_the_report_tells_why(read):
     assert "Rule backup-same-zone is off, because: One rack is all there is." in report(topology, outcome)
 
 
-def test_a_rule_is_lowered_only_with_a_reason(judge):
-    outcome = judge("all: {vars: {tiers_rules: {backup-same-zone: {severity: warning}}}}")
-    assert [(f.rule, f.variable) for f in outcome.errors] == [("bad-value", "tiers_rules")]
+def test_off_needs_no_quotes(judge):
+    lowered = "all: {vars: {tiers_rules: {backup-same-zone: {severity: off, why: One rack is all there is.}}}}"
+    assert judge(REGISTRY["backup-same-zone"].fires, lowered).findings == ()
+
+
+@pytest.mark.parametrize("why", ["", ", why: ", ", why: '  '"])
+def test_a_rule_is_lowered_only_with_a_reason(judge, why):
+    outcome = judge(f"all: {{vars: {{tiers_rules: {{backup-same-zone: {{severity: warning{why}}}}}}}}}")
+    (finding,) = outcome.errors
+    assert (finding.rule, finding.variable) == ("bad-value", "tiers_rules")
+    assert "at 'backup-same-zone' at 'why' is missing: say why the rule is lowered" in finding.message
+
+
+def test_all_that_is_wrong_with_lowered_rules_is_told_at_once(judge):
+    wrong = "{backup-same-zone: off, pool-same: {severity: of, why: x}, clocks: {severity: off, reason: x}}"
+    (finding,) = judge(f"all: {{vars: {{tiers_rules: {wrong}}}}}").errors
+    for text in (
+        "at 'backup-same-zone' is to map",
+        "did you mean 'off'?",
+        "at 'clocks' does not know the key 'reason'",
+    ):
+        assert text in finding.message
+
+
+def test_every_finding_says_all_a_program_needs(judge):
+    outcome = judge(REGISTRY["backup-same-zone"].fires, REGISTRY["unique-address"].fires)
+    for finding in outcome.findings:
+        told = finding.as_dict()
+        assert told.keys() == {"rule", "severity", "host", "variable", "message", "remedy"}
+        assert all(told.values())
 
 
 def test_a_firm_rule_stays(judge):
