@@ -270,7 +270,7 @@ def rules(value: Any) -> dict[str, dict[str, str]]:
         return sentence(item)
 
     def read(item: Any) -> dict[str, str]:
-        entry = keyed(item, ("severity", "why"), "severity to warning or off, and why to the reason")
+        entry = keyed(item, ("severity", "why"), "severity and why: severity to warning or off, why to the reason")
         return {"severity": at("severity", severity, entry.get("severity")), "why": at("why", why, entry.get("why"))}
 
     found, wrong = {}, []
