@@ -134,8 +134,9 @@ class _Views:
                     view[name] = self.systemwide(host, raw, name)
                 else:
                     view[name] = filled_in(self.template, host, raw, name)
-        if raw.get(variables.ANSIBLE_HOST) is not None:
-            view[variables.ANSIBLE_HOST] = filled_in(self.template, host, raw, variables.ANSIBLE_HOST)
+        for name in (variables.ANSIBLE_HOST, variables.ANSIBLE_PORT):
+            if raw.get(name) is not None:
+                view[name] = filled_in(self.template, host, raw, name)
         if raw.get(variables.OWN_CERTIFICATE):
             view[variables.OWN_CERTIFICATE] = True
             certificate = filled_in(self.template, host, raw, variables.OWN_CERTIFICATE)

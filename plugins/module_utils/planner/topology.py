@@ -85,6 +85,8 @@ class Server:
     # Fingerprints of the product's options, of halves of pairs.
     options: Mapping[str, str] = field(default_factory=dict)
     missing_secrets: tuple[str, ...] = ()
+    # Where Ansible logs in, if the inventory says so.
+    login: str | None = None
     # Whether this run has looked what is deployed on it, and what it found.
     seen: bool = False
     deployed: Deployed | None = None
@@ -105,6 +107,7 @@ class Client:
     spread: str | None = None
     direct: bool = False
     missing_secrets: tuple[str, ...] = ()
+    login: str | None = None
 
     def demand(self) -> dict[str, Any]:
         """The client as the allocation wants it."""
@@ -268,6 +271,11 @@ class _Reading:
             self.problem("bad-value", host, name, f"'{shorten(raw)}' {error}.")
             return host
 
+    def login(self, host: str) -> str | None:
+        held = self.hostvars.get(host, {})
+        where, port = held.get(variables.ANSIBLE_HOST), held.get(variables.ANSIBLE_PORT)
+        return f"{where.strip()} port {shorten(port or 22)}" if isinstance(where, str) else None
+
     def missing(self, host: str, names: tuple[str, ...]) -> tuple[str, ...]:
         held = self.hostvars.get(host, {})
         return tuple(name for name in names if name not in held or held[name] in (None, "", False))
@@ -307,6 +315,7 @@ class _Reading:
             certificate_for=self.hostvars.get(name, {}).get(variables.CERTIFICATE_FOR),
             options=self.hostvars.get(name, {}).get(variables.OPTIONS, {}),
             missing_secrets=self.missing(name, secrets),
+            login=self.login(name),
             seen=variables.LOCAL_FACT in self.hostvars.get(name, {}),
             deployed=read_fact(self.hostvars.get(name, {}).get(variables.LOCAL_FACT)),
         )
@@ -329,6 +338,7 @@ class _Reading:
             deny=self.value(name, "tiers_deny"),
             spread=self.value(name, "tiers_spread"),
             direct=self.value(name, "tiers_direct", False),
+            login=self.login(name),
             missing_secrets=()
             if variables.OWN_CERTIFICATE in self.hostvars.get(name, {})
             else self.missing(name, (variables.UNLOCKS_CA,)),

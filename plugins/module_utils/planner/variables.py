@@ -483,6 +483,7 @@ MADE_IN_RUNS = frozenset(
 
 # What else of a host is looked at. The product roles' secrets come on top.
 ANSIBLE_HOST = "ansible_host"
+ANSIBLE_PORT = "ansible_port"
 OWN_CERTIFICATE = "common_certificate"
 UNLOCKS_CA = "tiers_ca_passphrase"
 # Made of the host's variables when they are read: what its own certificate is good for, and fingerprints of the

@@ -185,8 +185,8 @@ def loss_fits(_topology: Topology, allocation: Allocation) -> Iterator[Problem]:
         if not fate["ok"]:
             of = allocation["proxies"][proxy]["weight"]
             left = fate["left_over_weight"]
-            finds = "finds" if left == 1 else "find"
-            message = f"If it dies, {left} of its {counted(of, 'connection')} {finds} no place elsewhere."
+            some = f"{left} of its {of} connections have" if left < of else f"its {counted(of, 'connection')} find"
+            message = f"If it dies, {some} no place elsewhere."
             yield Problem(proxy, "tiers_capacity", message)
 
 
@@ -253,7 +253,7 @@ def latency_complete(topology: Topology, _allocation: Allocation) -> Iterator[Pr
         row = topology.latency.get(site, {})
         missing = ours - set(row) - {site}
         if missing:
-            text = f"Nothing is said about {site} to {enumerate_names(missing)}"
+            text = f"The time from {site} to {enumerate_names(missing)} is missing, and counts as 1000 ms"
             yield Problem(None, "tiers_site_latency", f"{text}." if site in known else guesses.said(text, site))
 
 

@@ -252,7 +252,7 @@ def expected_hosts(topology: Topology, _allocation: Allocation) -> Iterator[Prob
 )
 def several_tiers(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
     for host, tiers in topology.several_tiers.items():
-        yield Problem(host, None, f"The host is in several tiers: {', '.join(tiers)}.")
+        yield Problem(host, "tiers_groups", f"The host is in several tiers: {', '.join(tiers)}.")
 
 
 @rule(

@@ -165,7 +165,7 @@ def detection_between_sites(topology: Topology, _allocation: Allocation) -> Iter
             if server.name in hasty and server.site != peer.site:
                 far.setdefault(server.name, []).append(peer.name)
     for name, peers in far.items():
-        is_so = f"after {hasty[name]:g} s" if hasty[name] else "never"
+        is_so = f"after {hasty[name]:g} s of silence" if hasty[name] else "never"
         message = f"It counts {enumerate_names(peers)} of another site as lost {is_so}."
         yield Problem(name, "tiers_failure_detection", message)
 

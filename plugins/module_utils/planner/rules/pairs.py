@@ -124,9 +124,8 @@ def one_backup(topology: Topology, _allocation: Allocation) -> Iterator[Problem]
         behind.setdefault(primary.name, []).append(backup.name)
     for primary_name, backups in behind.items():
         if len(backups) > 1:
-            yield Problem(
-                primary_name, "tiers_backup_of", f"Several backups stand behind it: {enumerate_names(backups)}."
-            )
+            told = enumerate_names(backups)
+            yield Problem(told, "tiers_backup_of", f"Several backups stand behind {primary_name}: {told}.")
 
 
 @rule(

@@ -198,6 +198,66 @@ def unique_address(topology: Topology, _allocation: Allocation) -> Iterator[Prob
 
 
 @rule(
+    "shared-host",
+    WARNING,
+    reason="Servers on one host fail together, and each deployment replaces what a host has once: firewall and record.",
+    remedy="Give each server a host of its own, or correct tiers_address (or ansible_host).",
+    fires="""
+        proxy:
+          hosts:
+            px1: {ansible_host: 192.0.2.1, tiers_port: 1636}
+    """,
+    silent="""
+        proxy:
+          hosts:
+            px1: {ansible_host: 192.0.2.13, tiers_port: 1636}
+    """,
+)
+def shared_host(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    at: dict[str, list[Server]] = {}
+    for server in topology.servers.values():
+        at.setdefault(server.address, []).append(server)
+    for address, servers in at.items():
+        # Where the ports are the same too, another rule tells.
+        if len({server.port for server in servers}) > 1:
+            told = enumerate_names(server.name for server in servers)
+            yield Problem(told, "tiers_address", f"{address} is the host of {told}.")
+
+
+@rule(
+    "one-login",
+    ERROR,
+    reason="What Ansible deploys at one login is on one host: the other address has nobody, or somebody else.",
+    remedy="Correct ansible_host (and ansible_port), or tiers_address, of one of them.",
+    fires="""
+        proxy:
+          hosts:
+            px1: {tiers_address: 198.51.100.1}
+            px2: {tiers_address: 198.51.100.2, ansible_host: 192.0.2.11}
+    """,
+    silent="""
+        proxy:
+          hosts:
+            px1: {tiers_address: 198.51.100.1, ansible_host: 192.0.2.11, ansible_port: 2201}
+            px2: {tiers_address: 198.51.100.2, ansible_host: 192.0.2.11, ansible_port: 2202}
+    """,
+)
+def one_login(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    at: dict[str, dict[str, str]] = {}
+    for host in topology.hosts():
+        where = (host.login or "").partition(" ")[0]
+        # Local connections lead wherever they are told to.
+        if where and where != "localhost" and not getattr(parsed_address(where), "is_loopback", False):
+            at.setdefault(str(host.login), {})[host.address] = host.name
+    for login, hosts in at.items():
+        if len(hosts) > 1:
+            told = enumerate_names(hosts.values())
+            yield Problem(
+                told, "ansible_host", f"Ansible reaches {told} at {login}, but their addresses differ."
+            )
+
+
+@rule(
     "usable-address",
     ERROR,
     reason="The firewall of each server is made of its peers' addresses, and others must be able to reach it.",

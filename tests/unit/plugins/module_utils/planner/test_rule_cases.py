@@ -65,6 +65,20 @@ FIRES = [
         "{master: {hosts: {m1: {ansible_host: '2001:db8::1'}}}, "
         "proxy: {hosts: {px1: {ansible_host: '2001:DB8:0:0::1'}}}}",
     ),
+    (
+        "one-login",
+        "c1, m1",
+        "ansible_host",
+        "at 192.0.2.1 port 22",
+        "client: {hosts: {c1: {tiers_address: 192.0.2.51, ansible_host: 192.0.2.1, ansible_port: 22}}}",
+    ),
+    (
+        "shared-host",
+        "d1, p1",
+        "tiers_address",
+        "192.0.2.21",
+        "distributor: {hosts: {d1: {ansible_host: 192.0.2.21, tiers_port: 700}}}",
+    ),
     # Shared addresses.
     (
         "shared-address",
@@ -161,6 +175,13 @@ FIRES = [
         "tiers_version",
         "the backup comes first",
         "{all: {vars: {tiers_upgrading: true, tiers_version: '2.6'}}, backup: {hosts: {m2: {tiers_version: '2.5'}}}}",
+    ),
+    (
+        "one-backup",
+        "m2, m3",
+        "tiers_backup_of",
+        "behind m1: m2, m3",
+        "backup: {hosts: {m3: {ansible_host: 192.0.2.3, tiers_backup_of: m1}}}",
     ),
     # The master.
     (
@@ -370,6 +391,12 @@ FIRES = [
 
 # (rule, patches)
 SILENT = [
+    # Local connections, as to containers: they lead wherever they are told to.
+    (
+        "one-login",
+        "proxy: {hosts: {px1: {tiers_address: 10.0.0.1, ansible_host: 127.0.0.1}}}",
+        "proxy: {hosts: {px2: {tiers_address: 10.0.0.2, ansible_host: 127.0.0.1}}}",
+    ),
     ("backup-same-zone", "backup: {hosts: {m2: {tiers_zone: rack-a, tiers_site: paris}}}"),
     ("backup-same-zone", "{master: {hosts: {m1: {tiers_zone: }}}, backup: {hosts: {m2: {tiers_zone: }}}}"),
     # HAProxy is of no version of the product.
