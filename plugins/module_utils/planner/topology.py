@@ -207,6 +207,7 @@ class _Reading:
     def __init__(self, hostvars: Hostvars) -> None:
         self.hostvars = hostvars
         self.problems: list[Problem] = []
+        self.unknown: dict[str, str] = {}
 
     def problem(self, rule: str, host: str | None, variable: str | None, message: str, remedy: str = "") -> None:
         self.problems.append(Problem(host, variable, message, remedy, rule))
@@ -252,8 +253,10 @@ class _Reading:
         """Report variables of ours that nobody knows."""
         for name in self.hostvars.get(host, {}):
             if name.startswith(variables.PREFIX) and name not in BY_NAME and name not in variables.MADE_IN_RUNS:
-                message = with_hint("No variable of this name is known", name, BY_NAME)
-                self.problem("unknown-variable", host, name, message)
+                # Most often a name stands in a group, for thousands of hosts.
+                if name not in self.unknown:
+                    self.unknown[name] = with_hint("No variable of this name is known", name, BY_NAME)
+                self.problem("unknown-variable", host, name, self.unknown[name])
 
     def address(self, host: str) -> str:
         name = (

@@ -201,6 +201,29 @@ def pool_spare(topology: Topology, _allocation: Allocation) -> Iterator[Problem]
 
 
 @rule(
+    "member-weight",
+    ERROR,
+    reason="The distributor shares by weight, and among members that all weigh nothing it could not.",
+    remedy="Set tiers_weight above 0. To take the member out of service set its tiers_state.",
+    fires="""
+        parallel:
+          hosts:
+            p1: {tiers_weight: 0}
+    """,
+    silent="""
+        parallel:
+          hosts:
+            p1: {tiers_weight: 0.5}
+    """,
+    firm=True,
+)
+def member_weight(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    for member in topology.tier("parallel"):
+        if member.weight <= 0:
+            yield Problem(member.name, "tiers_weight", f"Its weight is {member.weight:g}.")
+
+
+@rule(
     "pool-same",
     ERROR,
     reason="Members stand in for each other: with other versions or data a client gets other answers.",

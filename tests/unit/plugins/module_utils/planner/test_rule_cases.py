@@ -10,6 +10,7 @@ import dataclasses
 
 import pytest
 
+from ansible_collections.distributed.tiers.plugins.module_utils.planner import topology
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.plan import make_plan
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules import REGISTRY
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.registry import Guesses
@@ -493,13 +494,13 @@ CERTIFIED = [
 
 @pytest.mark.parametrize(("server", "missing"), CERTIFIED)
 def test_a_certificate_is_good_for_whatever_is_connected_to(read, server, missing):
-    topology = read(SHARED)
-    own = topology.servers[server]
+    system = read(SHARED)
+    own = system.servers[server]
 
     def told(*names: str) -> list[str]:
         changed = dataclasses.replace(own, certificate_for=(own.address, *names))
-        servers = {**topology.servers, server: changed}
-        findings = make_plan(dataclasses.replace(topology, servers=servers)).findings
+        servers = {**system.servers, server: changed}
+        findings = make_plan(dataclasses.replace(system, servers=servers)).findings
         return [finding.message for finding in findings if finding.rule == "certificate-names"]
 
     assert told("*.TIERS.internal", "192.0.2.30") == []
@@ -513,6 +514,13 @@ def test_a_certificate_is_good_for_whatever_is_connected_to(read, server, missin
 def test_an_address_that_cannot_be_read_is_told_once(judge):
     (finding,) = judge("proxy: {hosts: {px1: {ansible_host: 'http://192.0.2.11'}}}").errors
     assert (finding.rule, finding.host, finding.variable) == ("bad-value", "px1", "ansible_host")
+
+
+def test_a_misspelt_variable_of_many_hosts_is_looked_up_once(read, monkeypatch):
+    asked = []
+    monkeypatch.setattr(topology, "with_hint", lambda text, word, _known: asked.append(word) or text)
+    assert len(read("all: {vars: {tiers_capacty: 5}}").problems) > 1
+    assert asked == ["tiers_capacty"]
 
 
 def test_a_circle_of_a_thousand_proxies_is_told_in_a_line(judge):
