@@ -252,9 +252,7 @@ def one_login(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
     for login, hosts in at.items():
         if len(hosts) > 1:
             told = enumerate_names(hosts.values())
-            yield Problem(
-                told, "ansible_host", f"Ansible reaches {told} at {login}, but their addresses differ."
-            )
+            yield Problem(told, "ansible_host", f"Ansible reaches {told} at {login}, but their addresses differ.")
 
 
 @rule(
