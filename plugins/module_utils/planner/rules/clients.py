@@ -185,7 +185,7 @@ def loss_fits(_topology: Topology, allocation: Allocation) -> Iterator[Problem]:
         if not fate["ok"]:
             of = allocation["proxies"][proxy]["weight"]
             left = fate["left_over_weight"]
-            some = f"{left} of its {of} connections have" if left < of else f"its {counted(of, 'connection')} find"
+            some = f"{left} of its {of} connections find" if of > 1 else "its only connection finds"
             message = f"If it dies, {some} no place elsewhere."
             yield Problem(proxy, "tiers_capacity", message)
 

@@ -379,6 +379,13 @@ FIRES = [
         "{proxy: {hosts: {px1: {tiers_site: paris, tiers_state: down}}}, client: {vars: {tiers_site: paris}}}",
     ),
     ("site-served", None, "tiers_site", "did you mean 'berlin'", "client: {vars: {tiers_site: berln}}"),
+    (
+        "loss-fits",
+        "px1, px2",
+        "tiers_capacity",
+        "its only connection finds no place",
+        "proxy: {vars: {tiers_capacity: 1}}",
+    ),
     # Names of groups.
     (
         "unread-group",
