@@ -3,10 +3,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The plan in a run: read the inventory, judge it, plan."""
 
-# Copyright: The distributed.tiers authors
-# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-
 from __future__ import annotations
 
 import gc
@@ -33,7 +29,9 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.report i
     rows_asked,
 )
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules import judge_part
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.shown import shorten
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Topology
+from ansible_collections.distributed.tiers.plugins.plugin_utils.files import check_has_end, why_not
 from ansible_collections.distributed.tiers.plugins.plugin_utils.inventory import filled_in, read_inventory
 
 FINDINGS_SCHEMA = 1
@@ -128,16 +126,29 @@ class ActionModule(ActionBase):
 
     def write(self, option: str, path: str, content: Mapping[str, Any]) -> bool:
         """Write a file with JSON, all of it or nothing; returns whether that changes it."""
-        target = Path(path).resolve()
-        data = (json.dumps(content, indent=4, ensure_ascii=False) + "\n").encode()
+        # A half of a character pair, which no UTF-8 has, is written as the escape that JSON has for it.
+        data = (json.dumps(content, indent=4, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")
         try:
-            if target.exists() and target.read_bytes() == data:
-                return False
+            target = Path(path).resolve()
+            if target.exists():
+                check_has_end(target)
+                if target.read_bytes() == data:
+                    return False
             if not self._task.check_mode:
-                with NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
-                    file.write(data)
-                os.chmod(file.name, 0o644)
-                os.replace(file.name, target)
-        except OSError as error:
-            raise AnsibleActionFail(f"{option}: {path} cannot be written: {error.strerror}.") from None
+                replace_file(target, data)
+        except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: links that lead to themselves
+            raise AnsibleActionFail(f"{option}: {shorten(path, 200)} cannot be written: {why_not(error)}.") from None
         return True
+
+
+def replace_file(target: Path, data: bytes) -> None:
+    """All of the content or nothing."""
+    with NamedTemporaryFile(dir=target.parent, prefix=".tiers.", delete=False) as file:
+        try:
+            file.write(data)
+            file.close()
+            os.chmod(file.name, 0o644)
+            os.replace(file.name, target)
+        except OSError:
+            os.unlink(file.name)
+            raise

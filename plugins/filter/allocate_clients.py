@@ -119,6 +119,9 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation import AllocationError, allocate
 from ansible_collections.distributed.tiers.plugins.plugin_utils.populations import read_population
 
+# Of lists and dictionaries in each other; a former result has four.
+MOST_LEVELS = 5
+
 
 def allocate_clients(
     clients: Any,
@@ -146,15 +149,17 @@ def allocate_clients(
         raise AnsibleFilterError(_message(error.problems)) from error
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, levels: int = MOST_LEVELS) -> Any:
     """Templating hands over containers that fill themselves when they are read; the computation wants real ones."""
     if value.__class__ is dict and not any(isinstance(inner, (Mapping, list)) for inner in value.values()):
         return value
-    if isinstance(value, Mapping):
-        return {key: _plain(inner) for key, inner in value.items()}
+    if not isinstance(value, (Mapping, list)):
+        return value
+    if not levels:
+        raise AllocationError(["a list or dictionary is nested too deeply"])
     if isinstance(value, list):
-        return [_plain(inner) for inner in value]
-    return value
+        return [_plain(inner, levels - 1) for inner in value]
+    return {key: _plain(inner, levels - 1) for key, inner in value.items()}
 
 
 def _message(problems: list[str]) -> str:

@@ -64,10 +64,15 @@ _value:
 import csv
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import repeat
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.shown import shown
+
+NO_RESULT = "this is no result of allocate_clients"
 
 
 def client_endpoints(
@@ -75,58 +80,78 @@ def client_endpoints(
 ) -> list[Any] | dict[str, list[Any]] | str:
     """The servers of one client, of all, or all as a text."""
     if export not in (None, "csv", "json"):
-        raise AnsibleFilterError(f"export must be csv or json, not {export!r}")
+        raise AnsibleFilterError(f"export must be csv or json, not {shown(export)}")
     if client is not None and (export is not None or not isinstance(client, str)):
         raise AnsibleFilterError("client must be a name, and only one of client and export can be given")
     if addresses is not None and not isinstance(addresses, Mapping):
         raise AnsibleFilterError("addresses must be a dictionary")
-    try:
-        return _answer(allocation, client, export, dict(addresses or {}))
-    except (KeyError, TypeError, AttributeError) as error:
-        raise AnsibleFilterError(f"this is no result of allocate_clients: {type(error).__name__} {error}") from error
-
-
-def _answer(
-    allocation: Mapping[str, Any], client: str | None, export: str | None, addresses: dict[str, Any]
-) -> list[Any] | dict[str, list[Any]] | str:
+    for server, address in (addresses or {}).items():
+        if not isinstance(address, str):
+            raise AnsibleFilterError(
+                f"addresses: what to write for {shown(server)} must be a text, not {shown(address)}"
+            )
     if client is not None:
-        return _at(addresses, _servers_of(allocation, client))
-    endpoints = {name: _at(addresses, both) for name, both in _all(allocation)}
-    if export is None:
-        return endpoints
+        return _at(addresses or {}, _servers_of(allocation, client))
+    endpoints = {name: _at(addresses or {}, both) for name, both in sorted(_servers(allocation).items())}
+    return endpoints if export is None else _as_text(endpoints, export)
+
+
+def _as_text(endpoints: dict[str, list[str]], export: str) -> str:
     if export == "json":
         return json.dumps(endpoints, indent=0, sort_keys=True, ensure_ascii=False) + "\n"
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("client", "proxy", "backup"))
-    writer.writerows((name, *(both + ["", ""])[:2]) for name, both in sorted(endpoints.items()))
+    writer.writerows((name, *(both + ["", ""])[:2]) for name, both in endpoints.items())
     return text.getvalue()
 
 
-def _at(addresses: dict[str, Any], servers: list[str]) -> list[Any]:
+def _at(addresses: Mapping[str, str], servers: list[str]) -> list[str]:
     """Where the servers are reached; halves of a pair that share an address are there once."""
     return list(dict.fromkeys(addresses.get(server, server) for server in servers))
 
 
-def _servers_of(allocation: Mapping[str, Any], client: str) -> list[str]:
-    for proxy, entry in allocation["proxies"].items():
-        if client in entry["clients"]:
-            backups = allocation["backups"].get(proxy, {})
-            return [proxy, *(server for server, names in backups.items() if client in names)]
-    if client in allocation["unplaced"]:
+def _servers_of(allocation: Any, client: str) -> list[str]:
+    for proxy, names, backups in _shares(allocation):
+        if client in names:
+            return [proxy, *(server for server, others in backups if client in others)]
+    if client in _part(allocation, "unplaced"):
         return []
-    raise AnsibleFilterError(f"the allocation knows no client {client!r}")
+    raise AnsibleFilterError(f"the allocation knows no client {shown(client)}")
 
 
-def _all(allocation: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
-    servers: dict[str, list[str]] = {name: [] for name in allocation["unplaced"]}
-    for proxy, entry in allocation["proxies"].items():
-        for name in entry["clients"]:
-            servers[name] = [proxy]
-        for server, names in allocation["backups"].get(proxy, {}).items():
-            for name in names:
+def _servers(allocation: Any) -> dict[str, list[str]]:
+    servers: dict[str, list[str]] = {name: [] for name in _part(allocation, "unplaced")}
+    for proxy, names, backups in _shares(allocation):
+        servers.update((name, [proxy]) for name in names)
+        for server, others in backups:
+            for name in others:
+                if name not in servers:
+                    raise AnsibleFilterError(f"{NO_RESULT}: {shown(name)} has a backup and no proxy")
                 servers[name].append(server)
-    return sorted(servers.items())
+    return servers
+
+
+def _shares(allocation: Any) -> Iterator[tuple[str, list[str], list[tuple[str, list[str]]]]]:
+    """Each proxy with its clients, and with the servers that are their backups."""
+    backups = _part(allocation, "backups")
+    for proxy, entry in _part(allocation, "proxies").items():
+        names = _names(entry.get("clients") if isinstance(entry, Mapping) else None, proxy)
+        others = _part(backups, proxy) if proxy in backups else {}
+        yield proxy, names, [(server, _names(those, server)) for server, those in others.items()]
+
+
+def _part(value: Any, key: str) -> Mapping[str, Any]:
+    found = value.get(key) if isinstance(value, Mapping) else None
+    if not isinstance(found, Mapping) or not all(map(isinstance, found, repeat(str))):
+        raise AnsibleFilterError(f"{NO_RESULT}: {shown(key)} in it is no dictionary by name")
+    return found
+
+
+def _names(value: Any, server: str) -> list[str]:
+    if not isinstance(value, list) or not all(map(isinstance, value, repeat(str))):
+        raise AnsibleFilterError(f"{NO_RESULT}: the clients at {shown(server)} are no list of names")
+    return value
 
 
 class FilterModule:

@@ -58,6 +58,8 @@ from ansible.template import Templar
 from ansible.vars.hostvars import HostVars
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.plan import Plan, make_plan
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.report import finding_texts
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.shown import shown
 from ansible_collections.distributed.tiers.plugins.plugin_utils.inventory import read_inventory
 
 
@@ -66,6 +68,10 @@ def topology(groups: Any, hostvars: Any, tiers_groups: Any = None, basedir: str 
     for name, value in (("groups", groups), ("hostvars", hostvars)):
         if not isinstance(value, Mapping):
             raise AnsibleFilterError(f"{name} is to be a mapping, here it is a {type(value).__name__}.")
+    if not isinstance(basedir, str):
+        raise AnsibleFilterError("basedir is to be a path.")
+    if not isinstance(hostvars, HostVars):
+        groups = {group: _checked(group, hosts, hostvars) for group, hosts in groups.items()}
 
     def template(host: str, raw: Mapping[str, Any], name: str) -> Any:
         if isinstance(hostvars, HostVars):
@@ -74,8 +80,21 @@ def topology(groups: Any, hostvars: Any, tiers_groups: Any = None, basedir: str 
 
     outcome = make_plan(read_inventory(groups, hostvars, template, tiers_groups, basedir))
     if outcome.plan is None:
-        raise AnsibleFilterError("\n".join(error.as_text() for error in outcome.errors))
+        raise AnsibleFilterError("\n".join(finding_texts(outcome.errors)))
     return outcome.plan
+
+
+def _checked(group: Any, hosts: Any, hostvars: Mapping[str, Any]) -> list[str]:
+    """The hosts of a group that is put together from data; there is none without variables."""
+    if not isinstance(group, str) or not isinstance(hosts, (list, tuple)):
+        raise AnsibleFilterError(f"groups: {shown(group)} is to be a list of hosts.")
+    for host in hosts:
+        found = hostvars.get(host) if isinstance(host, str) else None
+        if not isinstance(found, Mapping) or not all(isinstance(name, str) for name in found):
+            raise AnsibleFilterError(
+                f"hostvars: there are no variables by name of {shown(host)} in group {shown(group)}."
+            )
+    return [str(host) for host in hosts]
 
 
 class FilterModule:

@@ -35,5 +35,5 @@ def samples(plugin: str, directory: Any) -> list[Sample]:
     try:
         files = sorted(Path(str(directory)).glob("*.jsonl"))
         return [sample for file in files for sample in read_samples(file.stem, file.read_text(encoding="utf-8"))]
-    except OSError as error:
+    except (OSError, ValueError, TypeError) as error:  # half of a character, half of a line
         raise AnsibleFilterError(f"{plugin}: {error}") from error

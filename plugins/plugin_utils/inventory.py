@@ -30,6 +30,8 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.products
     role_of,
 )
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.service import (
+    MOST_PARTS,
+    MOST_PARTS_OF_ALL,
     Options,
     complete,
     is_template,
@@ -37,6 +39,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.service 
     read_description,
     with_planned,
 )
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.shown import shorten
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import (
     Topology,
     Unreadable,
@@ -46,6 +49,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology
     read_fact,
     read_topology,
 )
+from ansible_collections.distributed.tiers.plugins.plugin_utils.files import check_has_end, why_not
 from ansible_collections.distributed.tiers.plugins.plugin_utils.populations import read_population
 
 # (host, variables as they stand, name of one of them) -> its value with the templates filled in
@@ -80,9 +84,9 @@ def read_inventory(
             )
             wrong += undescribed
             products[name] = product
-            paired = {str(seen[host].get("tiers_backup_of")) for host in hosts} | {
-                host for host in hosts if "backup" in hosts[host]
-            }
+            primaries = [seen[host].get("tiers_backup_of") for host in hosts]
+            paired = {str(name) for name in primaries if isinstance(name, str)}
+            paired |= {host for host in hosts if "backup" in hosts[host]}
             for host in hosts:
                 views.add_secrets(host, seen[host], product.secrets)
                 if host in paired and seen[host].get("tiers_product") == name:
@@ -104,7 +108,17 @@ def read_inventory(
     return with_plan(topology, plan_file, part) if plan_file else topology
 
 
-NESTED = "it contains itself, or is nested too deeply"
+NESTED = "it contains itself, is nested too deeply, or stands for too many values"
+BROKEN_YAML = (
+    OSError,
+    ValueError,
+    RecursionError,
+    yaml.YAMLError,
+    # What PyYAML raises of numbers without digits, dates that are none and the like.
+    LookupError,
+    AttributeError,
+    TypeError,
+)
 PLAN_SCHEMA = Path(__file__).parents[2] / "docs" / "plan.schema.json"
 
 
@@ -170,7 +184,7 @@ class _Views:
         source = raw[name]
         key = (name, id(source))
         if key not in self.shared:
-            self.shared[key] = (source, filled_in(self.template, host, raw, name))
+            self.shared[key] = (source, filled_in(self.template, host, raw, name, MOST_PARTS_OF_ALL))
         return self.shared[key][1]
 
     def description(self, host: str, raw: Mapping[str, Any], name: str) -> Any:
@@ -185,6 +199,7 @@ class _Views:
                 return filled_in(self.template, host, {**raw, name: part}, name)
 
             try:
+                is_template(source)
                 self.shared[key] = (source, with_planned(source, fill))
             except RecursionError:
                 self.shared[key] = (source, Unreadable(NESTED))
@@ -193,13 +208,15 @@ class _Views:
 
 def local_fact(raw: Mapping[str, Any]) -> tuple[bool, Any]:
     """Whether a host's local facts were gathered, and ours among them."""
-    local = (raw.get("ansible_facts") or {}).get("ansible_local")
+    facts = raw.get("ansible_facts")
+    local = facts.get("ansible_local") if isinstance(facts, Mapping) else None
     return isinstance(local, Mapping), local.get("tiers") if isinstance(local, Mapping) else None
 
 
 def fingerprint(value: Any) -> str:
     """The same for values that are written alike."""
     try:
+        is_template(value)
         return digest(json.loads(json.dumps(value, default=lambda _value: "vaulted")))
     except (ValueError, TypeError, RecursionError):
         return "no plain value"
@@ -244,14 +261,19 @@ def unresolved(topology: Topology) -> list[Problem]:
     ]
 
 
-def filled_in(template: Template, host: str, raw: Mapping[str, Any], name: str) -> Any:
+def filled_in(template: Template, host: str, raw: Mapping[str, Any], name: str, most_parts: int = MOST_PARTS) -> Any:
     """A variable's value with its templates filled in, or the reason why it cannot be had."""
     try:
-        return finished(raw[name], template(host, raw, name)) if is_template(raw.get(name)) else raw.get(name)
+        if not is_template(raw.get(name), most_parts):
+            return raw.get(name)
+        value = finished(raw[name], template(host, raw, name))
+        is_template(value, most_parts)
+        return value
     except RecursionError:
         return Unreadable(NESTED)
-    except AnsibleError as error:
-        return Unreadable(str(error).strip().split("\n", maxsplit=1)[0])
+    except Exception as error:  # whatever the filters and lookups in it raise
+        reason = str(error).strip().partition("\n")[0]
+        return Unreadable(shorten(reason or type(error).__name__, 300))
 
 
 def finished(written: Any, value: Any) -> Any:
@@ -290,7 +312,7 @@ def load_options(role: str, variable: str) -> Options:
     path = meta_file(role, "argument_specs.yml")
     try:
         return options_of(yaml.safe_load(Path(path).read_bytes()) if path else None, variable)
-    except (OSError, ValueError, RecursionError, yaml.YAMLError):
+    except BROKEN_YAML:
         return {}
 
 
@@ -314,20 +336,20 @@ def meta_file(full_name: str, file: str) -> str | None:
 def read_product(name: str, path: str | Path) -> tuple[Product | None, list[str]]:
     """The product of a role's meta/product.yml."""
     try:
-        with open(path, encoding="utf-8") as file:
-            data = yaml.safe_load(file)
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        return None, [f"meta/product.yml cannot be read: {' '.join(str(error).split())}"]
+        data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except BROKEN_YAML as error:
+        return None, [f"meta/product.yml cannot be read: {why_not(error)}"]
     return parse_product(name, data)
 
 
 def with_plan(topology: Topology, path: str, part: bool = False) -> Topology:
     """The topology with the plan of a file, or with what is wrong with that."""
     try:
+        check_has_end(path)
         plan = json.loads(Path(path).read_bytes())
     except (OSError, ValueError, RecursionError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())
-        wrong = [Problem(None, "tiers_plan_file", f"{path} cannot be read: {reason}", rule=handed.RULE)]
+        told = f"{shorten(path, 200)} cannot be read: {shorten(why_not(error), 200)}"
+        wrong = [Problem(None, "tiers_plan_file", told, rule=handed.RULE)]
         return replace(topology, handed_from=path, problems=(*topology.problems, *wrong))
     return taken(topology, plan, path, Problem(None, "tiers_plan_file", path, rule=handed.RULE), part)
 
@@ -370,5 +392,5 @@ def load_population(source: Any, basedir: str) -> tuple[Mapping[str, Mapping[str
     """
     if not isinstance(source, str):
         return read_population(source)
-    beside = Path(basedir, source)
-    return read_population(beside if beside.exists() or not os.path.exists(source) else Path(source))
+    beside = os.path.join(basedir, source)
+    return read_population(Path(beside if os.path.exists(beside) or not os.path.exists(source) else source))

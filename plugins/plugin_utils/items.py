@@ -14,6 +14,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, TextIO
 
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.shown import shorten
+
 ENTRY, WHOLE = object(), object()
 CHUNK = 1 << 16
 SPACE = re.compile(r"[ \t\n\r]*")
@@ -243,7 +245,7 @@ class _Yaml:
             return self.loader.yaml_constructors[tag](self.loader, node)
         except (ValueError, LookupError, AttributeError, TypeError):
             # What PyYAML raises of dates that are none, numbers without digits and the like.
-            told = f"'{event.value:.40}' is no {tag.rpartition(':')[2]}"
+            told = f"'{shorten(event.value)}' is no {tag.rpartition(':')[2]}"
             raise BrokenTextError(event.start_mark.line + 1, told) from None
 
     def check_tag(self, event: Any, kind: str) -> None:

@@ -13,14 +13,15 @@ import codecs
 import csv
 import io
 import os
-import stat
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any, TextIO
 
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.values import shorten, shown
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.shown import shorten, shown
 from ansible_collections.distributed.tiers.plugins.module_utils.text import enumerate_names
+from ansible_collections.distributed.tiers.plugins.plugin_utils.files import check_has_end, why_not
 from ansible_collections.distributed.tiers.plugins.plugin_utils.items import (
     ENTRY,
     WHOLE,
@@ -83,7 +84,9 @@ class _Reader:
         self.problems: list[str] = []
         self.unheard = 0
         self.counted = 0
+        # What is said of a client, checked and as it was given -> the one dictionary for all who say it.
         self._shared: dict[tuple[Any, ...], dict[str, Any]] = {}
+        self._taken: dict[tuple[Any, ...], dict[str, Any]] = {}
 
     def problem(self, text: str) -> None:
         if len(self.problems) < MOST_PROBLEMS:
@@ -94,15 +97,11 @@ class _Reader:
     def file(self, path: str) -> None:
         where = shorten(path, 200)
         try:
-            mode = os.stat(path).st_mode
-            if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
-                # Its end may never come.
-                self.problem(f"{where}: cannot be read: Is no regular file")
-                return
+            check_has_end(path)
             with open(path, encoding="utf-8-sig", newline="") as stream:
                 self.text(stream, where, path)
         except (OSError, ValueError) as error:  # ValueError: a name no file can have
-            self.problem(f"{where}: cannot be read: {getattr(error, 'strerror', None) or shorten(str(error), 200)}")
+            self.problem(f"{where}: cannot be read: {shorten(why_not(error), 200)}")
 
     def text(self, stream: TextIO, where: str, path: str = "") -> None:
         try:
@@ -204,6 +203,8 @@ class _Reader:
 
     def _take(self, items: Iterable[tuple[Any, Any]], where: str) -> None:
         for number, (name, entry) in enumerate(items, 1):
+            if self._as_before(name, entry):
+                continue
             if name is WHOLE:
                 kind = "nothing" if entry is None else type(entry).__name__
                 self.problem(f"{where}: must be a list or a dictionary of clients, not {kind}")
@@ -221,6 +222,23 @@ class _Reader:
                 self._count(name, entry, spot)
             else:
                 self.problem(f"{spot}: must be a dictionary or a count, not {type(entry).__name__}")
+
+    def _as_before(self, name: Any, entry: Any) -> bool:
+        """Take one more client that is right because another one said the same of itself. Most are, in a large file."""
+        if not isinstance(entry, dict) or isinstance(entry, Twice):
+            return False
+        given = entry.copy()
+        own = given.pop("name", None)
+        if name is ENTRY:
+            name = own
+        try:
+            client = self._taken.get(_said(given))
+        except TypeError:  # a list in it
+            return False
+        if client is None or not _is_word(name) or name in self.clients:
+            return False
+        self.clients[name] = client
+        return True
 
     def _count(self, site: Any, count: int, where: str) -> None:
         """So many clients of a site whose names do not matter; the names made up stay when the count grows."""
@@ -244,7 +262,10 @@ class _Reader:
                 self.problem(f"{where}: {reason}")
             return
         key = tuple((k, tuple(v) if isinstance(v, list) else v) for k, v in client.items())
-        self._put(name, self._shared.setdefault(key, client), where)
+        client = self._shared.setdefault(key, client)
+        with suppress(TypeError):  # a list in it
+            self._taken[_said(given)] = client
+        self._put(name, client, where)
 
     def _put(self, name: str, client: dict[str, Any], where: str) -> None:
         if name in self.clients:
@@ -259,6 +280,11 @@ WORD = "a text that is not empty, without line breaks and the like"
 def _is_word(value: Any) -> bool:
     """Line breaks in a name come of quotes that were not closed, or of another file than it seems."""
     return isinstance(value, str) and value.isprintable() and not value.isspace() and value != ""
+
+
+def _said(given: Mapping[Any, Any]) -> tuple[Any, ...]:
+    # 1, 1.0 and true are one key, but not all are a weight.
+    return (*given.items(), *map(type, given.values()))
 
 
 def _client(given: Mapping[Any, Any], from_text: bool = False) -> tuple[dict[str, Any], list[str]]:

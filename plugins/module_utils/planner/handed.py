@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import Problem
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.plan import SCHEMA, digest_of
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.shown import shorten, shown
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Client, Server, Topology
 from ansible_collections.distributed.tiers.plugins.module_utils.text import enumerate_names
 
@@ -49,7 +50,7 @@ def faults(plan: Any, schema: Mapping[str, Any]) -> Iterator[str]:
     if not isinstance(plan, Mapping):
         yield "it holds no plan"
     elif plan.get("schema") != SCHEMA or isinstance(plan.get("schema"), bool):
-        yield f"its schema is {plan.get('schema')!r:.20}, this collection reads {SCHEMA}"
+        yield f"its schema is {shown(plan.get('schema'))}, this collection reads {SCHEMA}"
     elif where := next(deviations(plan, schema, schema), None):
         yield f"{where[1:]} is missing or not what it is to be"
     elif digest_of(plan) != plan["digest"]:
@@ -75,9 +76,9 @@ def deviations(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any]) -
             if key in known:
                 yield from (f".{key}{rest}".rstrip() for rest in deviations(item, known[key], root))
             elif not isinstance(others, bool):
-                yield from (f".{key:.40}{rest}".rstrip() for rest in deviations(item, others, root))
+                yield from (f".{shorten(key, 40)}{rest}".rstrip() for rest in deviations(item, others, root))
             elif not others:
-                yield f".{key:.40}"
+                yield f".{shorten(key, 40)}"
     elif isinstance(value, list):
         for number, item in enumerate(value):
             yield from (f".{number}{rest}".rstrip() for rest in deviations(item, schema["items"], root))
@@ -89,7 +90,7 @@ def misfits(plan: Mapping[str, Any], topology: Topology, part: bool) -> Iterator
         if plan[key] != mine:
             variable = "tiers_name" if key == "system" else "tiers_domain"
             yield Problem(
-                None, variable, f"The plan is of {key} '{plan[key]:.60}', this inventory of '{mine}'.", rule=RULE
+                None, variable, f"The plan is of {key} '{shorten(plan[key])}', this inventory of '{mine}'.", rule=RULE
             )
     of_plan: tuple[tuple[str, Mapping[str, Any], dict[str, Any]], ...] = (
         ("servers", topology.servers, OF_SERVERS),
@@ -114,7 +115,10 @@ def misfits(plan: Mapping[str, Any], topology: Topology, part: bool) -> Iterator
                 mine, its = value_of(topology, host, key), planned.get(key)
                 if mine != its:
                     yield Problem(
-                        name, variable, f"The plan was made with {key} {its!r:.60}, here it is {mine!r}.", rule=RULE
+                        name,
+                        variable,
+                        f"The plan was made with {key} {shown(its)}, here it is {shown(mine)}.",
+                        rule=RULE,
                     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.shown import shorten
 from ansible_collections.distributed.tiers.plugins.module_utils.text import did_you_mean
 
 COLLECTION = "distributed.tiers"
@@ -103,7 +104,7 @@ class _Reader:
             return ()
         for word in value:
             if allowed and word not in allowed:
-                self.problems.append(f"'{key}' holds '{word}', allowed are {', '.join(allowed)}")
+                self.problems.append(f"'{key}' holds '{shorten(word)}', allowed are {', '.join(allowed)}")
         return tuple(str(word) for word in value)
 
     def word(self, key: str, allowed: tuple[str, ...] = (), default: str | None = None) -> str:
@@ -206,7 +207,7 @@ def parse_product(name: str, data: Any) -> tuple[Product | None, list[str]]:
     if not isinstance(data, Mapping):
         return None, ["the file holds no mapping"]
     read = _Reader(data)
-    for key in sorted(str(key) for key in data):
+    for key in sorted(shorten(key) for key in data):
         if key not in KEYS:
             read.problems.append(f"unknown key '{key}' {did_you_mean(key, KEYS)}".rstrip())
     described = data.get("described_by") is not None
@@ -216,14 +217,16 @@ def parse_product(name: str, data: Any) -> tuple[Product | None, list[str]]:
         redundancy = {}
     for tier in redundancy:
         if tier not in TIERS:
-            read.problems.append(f"'redundancy' holds '{tier}', allowed are {', '.join(TIERS)}")
+            read.problems.append(f"'redundancy' holds '{shorten(tier)}', allowed are {', '.join(TIERS)}")
     product = Product(
         name=read.word("name", default=name),
         role=role_of(name),
         port=NO_PORT if described and "port" not in data else read.port("port", data.get("port")),
         protocol=read.word("protocol", default="" if described else None),
         tiers=read.words("tiers", TIERS),
-        redundancy={str(t): read.word_list(f"redundancy.{t}", v, REDUNDANCY) for t, v in redundancy.items()},
+        redundancy={
+            shorten(t): read.word_list(f"redundancy.{shorten(t)}", v, REDUNDANCY) for t, v in redundancy.items()
+        },
         failback=read.words("failback", FAILBACK, ("auto",)),
         stateful=read.flag("stateful", True),
         replication=read.word("replication", REPLICATION, "none"),

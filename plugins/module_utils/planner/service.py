@@ -7,13 +7,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import Port, Product
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.shown import shorten
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Unreadable
 from ansible_collections.distributed.tiers.plugins.module_utils.text import did_you_mean
 
@@ -48,6 +50,9 @@ PLANNED: tuple[tuple[str, ...], ...] = (
     ("proxy",),
     ("check", "type"),
 )
+# Of a value of one host; and of one for the whole system, which may list all clients.
+MOST_PARTS = 10**5
+MOST_PARTS_OF_ALL = 10**7
 NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 # The collection's own directory, and what it runs beside the product.
 TAKEN_NAMES = ("tiers", "haproxy", "nginx", "keepalived")
@@ -88,16 +93,38 @@ def with_planned(raw: Mapping[str, Any], fill: Callable[[Any], Any]) -> dict[str
     return result
 
 
-def is_template(value: Any) -> bool:
-    """Whether there may be a template anywhere in the value, or something else that is not the plain value yet."""
+def is_template(value: Any, most: int = MOST_PARTS) -> bool:
+    """Whether there may be a template anywhere in the value, or something else that is not the plain value yet.
+
+    RecursionError if it contains itself or stands for more than `most` parts, as a few aliases of YAML can.
+    """
     if isinstance(value, str):
         return "{{" in value or "{%" in value
-    if isinstance(value, Mapping):
-        return any(is_template(key) or is_template(item) for key, item in value.items())
-    if isinstance(value, (list, tuple)):
-        return any(is_template(item) for item in value)
+    if isinstance(value, (Mapping, list, tuple)):
+        return _Parts(most).hold_template(value)
     # A vaulted value is opened where its template would be filled in.
     return not isinstance(value, (int, float, type(None), Unreadable))
+
+
+class _Parts:
+    """Goes through all parts of a value, also where one template was found: what is to be filled in has an end."""
+
+    def __init__(self, most: int) -> None:
+        self.left = most
+
+    def hold_template(self, value: Any) -> bool:
+        parts: Iterable[Any] = value
+        if isinstance(value, Mapping):
+            parts = chain(value, value.values())
+        elif not isinstance(value, (list, tuple)):
+            return is_template(value)
+        self.left -= len(value)
+        if self.left < 0:
+            raise RecursionError
+        found = False
+        for part in parts:
+            found |= "{{" in part or "{%" in part if isinstance(part, str) else self.hold_template(part)
+        return found
 
 
 def read_description(raw: Mapping[str, Any], options: Options) -> tuple[dict[str, Any], list[Fault]]:
@@ -123,8 +150,8 @@ class _Reading:
         found: dict[str, Any] = {}
         for key in raw:
             if key not in options:
-                hint = did_you_mean(str(key), options) or f"known are {', '.join(sorted(options))}"
-                self.faults.append((f"{where}{key}", f"is not known; {hint}"))
+                hint = did_you_mean(shorten(key), options) or f"known are {', '.join(sorted(options))}"
+                self.faults.append((f"{where}{shorten(key)}", f"is not known; {hint}"))
         for key, option in options.items():
             given = raw.get(key)
             if given is None:
@@ -172,15 +199,18 @@ class _Reading:
             "int": not isinstance(raw, (bool, float)),
             "float": not isinstance(raw, bool),
         }.get(kind, True)
-        checked = ArgumentSpecValidator({"value": {"type": kind}}).validate({"value": raw}) if told else None
+        try:
+            checked = ArgumentSpecValidator({"value": {"type": kind}}).validate({"value": raw}) if told else None
+        except OverflowError:
+            checked = None
         if checked is None or checked.error_messages:
             shown = f", here it is {_kind_of(raw)}"
             return self.wrong(where, f"is to be {KINDS.get(kind, kind)}{shown}")
         value = checked.validated_parameters["value"]
         choices = option.get("choices")
         if choices and value not in choices:
-            hint = did_you_mean(str(value), choices)
-            allowed = f"is to be one of {', '.join(map(str, choices))}, here it is '{value!s:.40}'"
+            hint = did_you_mean(shorten(value), choices)
+            allowed = f"is to be one of {', '.join(map(str, choices))}, here it is '{shorten(value, 40)}'"
             return self.wrong(where, allowed + (f"; {hint}" if hint else ""))
         return value
 
@@ -213,16 +243,16 @@ def limits(description: dict[str, Any]) -> Iterator[Fault]:
     if name is not None and (not NAME.fullmatch(name) or name in TAKEN_NAMES):
         del description["name"]
         why = "is taken by the collection itself" if name in TAKEN_NAMES else "is no name of a unit and of directories"
-        yield "name", f"'{name:.40}' {why}: lower-case letters, digits and hyphens, a letter first, 32 at most"
+        yield "name", f"'{shorten(name, 40)}' {why}: lower-case letters, digits and hyphens, a letter first, 32 at most"
     for key in ("port", "local_port"):
         if not _is_port(description.get(key, 1)):
-            yield key, f"is to be from 1 to 65535, here it is {description.pop(key)}"
+            yield key, f"is to be from 1 to 65535, here it is {shorten(description.pop(key))}"
     for number, port in enumerate(description.get("ports", ())):
         if not _is_port(port.get("port", 1)):
-            yield f"ports[{number}].port", f"is to be from 1 to 65535, here it is {port.pop('port')}"
+            yield f"ports[{number}].port", f"is to be from 1 to 65535, here it is {shorten(port.pop('port'))}"
     for key in ("failure_detection", "client_timeout"):
         if not 0 <= description.get(key, 0) < 1e9:
-            yield key, f"is to be a number of seconds, here it is {description.pop(key)}"
+            yield key, f"is to be a number of seconds, here it is {shorten(description.pop(key))}"
 
 
 def part(description: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -19,12 +19,12 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.products
     TIERS,
     Product,
 )
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.shown import shorten, shown
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.values import (
     GROUPS,
     BadValueError,
     address,
     groups,
-    shorten,
 )
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.variables import BY_NAME
 from ansible_collections.distributed.tiers.plugins.module_utils.text import with_hint
@@ -250,7 +250,11 @@ class _Reading:
         return self.convert(None, name, raw, default)
 
     def names(self, host: str) -> None:
-        """Report variables of ours that nobody knows."""
+        """Report variables of ours that nobody knows, and a host that certificates and configurations cannot name."""
+        try:
+            address(host)
+        except BadValueError as error:
+            self.problem("bad-value", shorten(host), None, f"The name of a host {error}.", "Rename the host.")
         for name in self.hostvars.get(host, {}):
             if name.startswith(variables.PREFIX) and name not in BY_NAME and name not in variables.MADE_IN_RUNS:
                 # Most often a name stands in a group, for thousands of hosts.
@@ -277,7 +281,7 @@ class _Reading:
     def login(self, host: str) -> str | None:
         held = self.hostvars.get(host, {})
         where, port = held.get(variables.ANSIBLE_HOST), held.get(variables.ANSIBLE_PORT)
-        return f"{where.strip()} port {shorten(port or 22)}" if isinstance(where, str) else None
+        return f"{shorten(where.strip())} port {shorten(port or 22)}" if isinstance(where, str) else None
 
     def missing(self, host: str, names: tuple[str, ...]) -> tuple[str, ...]:
         held = self.hostvars.get(host, {})
@@ -356,13 +360,17 @@ def read_fact(fact: Any) -> Deployed | None:
     if not isinstance(clients, (list, tuple)) or not isinstance(backups, Mapping):
         return None
     return Deployed(
-        tier=str(fact.get("tier", "")),
-        serves_as=str(fact.get("serves_as", "")),
-        version=None if fact.get("version") is None else str(fact["version"]),
-        clients=tuple(str(name) for name in clients),
-        backups={str(k): tuple(str(n) for n in v) for k, v in backups.items() if isinstance(v, (list, tuple))},
-        settings={str(k): v for k, v in settings.items()} if isinstance(settings, Mapping) else {},
+        tier=as_text(fact.get("tier", "")),
+        serves_as=as_text(fact.get("serves_as", "")),
+        version=None if fact.get("version") is None else as_text(fact["version"]),
+        clients=tuple(as_text(name) for name in clients),
+        backups={as_text(k): tuple(as_text(n) for n in v) for k, v in backups.items() if isinstance(v, (list, tuple))},
+        settings={as_text(k): v for k, v in settings.items()} if isinstance(settings, Mapping) else {},
     )
+
+
+def as_text(value: Any) -> str:
+    return str(value) if isinstance(value, str) else shown(value)
 
 
 def group_names(value: Any) -> tuple[dict[str, tuple[str, ...]], Problem | None]:
@@ -464,5 +472,5 @@ def read_topology(
 def product_names(groups: Mapping[str, Any], hostvars: Hostvars, tiers_groups: Any = None) -> list[str]:
     """The products the hosts of the system ask for."""
     names, _problem = group_names(tiers_groups)
-    asked = {hostvars.get(host, {}).get("tiers_product") for host in members(groups, names)}
-    return sorted(str(name) for name in asked if isinstance(name, str) and name)
+    asked = [hostvars.get(host, {}).get("tiers_product") for host in members(groups, names)]
+    return sorted({str(name) for name in asked if isinstance(name, str) and name})

@@ -9,12 +9,12 @@ from __future__ import annotations
 import ipaddress
 import math
 import re
-import reprlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import OFF, WARNING
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import TIERS
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.shown import LARGEST_DIGITS, shorten
 from ansible_collections.distributed.tiers.plugins.module_utils.text import did_you_mean
 
 GROUPS = (*TIERS, "backup", "client")
@@ -41,39 +41,7 @@ HOST_NAME = re.compile(r"^(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,
 
 # More than any of them can mean: a year of milliseconds, or of seconds. Beyond it sums are no longer exact.
 LARGEST_NUMBER = 10**11
-LARGEST_DIGITS = 40
-
-
-class _Shown(reprlib.Repr):
-    """A value in a few words, whatever it is: a list that stands for millions, a number of a thousand digits."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.maxstring = self.maxother = 80
-        self.maxlevel = 3
-
-    def repr1(self, x: Any, level: int) -> str:
-        # Values out of Ansible are of classes of its own.
-        kind = next((kind for kind in (str, int, list, dict) if isinstance(x, kind)), None)
-        if kind is None and type(x).__repr__ is object.__repr__:  # type: ignore[comparison-overlap]
-            return type(x).__name__  # an address in memory would be another one in each run
-        told: str = getattr(self, f"repr_{kind.__name__}")(x, level) if kind else super().repr1(x, level)
-        return told
-
-    def repr_int(self, x: int, level: int) -> str:
-        return repr(x) if abs(x) < 10**LARGEST_DIGITS else f"a number of more than {LARGEST_DIGITS} digits"
-
-
-shown = _Shown().repr
-
-
-def shorten(value: Any, most: int = 60) -> str:
-    """A value as it was written, on one line and not too long."""
-    if isinstance(value, str):
-        text = str(value) if value.isprintable() else repr(value[: most + 1])[1:-1]
-    else:
-        text = shown(value)
-    return text if len(text) <= most else text[: most - 1] + "…"
+LONGEST_WORD = 1000
 
 
 class BadValueError(ValueError):
@@ -88,8 +56,8 @@ def word(value: Any) -> str:
         text = str(value)
     if not text:
         raise BadValueError("is to be a word")
-    if not text.isprintable():
-        raise BadValueError("is to be a word without line breaks and other characters that do not show")
+    if not text.isprintable() or len(text) > LONGEST_WORD:
+        raise BadValueError(f"is to be a word of {LONGEST_WORD} characters at most, without line breaks and the like")
     return text
 
 

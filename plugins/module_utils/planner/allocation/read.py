@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from itertools import repeat
+from itertools import islice, repeat
 from typing import Any
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation.model import (
@@ -21,16 +21,20 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocati
     Proxy,
     Restriction,
 )
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.shown import shown
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.values import LARGEST_NUMBER
 
 STATES = (ACTIVE, "draining", "down")
 CLIENT_KEYS = frozenset(("site", "weight", "pin", "allow", "deny", "spread", "name"))
 PROXY_KEYS = frozenset(("site", "zone", "region", "capacity", "state", "weight", "tags", "backup", "name"))
 POLICY_KEYS = frozenset(("move_cost", "move_budget", "balance", "headroom", "rebalance"))
 LARGEST_WEIGHT = 10**15
+LARGEST_CAPACITY = 2**53
+MOST_PROBLEMS = 1000  # a million clients at a proxy that is gone are one mistake
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= LARGEST_NUMBER
 
 
 def _is_whole(value: Any) -> bool:
@@ -46,7 +50,7 @@ def read_policy(policy: Any, problems: list[str]) -> Policy:
     before = len(problems)
     for key in policy:
         if key not in POLICY_KEYS:
-            problems.append(f"policy: unknown key {key!r}; known are {', '.join(sorted(POLICY_KEYS))}")
+            problems.append(f"policy: unknown key {shown(key)}; known are {', '.join(sorted(POLICY_KEYS))}")
 
     def number(key: str, default: float | None, lowest: float, below: float = math.inf) -> float | None:
         value = policy.get(key)
@@ -54,7 +58,7 @@ def read_policy(policy: Any, problems: list[str]) -> Policy:
             return default
         if not _is_number(value) or not lowest <= value < below:
             limit = f"at least {lowest:g}" + ("" if below == math.inf else f" and below {below:g}")
-            problems.append(f"policy: {key} must be a number of {limit}, not {value!r}")
+            problems.append(f"policy: {key} must be a number of {limit}, not {shown(value)}")
             return default
         return float(value)
 
@@ -64,7 +68,7 @@ def read_policy(policy: Any, problems: list[str]) -> Policy:
     rebalance = number("rebalance", 0.0, 0)
     budget = policy.get("move_budget")
     if budget is not None and (not _is_whole(budget) or budget < 0):
-        problems.append(f"policy: move_budget must be a whole number of at least 0 or null, not {budget!r}")
+        problems.append(f"policy: move_budget must be a whole number of at least 0 or null, not {shown(budget)}")
     if len(problems) > before or move_cost is None or headroom is None or rebalance is None:
         return Policy()
     return Policy(move_cost, budget, balance, headroom, rebalance)
@@ -76,7 +80,7 @@ def read_proxies(proxies: Any, problems: list[str]) -> list[Proxy]:
         return []
     servers: list[Proxy] = []
     for name, given in proxies.items():
-        where = f"proxy {name!r}"
+        where = f"proxy {shown(name)}"
         if not isinstance(name, str) or not name:
             problems.append(f"{where}: a proxy's name must be a text that is not empty")
             continue
@@ -86,25 +90,25 @@ def read_proxies(proxies: Any, problems: list[str]) -> list[Proxy]:
         before = len(problems)
         for key in given:
             if key not in PROXY_KEYS:
-                problems.append(f"{where}: unknown key {key!r}; known are {', '.join(sorted(PROXY_KEYS))}")
+                problems.append(f"{where}: unknown key {shown(key)}; known are {', '.join(sorted(PROXY_KEYS))}")
         site = given.get("site")
         if not isinstance(site, str) or not site:
-            problems.append(f"{where}: site must be a text that is not empty, not {site!r}")
+            problems.append(f"{where}: site must be a text that is not empty, not {shown(site)}")
         for key in ("zone", "region", "backup"):
             if given.get(key) is not None and not isinstance(given[key], str):
-                problems.append(f"{where}: {key} must be a text, not {given[key]!r}")
+                problems.append(f"{where}: {key} must be a text, not {shown(given[key])}")
         capacity = given.get("capacity")
-        if capacity is not None and (not _is_whole(capacity) or capacity < 0):
-            problems.append(f"{where}: capacity must be a whole number of at least 0 or null, not {capacity!r}")
+        if capacity is not None and (not _is_whole(capacity) or not 0 <= capacity <= LARGEST_CAPACITY):
+            problems.append(f"{where}: capacity must be a whole number of at least 0 or null, not {shown(capacity)}")
         state = given.get("state", ACTIVE)
         if state not in STATES:
-            problems.append(f"{where}: state must be one of {', '.join(STATES)}, not {state!r}")
+            problems.append(f"{where}: state must be one of {', '.join(STATES)}, not {shown(state)}")
         weight = given.get("weight", 1)
         if not _is_number(weight) or weight <= 0:
-            problems.append(f"{where}: weight must be a number above 0, not {weight!r}")
+            problems.append(f"{where}: weight must be a number above 0, not {shown(weight)}")
         tags = given.get("tags") or []
         if not isinstance(tags, (list, tuple)) or not all(isinstance(tag, str) for tag in tags):
-            problems.append(f"{where}: tags must be a list of texts, not {tags!r}")
+            problems.append(f"{where}: tags must be a list of texts, not {shown(tags)}")
         if len(problems) == before:
             servers.append(
                 Proxy(
@@ -124,13 +128,13 @@ def read_latency(latency: Any, problems: list[str]) -> Latency:
     before = len(problems)
     for site, row in latency.items():
         if not isinstance(site, str) or not isinstance(row, Mapping):
-            problems.append(f"latency[{site!r}]: must be a dictionary of milliseconds by the proxy's site")
+            problems.append(f"latency[{shown(site)}]: must be a dictionary of milliseconds by the proxy's site")
             continue
         for other, value in row.items():
             if not isinstance(other, str) or not _is_number(value) or value < 0:
                 problems.append(
-                    f"latency[{site!r}][{other!r}]: must be a finite number of milliseconds of at least 0, "
-                    f"not {value!r}"
+                    f"latency[{shown(site)}][{shown(other)}]: must be a finite number of milliseconds of at least 0, "
+                    f"not {shown(value)}"
                 )
     return Latency(None if len(problems) > before else latency)
 
@@ -148,7 +152,7 @@ def read_previous(previous: Any, problems: list[str]) -> Mapping[str, str]:
     flat: dict[str, str] = {}
     for proxy, entry in lists.items():
         names = entry.get("clients") if isinstance(entry, Mapping) else None
-        _add_names(flat, names, proxy, f"previous: proxies[{proxy!r}]: clients", problems)
+        _add_names(flat, names, proxy, f"previous: proxies[{shown(proxy)}]: clients", problems)
     return flat
 
 
@@ -164,19 +168,22 @@ def read_backups(previous: Any, problems: list[str]) -> Mapping[str, str]:
     flat: dict[str, str] = {}
     for proxy, lists in previous.items():
         if not isinstance(lists, Mapping):
-            problems.append(f"previous_backups[{proxy!r}]: must be a dictionary of names by server")
+            problems.append(f"previous_backups[{shown(proxy)}]: must be a dictionary of names by server")
             continue
         for server, names in lists.items():
-            _add_names(flat, names, server, f"previous_backups[{proxy!r}][{server!r}]", problems)
+            _add_names(flat, names, server, f"previous_backups[{shown(proxy)}][{shown(server)}]", problems)
     return flat
 
 
 def _flat(given: Mapping[Any, Any], what: str, problems: list[str]) -> Mapping[str, str]:
     if all(map(isinstance, given.values(), repeat(str))):
         return given
-    for name, server in given.items():
-        if not isinstance(server, str):
-            problems.append(f"{what}: client {name!r} must have a server's name, not {server!r}")
+    wrong = (
+        f"{what}: client {shown(name)} must have a server's name, not {shown(server)}"
+        for name, server in given.items()
+        if not isinstance(server, str)
+    )
+    problems += islice(wrong, MOST_PROBLEMS)
     return {}
 
 
@@ -197,8 +204,11 @@ def group_clients(clients: Any, proxies: set[str], problems: list[str]) -> dict[
     try:
         return _group_fast(clients, proxies)
     except _Wrong:
-        found = list(_complaints(clients, proxies))
+        complaints = _complaints(clients, proxies)
+        found = list(islice(complaints, MOST_PROBLEMS))
         problems += found
+        if rest := sum(1 for _complaint in complaints):
+            problems.append(f"and {rest} more problems")
     # Nothing wrong after all: dictionaries of a kind that only show what they hold when asked politely.
     return None if found else _group_fast({name: dict(client.items()) for name, client in clients.items()}, proxies)
 
@@ -260,8 +270,9 @@ def _extras(client: Mapping[str, Any], proxies: set[str]) -> tuple[Restriction, 
 
 def _complaints(clients: Mapping[Any, Any], proxies: set[str]) -> Iterator[str]:
     """Every problem of every client, by name; only run once something is known to be wrong."""
-    for name, client in sorted(clients.items(), key=lambda item: str(item[0])):
-        where = f"client {name!r}"
+    for name in sorted(clients, key=lambda name: name if isinstance(name, str) else shown(name)):
+        client = clients[name]
+        where = f"client {shown(name)}"
         if not isinstance(name, str) or not name:
             yield f"{where}: a client's name must be a text that is not empty"
         if not isinstance(client, Mapping):
@@ -274,21 +285,21 @@ def _complaints(clients: Mapping[Any, Any], proxies: set[str]) -> Iterator[str]:
 def _client_complaints(client: Mapping[str, Any], proxies: set[str]) -> Iterator[str]:
     for key in client:
         if key not in CLIENT_KEYS:
-            yield f"unknown key {key!r}; known are {', '.join(sorted(CLIENT_KEYS))}"
+            yield f"unknown key {shown(key)}; known are {', '.join(sorted(CLIENT_KEYS))}"
     site = client.get("site")
     if not isinstance(site, str) or not site:
-        yield f"site must be a text that is not empty, not {site!r}"
+        yield f"site must be a text that is not empty, not {shown(site)}"
     if not _weight_is_right(client.get("weight")):
-        yield f"weight must be a whole number from 1 to 10^15, not {client['weight']!r}"
+        yield f"weight must be a whole number from 1 to 10^15, not {shown(client['weight'])}"
     pin = client.get("pin")
     if pin is not None and (not isinstance(pin, str) or pin not in proxies):
-        yield f"pin names no proxy: {pin!r}"
+        yield f"pin names no proxy: {shown(pin)}"
     for key in ("allow", "deny"):
         selectors = client.get(key)
         if selectors is None:
             continue
         if not isinstance(selectors, (list, tuple)):
-            yield f"{key} must be a list of selectors, not {selectors!r}"
+            yield f"{key} must be a list of selectors, not {shown(selectors)}"
             continue
         for selector in selectors:
             kind, colon, value = selector.partition(":") if isinstance(selector, str) else ("", "", "")
@@ -296,7 +307,7 @@ def _client_complaints(client: Mapping[str, Any], proxies: set[str]) -> Iterator
                 continue
             if not colon or kind not in SELECTORS or not value:
                 known = ", ".join(f"{kind}:…" for kind in SELECTORS)
-                yield f"{key} names no proxy and is no selector ({known}): {selector!r}"
+                yield f"{key} names no proxy and is no selector ({known}): {shown(selector)}"
     spread = client.get("spread")
     if spread is not None and (not isinstance(spread, str) or not spread):
-        yield f"spread must be a text that is not empty, not {spread!r}"
+        yield f"spread must be a text that is not empty, not {shown(spread)}"

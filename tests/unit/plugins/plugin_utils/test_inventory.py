@@ -9,8 +9,10 @@ import datetime
 import ipaddress
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
+from ansible.errors import AnsibleError
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -19,13 +21,16 @@ from hypothesis import strategies as st
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import KEYS, parse_product
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.versions import release
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Unreadable
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Topology, Unreadable
 from ansible_collections.distributed.tiers.plugins.plugin_utils.inventory import (
     addresses_of,
     certificate_names,
     filled_in,
     fingerprint,
+    load_population,
+    local_fact,
     read_product,
+    with_plan,
 )
 
 CIRCLE: list[Any] = []
@@ -33,6 +38,10 @@ CIRCLE.append(CIRCLE)
 DEEP: list[Any] = []
 for _level in range(100_000):
     DEEP = [DEEP]
+# Forty lines of YAML with nine aliases each.
+BOMB: list[Any] = ["x"]
+for _level in range(40):
+    BOMB = [BOMB] * 9
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5) | st.integers(), inner, max_size=3),
@@ -57,6 +66,9 @@ anything = st.recursive(
         b"client_timeout: .nan",
         b"ports: [[1, 2, 3], [-5, .inf]]",
         b"name: \x00",
+        b"port: !!int ''",
+        b"clocks: !!bool x",
+        b"version: !!timestamp x",
     ],
 )
 def test_a_broken_product_file_is_told(tmp_path: Path, content: bytes) -> None:
@@ -89,13 +101,43 @@ def test_no_product_file_makes_it_raise(tmp_path_factory: pytest.TempPathFactory
     read_product("x", path)
 
 
-@pytest.mark.parametrize("value", [CIRCLE, {"a": CIRCLE}, DEEP])
-def test_a_value_that_contains_itself_is_unreadable(value: Any) -> None:
+@pytest.mark.parametrize("value", [CIRCLE, {"a": CIRCLE}, DEEP, BOMB, {"a": ["{{ b }}", BOMB]}])
+def test_a_value_without_an_end_is_unreadable(value: Any) -> None:
     read = filled_in(lambda _host, raw, name: raw[name], "h", {"v": value}, "v")
     assert isinstance(read, Unreadable)
 
 
-@pytest.mark.parametrize("value", [CIRCLE, DEEP, {(1, 2): 3}, object(), float("nan"), "\ud800", b"x"])
+def test_a_template_whose_value_has_no_end_is_unreadable() -> None:
+    assert isinstance(filled_in(lambda _host, _raw, _name: BOMB, "h", {"v": "{{ x }}"}, "v"), Unreadable)
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError(), KeyError("x"), OSError("gone"), AnsibleError("x\ny")])
+def test_whatever_a_template_raises_is_told(error: Exception) -> None:
+    def template(_host: str, _raw: Any, _name: str) -> Any:
+        raise error
+
+    read = filled_in(template, "h", {"v": "{{ x }}"}, "v")
+    assert isinstance(read, Unreadable) and read.reason and "\n" not in read.reason
+
+
+@pytest.mark.parametrize("facts", [None, 5, "x", [], {"ansible_local": 5}, {"ansible_local": {"tiers": "half"}}])
+def test_whatever_facts_are_is_read(facts: Any) -> None:
+    assert local_fact({"ansible_facts": facts}) == (isinstance(facts, dict) and facts["ansible_local"] != 5, mock.ANY)
+
+
+@pytest.mark.parametrize("source", ["x" * 5_000, "a\0b", "\ud800", "/dev/zero", "/proc/self/mem", "."])
+def test_a_population_that_is_no_file_is_told(source: str, tmp_path: Path) -> None:
+    (problem,) = load_population(source, str(tmp_path))[1]
+    assert "cannot be read" in problem and len(problem) < 500 and problem.isprintable()
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "/", "a\0b", "\ud800", "x" * 5_000])
+def test_a_plan_that_is_no_file_is_told(path: str) -> None:
+    (problem,) = with_plan(Topology(), path).problems
+    assert "cannot be read" in problem.message and len(problem.message) < 500 and problem.message.isprintable()
+
+
+@pytest.mark.parametrize("value", [CIRCLE, DEEP, BOMB, {(1, 2): 3}, object(), float("nan"), "\ud800", b"x"])
 def test_every_option_has_a_fingerprint(value: Any) -> None:
     assert fingerprint(value) == fingerprint(value)
 

@@ -108,6 +108,11 @@ def test_rows_that_say_the_same_share_one_dictionary() -> None:
         ([{"name": "a", "site": "x", "weight": True}], ["clients: entry 1: weight must be a whole number"]),
         ([{"name": "a", "site": "x", "wight": 1}], ["clients: entry 1: unknown key 'wight'"]),
         ([{"name": "a", "site": "x", "pin": 1}], ["clients: entry 1: pin must be a text"]),
+        ([{"name": "a", "site": "x"}, {"name": [], "site": "x"}], ["clients: entry 2: name must be a text"]),
+        (
+            [{"name": "a", "site": "x", "weight": 1}, {"name": "b", "site": "x", "weight": True}],
+            ["clients: entry 2: wei"],
+        ),
         ({"paris": -1}, ["clients: 'paris': must be a site and a count from 0 to 10^7, not -1"]),
         ({"paris": None}, ["clients: 'paris': must be a dictionary or a count, not NoneType"]),
         (None, ["clients: must be a list or a dictionary of clients, not nothing"]),
@@ -227,7 +232,9 @@ def test_counts_are_bounded_all_together() -> None:
     assert problems == ["clients: 'b': more than 10^7 clients in all"]
 
 
-@pytest.mark.parametrize("value", ["!!int ''", "!!float ''", "!!bool x", "!!timestamp x", "2024-13-01", "!!int x"])
+@pytest.mark.parametrize(
+    "value", ["!!int ''", "!!int '1\\n\\n2'", "!!float ''", "!!bool x", "!!timestamp x", "2024-13-01", "!!int x"]
+)
 def test_a_yaml_value_that_is_none_is_told(value: str) -> None:
     (problem,) = read_population(f"- name: a\n  site: x\n  weight: {value}\n")[1]
     assert problem.startswith("text: line 3: is no whole YAML: '")
