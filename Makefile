@@ -17,12 +17,14 @@ help: ## This list
 .PHONY: venv
 venv: $(VENV)/.made $(LINK) ## Python environment with pinned tools, and this repository as an installed collection
 
-# On Debian, Python's venv module lives in a package of its own.
+# On Debian, Python's venv module lives in a package of its own. Of the thousands of modules in collections few are used:
+# they are compiled when they are.
 $(VENV)/.made: requirements/dev.txt
 	@python3 -c 'import ensurepip, venv' 2>/dev/null || .ci/packages python3-venv
 	rm -rf $(VENV)
 	python3 -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements/dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile -r requirements/dev.txt
+	$(BIN)/python -m compileall -q -j 0 -x /ansible_collections/ $(VENV)/lib
 	touch $@
 
 $(LINK):
@@ -88,6 +90,12 @@ $(CACHE)/ledger/.made: $(shell find molecule/ledger/app -name '*.py' -o -name '*
 	cp -r molecule/ledger/app $(CACHE)/ledger
 	$(BIN)/pip wheel --quiet --disable-pip-version-check --wheel-dir $(CACHE)/wheels $(CACHE)/ledger
 	touch $@
+
+# Of every release that an inventory or a scenario names
+.PHONY: images
+images: venv prerequisites ## Images of the test hosts of all scenarios, which else come with the first hosts
+	@export RELEASE=$$(grep -rhoP '^\s*(\S+ )?testhosts_release[:=] *\K\w+' inventories molecule/*/*.ini | sort -u | xargs)
+	ansible-playbook -i $(INVENTORY) $(SHARED)/create.yml --tags images
 
 .PHONY: hosts
 hosts: venv prerequisites ## Test hosts in containers, one for every host of INVENTORY
