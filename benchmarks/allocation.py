@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Measure the allocation: cost against the optimum, moves against the least, time and memory against a plain pass.
 
-    python benchmarks/allocation.py speed optimum moves    # all, or any of them
+    python benchmarks/allocation.py speed optimum whole moves    # all, or any of them
 
 Needs SciPy (the reference). Figures go to benchmarks/results. Times are processor seconds, so that other work on the
 machine disturbs them less.
@@ -25,22 +25,23 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 sys.path[:0] = [str(ROOT / ".cache" / "collections"), str(ROOT / "benchmarks")]
 
-from allocation_instances import instance, optimum  # noqa: E402
+from allocation_instances import MIXED, instance, optimum, whole_optimum  # noqa: E402
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation import allocate  # noqa: E402
 
 SIZES = ((10_000, 100, 20), (30_000, 180, 35), (100_000, 320, 50), (300_000, 550, 70), (1_000_000, 1000, 100))
+SMALL = ((15, 3, 2), (30, 4, 3), (60, 6, 4), (120, 10, 5), (200, 20, 6))  # clients, proxies, sites
 REPEATS = 3
 MEGABYTE = 1e6
 
 
 def main() -> None:
     RESULTS.mkdir(exist_ok=True)
-    for what in sys.argv[1:] or ("speed", "optimum", "moves"):
+    for what in sys.argv[1:] or ("speed", "optimum", "whole", "moves"):
         if what.startswith("{"):
             print(json.dumps(one_speed(**json.loads(what))))
         else:
-            figures = {"speed": speed, "optimum": cost, "moves": moves}[what]()
+            figures = {"speed": speed, "optimum": cost, "whole": whole, "moves": moves}[what]()
             machine = {"python": platform.python_version(), "processor": platform.machine()}
             path = RESULTS / f"allocation-{what}.json"
             path.write_text(json.dumps({"machine": machine, "figures": figures}, indent=1) + "\n", encoding="utf-8")
@@ -119,6 +120,47 @@ def cost() -> list[dict[str, Any]]:
                     }
                     figures.append(figure)
                     print(figure, flush=True)
+    return figures
+
+
+def whole() -> list[dict[str, Any]]:
+    """Few clients on few proxies, where a single heavy one matters: against the best of all that do not split any."""
+    figures = []
+    for clients, proxies, sites in SMALL:
+        for weights in (MIXED, (3, 4, 7), (1, 1, 1, 10, 30)):
+            for restricted in (0.0, 0.3):
+                for load in (0.8, 0.97, 1.1):
+                    for change in ("nothing", "lose"):
+                        case = instance(clients, proxies, sites, clients, load, True, restricted, weights)
+                        previous = None
+                        if change == "lose":
+                            before = allocate(**case)
+                            previous = {
+                                n: proxy for proxy, entry in before["proxies"].items() for n in entry["clients"]
+                            }
+                            case["proxies"]["px-0001"]["state"] = "down"
+                        start = time.process_time()
+                        result = allocate(**case, previous=previous)
+                        seconds = time.process_time() - start
+                        best = whole_optimum(case, previous)
+                        left = [case["clients"][name]["weight"] for name in result["unplaced"]]
+                        mine = (sum(left), sum(each * each for each in left), result["stats"]["cost_ms"])
+                        figure = {
+                            "clients": clients,
+                            "proxies": proxies,
+                            "weights": sorted(set(weights)),
+                            "restricted": restricted,
+                            "load": load,
+                            "change": change,
+                            "seconds": round(seconds, 2),
+                            "left_out": mine[:2],
+                            "least_left_out": best and best[:2],
+                            "above_optimum_percent": percent_above(mine[2], best[2])
+                            if best and mine[:2] == best[:2]
+                            else None,
+                        }
+                        figures.append(figure)
+                        print(figure, flush=True)
     return figures
 
 

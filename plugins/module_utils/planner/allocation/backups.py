@@ -19,7 +19,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocati
     Problem,
     Runs,
 )
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation.pack import pack
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation.pack import EFFORT, pack
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation.place import (
     Hubs,
     Placement,
@@ -82,7 +82,8 @@ class _Losses:
         left = sum(weight * len(names) for _class, weight, names in after.out)
         if left > solved.unplaced:
             highest = self.hubs.farthest // self.hubs.scale + 1
-            after = pack(loss, self.hubs, after, highest if self.move_cost is None else self.move_cost)
+            cost = highest if self.move_cost is None else self.move_cost
+            after = pack(loss, self.hubs, after, cost, solved.worth(), EFFORT // len(self.problem.active))
             left = sum(weight * len(names) for _class, weight, names in after.out)
         backups = {}
         for index in sorted({*after.kept, *after.new}):

@@ -74,7 +74,7 @@ def choose(problem: Problem) -> Choice:
             placements.append(insert(_as_deployed(problem, hubs)))
     placement = min(placements, key=lambda each: (value(each, move_cost), moved_weight(each)))
     if not _proven(placement, bound, move_cost):
-        placement = pack(problem, hubs, placement, move_cost)
+        placement = pack(problem, hubs, placement, move_cost, bound.worth())
     if not moved_weight(placement):
         return Choice(placement, bound, 0, [], False)
     still = still or solve_classes(problem, hubs, None, rooms)
@@ -115,7 +115,7 @@ def _only_needed(problem: Problem, hubs: Hubs, still: Solved, bound: Solved) -> 
         if not excess(problem):
             other = insert(_as_deployed(problem, hubs))
             placement = min(placement, other, key=lambda each: value(each, highest))
-        placement = pack(problem, hubs, placement, highest)
+        placement = pack(problem, hubs, placement, highest, still.worth())
     needed = moved_weight(placement)
     return Choice(placement, bound, needed, _voluntary(problem, placement, needed), False)
 
@@ -250,7 +250,7 @@ def _peel(
 
 
 def _walk(start: Solved, steps: list[_Step], allowed: float) -> Flow:
-    flow = Flow([dict(units) for units in start.flow.by_class], list(start.flow.outside))
+    flow = Flow([dict(units) for units in start.flow.by_class], list(start.flow.outside), start.flow.worth)
     for step in steps:
         amount = step.amount
         if step.clients > 0:

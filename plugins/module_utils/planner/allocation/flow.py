@@ -36,10 +36,14 @@ class Transport:
 
 @dataclass
 class Flow:
-    """``by_class[k][h]`` units from class k to hub h; ``outside[k]`` units left over."""
+    """``by_class[k][h]`` units from class k to hub h; ``outside[k]`` units left over.
+
+    ``worth[h]`` is what one unit more of room would save: a price that proves the flow cheapest.
+    """
 
     by_class: list[dict[int, int]]
     outside: list[int]
+    worth: list[int]
 
 
 def solve(problem: Transport) -> Flow:
@@ -64,7 +68,7 @@ class _Solver:
             left = supply
             while left:
                 left -= self._push(source, left)
-        return Flow(self.flow, self.outside)
+        return Flow(self.flow, self.outside, [-price for price in self.price_hub])
 
     def _push(self, source: int, supply: int) -> int:
         """Send what one shortest path from the class can carry; return how much that was."""

@@ -3,46 +3,54 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Clients cannot be split: where that costs something, pack them better.
 
-Only for small problems, where a single client matters; with a hundred clients a proxy rounding costs next to
-nothing. A branch-and-bound search over all clients comes first. Where that is too much, it is run again and again
-on the clients of two proxies and those without one. Effort is counted in nodes, not in seconds, so that the answer
-does not depend on the machine.
+Only for small problems, where a single client matters; with a hundred clients a proxy rounding costs next to nothing.
+The flow tells what room at each proxy is worth. With these prices every choice of a client has a regret: what it costs
+beyond the client's best choice, room included. The regrets of an assignment and the worth of the room that it leaves
+unused are, in sum, how far it is above the bound of the flow, so a search can drop whatever exceeds the best one known.
+
+Clients are assigned one after the other, the heaviest first, to every choice at once: of assignments that leave the
+same room everywhere the cheapest goes on. Unless they become too many, nothing better can be missed. Everyone is
+searched first, then again and again those on some proxies that have most to gain from each other. Effort is counted in
+assignments looked at, not in seconds, so that the answer does not depend on the machine.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from heapq import nsmallest
 from itertools import combinations
+from typing import TypeAlias
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation.model import Problem
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation.place import Hubs, Placement, excess
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation.place import (
+    Hubs,
+    Placement,
+    Worth,
+    excess,
+)
 
 MOST_CLIENTS = 1000
-NEAREST = 12  # proxies a client considers
-NODES_FOR_ALL = 20000
-NODES_FOR_SOME = 1500
-NODES_TOGETHER = 120000
-FEW = 12  # clients searched at a time
+EFFORT = 1_600_000
+SHARE_OF_ALL = 4  # of the effort, for searching everyone: one part in so many
+SHARE_OF_PART = 20
+BEGINNING = 10  # effort a client, before a search looks at anything
+WIDTH = 400
+LARGEST_PART = 4  # proxies searched together
+PARTNERS = 6  # proxies with which one is searched together
+MOST_ROOM = 20_000  # units of a proxy up to which it is looked up what can fill it
 NOWHERE = -1
 
-
-@dataclass
-class Client:
-    """One client with all it may choose: (cost, proxy), cheapest first, nowhere last."""
-
-    name: str
-    number: int  # its class
-    weight: int
-    home: int  # the proxy it may stay at
-    group: str | None
-    choices: list[tuple[int, int]]
-    least: int  # what it costs at least
-    twin: bool  # the same as the one before it, but for the name
+Path: TypeAlias = "tuple[int, Path] | None"  # the proxy of the last client assigned, and what came before
+States: TypeAlias = "dict[int, tuple[int, Path]]"  # what is left of every room -> regret so far, path
+Choice: TypeAlias = "tuple[int, int]"  # regret, proxy
 
 
-def pack(problem: Problem, hubs: Hubs, placement: Placement, move_cost: int) -> Placement:
-    """The same placement or a better one."""
+def pack(
+    problem: Problem, hubs: Hubs, placement: Placement, move_cost: int, worth: list[Worth], effort: int = EFFORT
+) -> Placement:
+    """The same placement or a better one. ``worth`` is what the flow says of room at each hub."""
     clients = sum(
         len(names)
         for pieces in (*map(placement.pieces, range(len(problem.active))), placement.out)
@@ -50,212 +58,163 @@ def pack(problem: Problem, hubs: Hubs, placement: Placement, move_cost: int) -> 
     )
     if clients > MOST_CLIENTS:
         return placement
-    packing = _Packing(problem, hubs, placement, move_cost)
-    before = packing.value
-    everyone = list(range(len(packing.clients)))
-    packing.nodes = NODES_FOR_ALL
-    if not packing.search(everyone):
-        packing.improve(everyone)
-    if packing.value == before:
+    packing = _Packing(problem, hubs, placement, move_cost, worth)
+    packing.effort = effort
+    if not packing.improve():
         return placement
     packing.level()
     return packing.placement()
 
 
-class _Packing:
-    """An assignment of single clients, its value, and searches that make it better."""
+@dataclass
+class Client:
+    """One client with all it may choose, what it regrets least first."""
 
-    def __init__(self, problem: Problem, hubs: Hubs, placement: Placement, move_cost: int) -> None:
-        self.problem, self.hubs, self.move_cost = problem, hubs, move_cost
+    name: str
+    number: int  # its class
+    weight: int
+    home: int  # the proxy it may stay at
+    group: str | None
+    choices: list[Choice]
+
+
+class _Packing:
+    """An assignment of single clients, and what makes it better."""
+
+    def __init__(self, problem: Problem, hubs: Hubs, placement: Placement, move_cost: int, worth: list[Worth]) -> None:
+        self.problem, self.hubs = problem, hubs
         self.excess = excess(problem)
+        self.move_cost = move_cost * hubs.scale
         # One number for the whole order of aims: weight left out, then its squares, then the cost.
-        highest = (hubs.farthest // hubs.scale + move_cost + 1) * (problem.total + 1)
         heaviest = max((weight for demand in problem.demands for weight, _names in demand.runs()), default=1)
-        self.square = highest
-        self.unit = highest * (heaviest * problem.total + 1)
+        self.square = (hubs.farthest + self.move_cost + 1) * (problem.total + 1)
+        self.unit = self.square * (heaviest * problem.total + 1)
+        by_hub = [max(0, each.units * self.unit + each.squares * self.square + each.cost) for each in worth]
+        self.price = [by_hub[hub] for hub in hubs.of_proxy]
         self.clients, self.at = self._clients(placement)
         self.room = list(problem.limits)
-        self.left: defaultdict[int, int] = defaultdict(int)
         self.taken: defaultdict[str, set[int]] = defaultdict(set)
-        self.nodes = 0
-        self.value = 0
+        self.effort = 0
         for client, proxy in zip(self.clients, self.at, strict=True):
-            self.value += self._put(client, proxy)
+            self.put(client, proxy)
 
     def _clients(self, placement: Placement) -> tuple[list[Client], list[int]]:
-        where: list[tuple[int, int, int, str, int]] = []  # -weight, class, home, name, proxy
+        problem = self.problem
         homes: dict[str, int] = {}
-        for demand in self.problem.demands:
+        for demand in problem.demands:
             for proxy, runs in demand.stays.items():
                 for names in runs.values():
                     homes.update(dict.fromkeys(names, proxy))
-        for proxy in range(len(self.problem.active)):
-            for number, weight, names in placement.pieces(proxy):
-                where += [(-weight, number, homes.get(name, NOWHERE), name, proxy) for name in names]
-        for number, weight, names in placement.out:
-            where += [(-weight, number, homes.get(name, NOWHERE), name, NOWHERE) for name in names]
-        clients: list[Client] = []
-        for negative, number, home, name, proxy in sorted(where):
-            weight = -negative
-            group = self.problem.group_of.get(name) if self.problem.demands[number].siblings else None
-            last = clients[-1] if clients else None
-            twin = last is not None and group is None and (last.number, last.weight, last.home, last.group) == (
-                number, weight, home, None,
-            )  # fmt: skip
-            choices = last.choices if twin and last is not None else self._choices(number, weight, home, proxy)
-            clients.append(Client(name, number, weight, home, group, choices, self._least(choices, home, weight), twin))
-        return clients, [proxy for *_key, proxy in sorted(where)]
+        everyone = [(NOWHERE, piece) for piece in placement.out]
+        everyone += [(proxy, piece) for proxy in range(len(problem.active)) for piece in placement.pieces(proxy)]
+        where = sorted(
+            (-weight, number, homes.get(name, NOWHERE), name, proxy)
+            for proxy, (number, weight, names) in everyone
+            for name in names
+        )
+        choices: dict[tuple[int, int, int], list[Choice]] = {}
+        clients = []
+        for negative, number, home, name, _proxy in where:
+            kind = (number, -negative, home)
+            if kind not in choices:
+                choices[kind] = self._choices(*kind)
+            group = problem.group_of[name] if problem.demands[number].siblings else None
+            clients.append(Client(name, number, -negative, home, group, choices[kind]))
+        return clients, [proxy for *_kind, proxy in where]
 
-    def _choices(self, number: int, weight: int, home: int, now: int) -> list[tuple[int, int]]:
+    def _choices(self, number: int, weight: int, home: int) -> list[Choice]:
         demand, hubs = self.problem.demands[number], self.hubs
-        costs = hubs.costs(demand.site)
-        choices = [
-            (cost // hubs.scale * weight, proxy)
+        # What leaving a proxy that is too full costs depends on who else leaves it: that is no part of a choice.
+        leaving = self.move_cost if home != NOWHERE and home not in self.excess else 0
+        costs = [
+            (weight * (cost + self.price[proxy] + leaving * (proxy != home)), proxy != home, proxy)
             for cost, hub in hubs.row(demand.site, demand.reach)
             for proxy in hubs.members[hub]
             if self.problem.limits[proxy] >= weight
         ]
-        near = choices[:NEAREST]
-        for proxy in (home, now):
-            if proxy != NOWHERE and proxy not in [other for _cost, other in near]:
-                near.append((costs[hubs.of_proxy[proxy]] // hubs.scale * weight, proxy))
-        # Home first among what costs the same once moving is counted.
-        near.sort(key=lambda choice: (choice[0] + (home not in (choice[1], NOWHERE)) * self.move_cost * weight, choice))
-        return [*near, (self.unit * weight + self.square * weight * weight, NOWHERE)]
+        costs.append((weight * (self.unit + self.square * weight + leaving), True, NOWHERE))
+        costs.sort()
+        return [(cost - costs[0][0], proxy) for cost, _away, proxy in costs]
 
-    def _least(self, choices: list[tuple[int, int]], home: int, weight: int) -> int:
-        moving = self.move_cost * weight if home != NOWHERE and not self.excess.get(home) else 0
-        return min(cost + (proxy != home) * moving for cost, proxy in choices)
+    def put(self, client: Client, proxy: int) -> None:
+        if proxy != NOWHERE:
+            self.room[proxy] -= client.weight
+            if client.group is not None:
+                self.taken[client.group].add(proxy)
 
-    def _put(self, client: Client, proxy: int) -> int:
-        """Put a client somewhere; returns what that adds to the value."""
-        added = self._leave(client.home, client.weight) if proxy != client.home != NOWHERE else 0
-        if proxy == NOWHERE:
-            return added + self.unit * client.weight + self.square * client.weight * client.weight
-        self.room[proxy] -= client.weight
-        if client.group is not None:
-            self.taken[client.group].add(proxy)
-        demand = self.problem.demands[client.number]
-        return added + self.hubs.costs(demand.site)[self.hubs.of_proxy[proxy]] // self.hubs.scale * client.weight
-
-    def _take(self, client: Client, proxy: int) -> None:
-        if proxy != client.home != NOWHERE:
-            self.left[client.home] -= client.weight
+    def take(self, client: Client, proxy: int) -> None:
         if proxy != NOWHERE:
             self.room[proxy] += client.weight
             if client.group is not None:
                 self.taken[client.group].discard(proxy)
 
-    def _leave(self, home: int, weight: int) -> int:
-        """What leaving costs: as much as must leave a proxy that is too full leaves for nothing."""
-        free = self.excess.get(home, 0)
-        before = max(0, self.left[home] - free)
-        self.left[home] += weight
-        return (max(0, self.left[home] - free) - before) * self.move_cost
+    def leaving(self, some: Iterable[int]) -> defaultdict[int, int]:
+        """How much of some clients leaves each proxy that is too full."""
+        left: defaultdict[int, int] = defaultdict(int)
+        for index in some if self.excess else ():
+            client = self.clients[index]
+            if client.home in self.excess and self.at[index] != client.home:
+                left[client.home] += client.weight
+        return left
 
-    def search(self, some: list[int]) -> bool:
-        """Assign some clients anew, as well as can be. True when the search was complete."""
-        chosen = [self.clients[index] for index in some]
-        old = [self.at[index] for index in some]
-        total = self.value
-        for client, proxy in zip(chosen, old, strict=True):
-            self._take(client, proxy)
-        rest = 0
-        for client, proxy in zip(chosen, old, strict=True):
-            rest += self._put(client, proxy)
-        for client, proxy in zip(chosen, old, strict=True):
-            self._take(client, proxy)
-        least = [0] * (len(chosen) + 1)
-        weight = [0] * (len(chosen) + 1)
-        for depth in range(len(chosen) - 1, -1, -1):
-            least[depth] = least[depth + 1] + chosen[depth].least
-            weight[depth] = weight[depth + 1] + chosen[depth].weight
-        best, best_value = old, rest
-        now = [NOWHERE] * len(chosen)
-        picked = [0] * len(chosen)  # index of the choice made
-        spent = [0] * (len(chosen) + 1)
-        tries = [0] * len(chosen)
-        placed = [False] * len(chosen)
-        room = sum(max(0, amount) for amount in self.room)
-        depth = 0
-        while depth >= 0:
-            if depth == len(chosen):
-                best, best_value = list(now), spent[depth]
-                depth -= 1
-                continue
-            client = chosen[depth]
-            if placed[depth]:
-                self._take(client, now[depth])
-                room += client.weight if now[depth] != NOWHERE else 0
-                placed[depth] = False
-            if tries[depth] >= len(client.choices) or self.nodes <= 0:
-                depth -= 1
-                continue
-            choice = tries[depth]
-            tries[depth] += 1
-            proxy = client.choices[choice][1]
-            if proxy != NOWHERE and (
-                self.room[proxy] < client.weight or (client.group is not None and proxy in self.taken[client.group])
-            ):
-                continue
-            self.nodes -= 1
-            picked[depth] = choice
-            now[depth] = proxy
-            spent[depth + 1] = spent[depth] + self._put(client, proxy)
-            placed[depth] = True
-            room -= client.weight if proxy != NOWHERE else 0
-            short = max(0, weight[depth + 1] - room)
-            if spent[depth + 1] + max(least[depth + 1], short * self.unit) >= best_value:
-                continue
-            depth += 1
-            if depth < len(chosen):
-                tries[depth] = picked[depth - 1] if chosen[depth].twin and some[depth] == some[depth - 1] + 1 else 0
-        for client, proxy in zip(chosen, best, strict=True):
-            self._put(client, proxy)
-        for index, proxy in zip(some, best, strict=True):
-            self.at[index] = proxy
-        self.value = total - rest + best_value
-        return self.nodes > 0
+    def regrets(self) -> defaultdict[int, int]:
+        """How far above the bound each proxy, and nowhere, holds the assignment."""
+        regrets: defaultdict[int, int] = defaultdict(int)
+        for proxy, room in enumerate(self.room):
+            regrets[proxy] = self.price[proxy] * room
+        for client, proxy in zip(self.clients, self.at, strict=True):
+            regrets[proxy] += next(regret for regret, other in client.choices if other == proxy)
+        for home, weight in self.leaving(range(len(self.at))).items():
+            regrets[home] += max(0, weight - self.excess[home]) * self.move_cost
+        return regrets
 
-    def improve(self, everyone: list[int]) -> None:
-        """Search small parts again and again until none gets better."""
-        nodes = NODES_TOGETHER
-        pairs = list(combinations(range(len(self.problem.active)), 2))
-        better = True
-        while better and nodes > 0:
-            better = False
-            for first, second in pairs:
-                part = self._part(everyone, first, second)
-                if len(part) < 2 or nodes <= 0:
+    def improve(self) -> bool:
+        """Search everyone, then parts until none gets better or the effort is spent. True if anything got better."""
+        proxies = list(range(len(self.room)))
+        share = self.effort // SHARE_OF_PART
+        better = _Search(self, list(range(len(self.at))), proxies, self.effort // SHARE_OF_ALL).run()
+        turn = 1
+        changed = dict.fromkeys([*proxies, NOWHERE], turn)
+        searched: dict[tuple[int, ...], int] = {}
+        going_on = True
+        while going_on and self.effort > 0:
+            going_on = False
+            for part in self._parts():
+                if self.effort <= 0 or searched.get(part, 0) >= max(changed[proxy] for proxy in (*part, NOWHERE)):
                     continue
-                before = self.value
-                self.nodes = min(nodes, NODES_FOR_SOME)
-                nodes -= self.nodes
-                self.search(part)
-                nodes += max(0, self.nodes)
-                better = better or self.value < before
+                searched[part] = turn
+                inside = {*part, NOWHERE}
+                some = [index for index, at in enumerate(self.at) if at in inside]
+                if _Search(self, some, list(part), share).run():
+                    better = going_on = True
+                    turn += 1
+                    changed.update(dict.fromkeys(inside, turn))
+        return better
 
-    def _part(self, everyone: list[int], first: int, second: int) -> list[int]:
-        """The clients of two proxies and those without one, whoever pays most for where it is, and a fit for it."""
-        inside = [
-            index for index in everyone
-            if self.at[index] in (first, second, NOWHERE) and len(self.clients[index].choices) > 1
-        ]  # fmt: skip
-        if len(inside) > FEW:
-            inside.sort(key=lambda index: (-self._regret(index), index))
-            middle = FEW // 2
-            half = inside[:middle]
-            others = sorted(inside[middle:], key=lambda index: (self.clients[index].weight, index))
-            step = max(1, len(others) // (FEW - len(half)))
-            inside = half + others[::step][: FEW - len(half)]
-        return sorted(inside)
+    def _parts(self) -> Iterator[tuple[int, ...]]:
+        """Proxies to search together, the small parts first, of these the ones with most to gain."""
+        regrets, partners = self.regrets(), self._partners()
+        for size in range(2, LARGEST_PART + 1):
+            parts = {
+                tuple(sorted((proxy, *others)))
+                for proxy, near in partners.items()
+                for others in combinations(near, size - 1)
+            }
+            gains = {part: sum(regrets[proxy] for proxy in part) for part in parts}
+            yield from sorted((p for p in parts if gains[p] + regrets[NOWHERE]), key=lambda part: (-gains[part], part))
 
-    def _regret(self, index: int) -> int:
-        client, proxy = self.clients[index], self.at[index]
-        if proxy == NOWHERE:
-            return client.choices[-1][0]
-        demand = self.problem.demands[client.number]
-        return self.hubs.costs(demand.site)[self.hubs.of_proxy[proxy]] // self.hubs.scale * client.weight - client.least
+    def _partners(self) -> dict[int, list[int]]:
+        """The proxies that clients of each would go to with least regret, there and back."""
+        least: list[dict[int, int]] = [{} for _proxy in self.room]
+        for client, at in zip(self.clients, self.at, strict=True):
+            for regret, proxy in client.choices if at != NOWHERE else ():
+                if proxy not in (at, NOWHERE) and regret < least[at].get(proxy, regret + 1):
+                    least[at][proxy] = regret
+        found = {}
+        for proxy, row in enumerate(least):
+            both = sorted((regret + least[other].get(proxy, 0), other) for other, regret in row.items())
+            found[proxy] = [other for _regrets, other in both[:PARTNERS]]
+        return found
 
     def level(self) -> None:
         """Even the load among proxies of one site, as far as it costs nothing."""
@@ -268,7 +227,7 @@ class _Packing:
                 if here in (NOWHERE, client.home):
                     continue
                 load = limits[here] - self.room[here]
-                for _cost, there in client.choices:
+                for _regret, there in client.choices:
                     if there in (NOWHERE, here) or self.room[there] < client.weight:
                         continue
                     if self.problem.active[there].site != self.problem.active[here].site:
@@ -277,8 +236,8 @@ class _Packing:
                         continue
                     # Never where it would be the fuller one: so every step lowers the sum of load² by share.
                     if (limits[there] - self.room[there] + client.weight) * shares[here] < load * shares[there]:
-                        self._take(client, here)
-                        self._put(client, there)
+                        self.take(client, here)
+                        self.put(client, there)
                         self.at[index] = there
                         changed = True
                         break
@@ -298,3 +257,214 @@ class _Packing:
             else:
                 result.put(proxy, number, weight, names)
         return result
+
+
+@dataclass
+class _Field:
+    """A number inside the state, which is one number made of several."""
+
+    shift: int
+    mask: int
+
+    def of(self, state: int) -> int:
+        return state >> self.shift & self.mask
+
+
+class _Search:
+    """Some clients assigned anew to some proxies, everybody else staying where they are."""
+
+    def __init__(self, packing: _Packing, some: list[int], proxies: list[int], effort: int) -> None:
+        """``effort``: what it may take, about."""
+        self.packing, self.proxies, self.effort = packing, proxies, effort
+        self.some = self._ordered(some)
+        self.chosen = [packing.clients[index] for index in self.some]
+        inside = set(some)
+        self.left = packing.leaving(index for index in range(len(packing.at)) if index not in inside)
+        self.limit = self._regret()
+        for index, client in zip(self.some, self.chosen, strict=True):
+            packing.take(client, packing.at[index])
+        self.taken = {client.group: set(packing.taken[client.group]) for client in self.chosen if client.group}
+        self.fields: dict[int, _Field] = {}
+        self.homes: dict[int, _Field] = {}
+        self.above = self._lay_out()
+        self.priced = [(packing.price[proxy], self.fields[proxy]) for proxy in proxies if packing.price[proxy]]
+        self._look_ahead()
+        packing.effort -= BEGINNING * len(some)
+
+    def _ordered(self, some: list[int]) -> list[int]:
+        """The heaviest first, and each spread group in one go."""
+        clients = self.packing.clients
+        first: dict[str, int] = {}
+        for index in some:  # clients are numbered by weight
+            group = clients[index].group
+            if group is not None:
+                first.setdefault(group, index)
+        return sorted(some, key=lambda index: (first.get(clients[index].group or "", index), index))
+
+    def _regret(self) -> int:
+        """Of the clients as they are now."""
+        packing = self.packing
+        total = sum(packing.price[proxy] * packing.room[proxy] for proxy in self.proxies)
+        for index, client in zip(self.some, self.chosen, strict=True):
+            total += next(regret for regret, proxy in client.choices if proxy == packing.at[index])
+        for home, weight in packing.leaving(self.some).items():
+            total += self._leave(home, self.left[home], weight)
+        return total
+
+    def _leave(self, home: int, before: int, weight: int) -> int:
+        """What leaving costs: as much as must leave a proxy that is too full leaves for nothing."""
+        over = self.packing.excess[home]
+        return (max(0, before + weight - over) - max(0, before - over)) * self.packing.move_cost
+
+    def _lay_out(self) -> int:
+        """Fields for the rooms, and for what leaves proxies that are too full. Returns where free bits begin."""
+        at = 0
+
+        def field(most: int) -> _Field:
+            nonlocal at
+            bits = most.bit_length() + 1
+            at += bits
+            return _Field(at - bits, (1 << bits) - 1)
+
+        self.first = 0
+        for proxy in self.proxies:
+            room = self.packing.room[proxy]
+            self.fields[proxy] = field(room)
+            self.first |= room << self.fields[proxy].shift
+        leave: defaultdict[int, int] = defaultdict(int)
+        for client in self.chosen:
+            if client.home in self.packing.excess:
+                leave[client.home] += client.weight
+        for home, weight in leave.items():
+            self.homes[home] = field(self.left[home] + weight)
+            self.first |= self.left[home] << self.homes[home].shift
+        return at
+
+    def _look_ahead(self) -> None:
+        """For each step the weight still to come, and as bits all the sums that it can make."""
+        most = max((self.packing.room[proxy] for proxy in self.proxies), default=0)
+        self.coming = [0]
+        self.sums = [1]
+        for client in reversed(self.chosen):
+            self.coming.append(self.coming[-1] + client.weight)
+            sums = self.sums[-1]
+            if most <= MOST_ROOM:
+                sums = (sums | sums << client.weight) & (2 << most) - 1
+            self.sums.append(sums)
+        self.coming.reverse()
+        self.sums.reverse()
+        self.fits = most <= MOST_ROOM
+
+    def run(self) -> bool:
+        """Assign anew what can be assigned better. True if something was."""
+        found = self._best() if self.limit > 0 else None
+        packing = self.packing
+        if found is None:
+            for index, client in zip(self.some, self.chosen, strict=True):
+                packing.put(client, packing.at[index])
+            return False
+        for index, client in zip(reversed(self.some), reversed(self.chosen), strict=True):
+            proxy, found = found
+            packing.at[index] = proxy
+            packing.put(client, proxy)
+            if found is None:
+                break
+        return True
+
+    def _best(self) -> Path:
+        states: States = {self.first: (0, None)}
+        group: str | None = None
+        choices: dict[tuple[int, str | None], list[tuple[int, int, _Field | None]]] = {}
+        for step, client in enumerate(self.chosen, start=1):
+            if client.group != group:
+                if group is not None:
+                    states = self._without_group(states)
+                group = client.group
+            kind = (id(client.choices), client.group)
+            if kind not in choices:
+                closed = self.taken.get(client.group or "", set())
+                choices[kind] = [
+                    (regret, proxy, self.fields.get(proxy))
+                    for regret, proxy in client.choices
+                    if (proxy == NOWHERE or proxy in self.fields) and proxy not in closed
+                ]
+            after = self._step(states, client, choices[kind])
+            states = self._kept(after, step, self._width(len(states), len(after), step))
+            if not states:
+                return None
+        return min(states.items(), key=lambda state: (state[1][0] + self._unused(state[0]), state[0]))[1][1]
+
+    def _width(self, before: int, after: int, step: int) -> int:
+        """How many states may go on, if they are to have as many followers as these had."""
+        effort = before + after * (1 + len(self.priced))
+        self.effort -= effort
+        self.packing.effort -= effort
+        return max(1, min(WIDTH, self.effort * before // (effort * (len(self.chosen) - step + 1))))
+
+    def _step(self, states: States, client: Client, choices: list[tuple[int, int, _Field | None]]) -> States:
+        """Every state with every choice of the next client."""
+        weight, limit = client.weight, self.limit
+        home = self.homes.get(client.home)
+        after: States = {}
+        for state, (regret, path) in states.items():
+            for more, proxy, field in choices:
+                total = regret + more
+                if total >= limit:
+                    break
+                next_state = state
+                if field is not None:
+                    if state >> field.shift & field.mask < weight:
+                        continue
+                    next_state -= weight << field.shift
+                    if client.group is not None:
+                        bit = 1 << self.above + proxy
+                        if state & bit:
+                            continue
+                        next_state |= bit
+                if home is not None and proxy != client.home:
+                    total += self._leave(client.home, home.of(state), weight)
+                    next_state += weight << home.shift
+                known = after.get(next_state)
+                if known is None or total < known[0]:
+                    after[next_state] = (total, (proxy, path))
+        return after
+
+    def _without_group(self, states: States) -> States:
+        """Where members of a spread group are matters no longer once all of them have a place."""
+        merged: States = {}
+        for state, (regret, path) in states.items():
+            state &= (1 << self.above) - 1
+            known = merged.get(state)
+            if known is None or regret < known[0]:
+                merged[state] = (regret, path)
+        return merged
+
+    def _kept(self, states: States, step: int, width: int) -> States:
+        """Those that can still be better than what is known; of too many the ones that promise most."""
+        rated = []
+        unused: dict[tuple[int, int], int] = {}
+        for state, (regret, path) in states.items():
+            least = regret + self._unusable(state, step, unused)
+            if least < self.limit:
+                rated.append((least, state, regret, path))
+        if len(rated) > width:
+            rated = nsmallest(width, rated, key=lambda each: each[:2])
+        return {state: (regret, path) for _least, state, regret, path in rated}
+
+    def _unusable(self, state: int, step: int, known: dict[tuple[int, int], int]) -> int:
+        """What the room is worth that those still to come cannot use, whoever they are."""
+        worth = rooms = 0
+        for price, field in self.priced:
+            room = state >> field.shift & field.mask
+            rooms += room
+            if room and self.fits:
+                if (price, room) not in known:
+                    fill = (self.sums[step] & (2 << room) - 1).bit_length() - 1
+                    known[price, room] = (room - fill) * price
+                worth += known[price, room]
+        if rooms > self.coming[step]:
+            worth = max(worth, (rooms - self.coming[step]) * min(price for price, _field in self.priced))
+        return worth
+
+    def _unused(self, state: int) -> int:
+        return sum(price * field.of(state) for price, field in self.priced)

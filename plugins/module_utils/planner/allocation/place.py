@@ -87,6 +87,15 @@ class Hubs:
         return [sum(limits[proxy] for proxy in members) for members in self.members]
 
 
+@dataclass(frozen=True)
+class Worth:
+    """What one unit more of room at a hub would save."""
+
+    units: int  # left out
+    squares: int
+    cost: int  # microseconds x scale
+
+
 @dataclass
 class Solved:
     """A flow together with what it proves: nothing that keeps the rules leaves less or costs less."""
@@ -98,6 +107,16 @@ class Solved:
     squares: int  # units x weight of the clients they belong to
     latency: int  # units x microseconds
     moved: int  # units moved without need
+    dear: int  # the cost of leaving a unit out is a multiple of this
+
+    def worth(self) -> list[Worth]:
+        """By hub. A price is taken apart again: what is left out is dear, every other cost is small beside it."""
+        found = []
+        for price in self.flow.worth:
+            units, rest = _nearest(price, self.dear * HEAVIEST)
+            squares, cost = _nearest(rest, self.dear)
+            found.append(Worth(units, squares, cost))
+        return found
 
 
 def solve_classes(problem: Problem, hubs: Hubs, move_cost: int | None, rooms: list[int]) -> Solved:
@@ -107,13 +126,14 @@ def solve_classes(problem: Problem, hubs: Hubs, move_cost: int | None, rooms: li
     credit = (hubs.farthest + 1 if move_cost is None else move_cost) * hubs.scale + 1
     stay = [_stays_at(hubs, demand) for demand in demands]
     most = {number: _most(problem, hubs, demand) for number, demand in enumerate(demands) if demand.siblings}
+    dear = (hubs.farthest + credit + 1) * hubs.scale
     flow = solve(
         Transport(
             supply=[demand.weight for demand in demands],
             room=rooms,
             rows=[hubs.row(demand.site, demand.reach) for demand in demands],
             costs=[hubs.costs(demand.site) for demand in demands],
-            outside=[_left_out(demand, (hubs.farthest + credit + 1) * hubs.scale) for demand in demands],
+            outside=[_left_out(demand, dear) for demand in demands],
             credit=credit,
             stay=stay,
             most=most,
@@ -126,7 +146,13 @@ def solve_classes(problem: Problem, hubs: Hubs, move_cost: int | None, rooms: li
         latency += sum(amount * costs[hub] for hub, amount in units.items())
         moved += sum(max(0, amount - units.get(hub, 0)) for hub, amount in stay[number].items())
     squares = sum(_squares(demand, flow.outside[number]) for number, demand in enumerate(demands))
-    return Solved(flow, stay, most, sum(flow.outside), squares, latency // hubs.scale, moved)
+    return Solved(flow, stay, most, sum(flow.outside), squares, latency // hubs.scale, moved, dear)
+
+
+def _nearest(amount: int, step: int) -> tuple[int, int]:
+    """(how many steps, what is then left or missing)"""
+    steps = (amount + step // 2) // step
+    return steps, amount - steps * step
 
 
 def _left_out(demand: Demand, dear: int) -> list[tuple[int, int]]:

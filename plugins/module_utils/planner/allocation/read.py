@@ -163,6 +163,9 @@ def read_backups(previous: Any, problems: list[str]) -> Mapping[str, str]:
     if not isinstance(previous, Mapping):
         problems.append(f"previous_backups: must be a dictionary, not {type(previous).__name__}")
         return {}
+    # Most often all are names, and asking a million of them for more takes longer than all the rest.
+    if all(map(isinstance, previous.values(), repeat(str))):
+        return previous
     if not any(isinstance(value, Mapping) for value in previous.values()):
         return _flat(previous, "previous_backups", problems)
     flat: dict[str, str] = {}

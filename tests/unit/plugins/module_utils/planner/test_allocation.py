@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.distributed.tiers.benchmarks.allocation_instances import instance
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation import (
     AllocationError,
     allocate,
@@ -133,6 +134,32 @@ def test_spread_member_moves_when_its_proxy_keeps_a_sibling() -> None:
             "why": "another of its spread group is on p1",
         }
     ]
+
+
+@pytest.mark.parametrize(
+    ("clients", "proxies", "sites", "load", "restricted", "weights", "best"),
+    [
+        (30, 4, 3, 0.97, 0.3, (3, 4, 7), (0, 0, 3951.6)),
+        (60, 6, 4, 0.97, 0.0, (1, 1, 1, 10, 30), (0, 0, 5613.1)),
+        (60, 6, 4, 1.1, 0.3, (1, 2, 5), (12, 12, 1257.5)),
+        (60, 6, 4, 1.1, 0.0, (1, 1, 1, 10, 30), (63, 603, 5395.2)),
+    ],
+)
+def test_whole_clients_are_packed_as_well_as_can_be(
+    clients: int,
+    proxies: int,
+    sites: int,
+    load: float,
+    restricted: float,
+    weights: tuple[int, ...],
+    best: tuple[int, int, float],
+) -> None:
+    """The best is what an integer program found: benchmarks/allocation_instances.py, `whole_optimum`."""
+    case = instance(clients, proxies, sites, clients, load, True, restricted, weights)
+    result = allocate(**case)
+    left = [case["clients"][name]["weight"] for name in result["unplaced"]]
+    assert (sum(left), sum(each * each for each in left)) == best[:2]
+    assert result["stats"]["cost_ms"] == pytest.approx(best[2])
 
 
 def test_headroom_is_kept_free_exactly() -> None:
