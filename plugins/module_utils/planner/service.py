@@ -130,6 +130,8 @@ class _Parts:
 def read_description(raw: Mapping[str, Any], options: Options) -> tuple[dict[str, Any], list[Fault]]:
     """The description with defaults and without what cannot be used, and everything that is wrong with it."""
     reading = _Reading()
+    # Templates in what the planner reads were filled in. What still looks like one will never be a value.
+    raw = with_planned(raw, lambda _value: Unreadable("a template in it stays one"))
     description = reading.mapping(raw, options, "")
     reading.faults += limits(description)
     for where, _text in reading.faults:

@@ -11,8 +11,12 @@ import resource
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
+from ansible.errors import AnsibleActionFail
+
+from ansible_collections.distributed.tiers.plugins.action.topology_validate import ActionModule, replace_file
 
 REPOSITORY = Path(__file__).parents[4]
 DEMO = REPOSITORY / "inventories" / "demo"
@@ -235,3 +239,31 @@ def test_a_file_that_cannot_be_written_is_told(tmp_path):
     code, result = run(tmp_path, DEMO, extra={**SECRETS, "write_findings": str(path)})
     assert code == 2
     assert f"write_findings: {path} cannot be written: No such file or directory." in result["msg"]
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [("/dev/null", "Is no regular file"), ("loop", "Symlink loop"), (".", "Is a directory"), ("a\0b", "null byte")],
+)
+def test_nothing_but_a_file_is_written(tmp_path, path, message):
+    (tmp_path / "loop").symlink_to("loop")
+    action = object.__new__(ActionModule)
+    action._task = mock.Mock(check_mode=False)
+    with pytest.raises(AnsibleActionFail) as caught:
+        action.write("write_plan", str(tmp_path / path), {})
+    assert f"cannot be written: {message}" in str(caught.value) or message in str(caught.value)
+    assert not Path("/dev/null").is_file()
+
+
+def test_a_plan_that_cannot_be_put_in_place_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.replace", mock.Mock(side_effect=OSError(28, "No space left on device")))
+    with pytest.raises(OSError, match="No space left"):
+        replace_file(tmp_path / "plan.json", b"{}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_utf8_lacks_is_written_as_json_has_it(tmp_path):
+    action = object.__new__(ActionModule)
+    action._task = mock.Mock(check_mode=False)
+    assert action.write("write_findings", str(tmp_path / "findings.json"), {"message": "\ud800 é"})
+    assert json.loads((tmp_path / "findings.json").read_text(encoding="utf-8")) == {"message": "\ud800 é"}

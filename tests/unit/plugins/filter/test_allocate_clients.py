@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleError
 
+from ansible_collections.distributed.tiers.plugins.filter.allocate_clients import allocate_clients
 from ansible_collections.distributed.tiers.tests.unit.plugins.filter.templating import template
 
 PROXIES = {"pp": {"site": "paris", "capacity": 5}, "pt": {"site": "tokyo", "capacity": "{{ places }}"}}
@@ -81,6 +82,33 @@ def test_bad_input_is_an_error_of_the_filter(expression: str, message: str) -> N
         template(f"{{{{ {expression} }}}}", VARIABLES)
     assert message in str(caught.value)
     assert "The clients cannot be allocated" in str(caught.value)
+
+
+CIRCLE: list[Any] = []
+CIRCLE.append(CIRCLE)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"proxies": {"p": {"site": "x", "tags": CIRCLE}}}, "nested too deeply"),
+        ({"latency": {"x": {"x": 10**400}}}, "latency['x']['x']: must be a finite number"),
+        ({"latency": {"x": {"x": 1e308}}}, "latency['x']['x']: must be a finite number"),
+        ({"policy": {"move_cost": 1e200}}, "policy: move_cost must be a number"),
+        ({"policy": {"rebalance": 16**5000}}, "not a number of more than 40 digits"),
+        ({"proxies": {"p": {"site": "x", "capacity": 10**400}}}, "capacity must be a whole number"),
+        ({"proxies": {"p": {"site": "x", "weight": 1e300}}}, "weight must be a number"),
+        ({"clients": {16**5000: {"site": "x"}}}, "client a number of more than 40 digits: a client's name must be"),
+        ({"clients": {"a": {"site": "x", "weight": 16**5000}}}, "weight must be a whole number"),
+        ({"clients": {f"c{n:05}": {"site": "x", "pin": "gone"} for n in range(20_000)}}, "and 951 more"),
+        ({"previous": dict.fromkeys(map(str, range(20_000)), 5)}, "and 950 more"),
+    ],
+)
+def test_what_no_computation_could_take_is_told(arguments: dict[str, Any], message: str) -> None:
+    given = {"clients": {"a": {"site": "x"}}, "proxies": {"p": {"site": "x"}}, **arguments}
+    with pytest.raises(AnsibleError) as caught:
+        allocate_clients(**given)
+    assert message in str(caught.value) and len(str(caught.value)) < 10_000
 
 
 def test_all_problems_come_at_once() -> None:

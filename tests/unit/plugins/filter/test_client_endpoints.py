@@ -61,6 +61,24 @@ def test_json_export_says_the_same() -> None:
         ("allocation | distributed.tiers.client_endpoints('a', export='csv')", "only one of client and export"),
         ("allocation | distributed.tiers.client_endpoints(addresses=['x'])", "addresses must be a dictionary"),
         ("{} | distributed.tiers.client_endpoints", "this is no result of allocate_clients"),
+        (
+            "allocation | distributed.tiers.client_endpoints(addresses={'pp': ['x']})",
+            "what to write for 'pp' must be a text",
+        ),
+        (
+            "{'proxies': {'p': {'clients': 'abc'}}, 'backups': {}, 'unplaced': {}} "
+            "| distributed.tiers.client_endpoints('b')",
+            "the clients at 'p' are no list of names",
+        ),
+        (
+            "{'proxies': {}, 'backups': [], 'unplaced': {}} | distributed.tiers.client_endpoints",
+            "'backups' in it is no",
+        ),
+        (
+            "{'proxies': {'p': {'clients': []}}, 'backups': {'p': {'q': ['a']}}, 'unplaced': {}} | "
+            "distributed.tiers.client_endpoints",
+            "'a' has a backup and no proxy",
+        ),
         ("'x' | distributed.tiers.client_endpoints('a')", "this is no result of allocate_clients"),
     ],
 )

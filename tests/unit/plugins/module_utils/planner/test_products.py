@@ -64,6 +64,10 @@ def test_short_names_are_roles_of_this_collection():
             {"more_ports": [{"name": "a", "port": 1, "protocol": "sctp", "to": ["x"], "from": []}]},
             "'more_ports[0]': 'to' holds 'x', allowed are",
         ),
+        ({16**5000: 1}, "unknown key 'a number of more than 40 digits'"),
+        ({"a\nb": 1}, r"unknown key 'a\nb'"),
+        ({"tiers": ["x" * 10**6]}, "'tiers' holds 'xxxxx"),
+        ({"redundancy": {16**5000: ["hot"]}}, "'redundancy' holds 'a number of more than 40 digits'"),
         ({"secret": ["a"]}, "unknown key 'secret' did you mean 'secrets'?"),
     ],
 )
@@ -71,6 +75,7 @@ def test_what_is_wrong_is_told(wrong, message):
     product, problems = parse_product("x", {**SOUND, **wrong})
     assert product is None
     assert any(message in problem for problem in problems)
+    assert all(problem.isprintable() and len(problem) < 300 for problem in problems)
 
 
 @pytest.mark.parametrize("data", [None, [], "text", 5])

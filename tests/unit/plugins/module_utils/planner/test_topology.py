@@ -48,11 +48,30 @@ GOOD = [
     ("tiers_site_networks", {"a": "192.0.2.0/24"}, {"a": ("192.0.2.0/24",)}),
     ("tiers_allocation", {"move_cost": 5, "move_budget": None}, {"move_cost": 5.0, "move_budget": None}),
     ("tiers_rules", {"x": {"severity": "off", "why": "so"}}, {"x": {"severity": "off", "why": "so"}}),
+    ("tiers_rules", {"x": {"severity": "off", "why": "so\n  it is\n"}}, {"x": {"severity": "off", "why": "so it is"}}),
+    ("tiers_virtual_address", "fe80::1%eth0", "fe80::1%eth0"),
     ("tiers_clients", "clients.csv", "clients.csv"),
     ("tiers_drill_confirm", "yes", True),
 ]
 
+# Of more digits than Python writes.
+HUGE = 16**5000
 BAD = [
+    pytest.param("tiers_site", HUGE, "is to be a word", id="huge-site"),
+    ("tiers_site", math.nan, "is to be a word"),
+    ("tiers_site", "a\nb", "without line breaks and the like"),
+    ("tiers_site", "a\u202eb", "without line breaks and the like"),
+    ("tiers_zone", "\ud800", "without line breaks and the like"),
+    ("tiers_tags", ["a", "b\x00"], "is to be a list of words"),
+    ("tiers_site", "x" * 1001, "is to be a word of 1000 characters at most"),
+    pytest.param("tiers_weight", HUGE, "is to be a number from 0 up", id="huge-weight"),
+    ("tiers_weight", 1e300, "is to be a number from 0 to 1e+11"),
+    ("tiers_virtual_address", "fe80::1%x\n  bind *:1", "is to be an IP address"),
+    ("tiers_address", "fe80::1%a b", "is to be an IP address or a host name"),
+    ("tiers_site_latency", {"a": {"b": 1e308}}, "at 'a.b' is to be a number from 0 to 1e+11"),
+    ("tiers_site_latency", {HUGE: {}}, "at 'a number of more than 40 digits' is to be a word"),
+    ("tiers_expected", {HUGE: 1}, "does not know the key 'a number of more than 40 digits'"),
+    ("tiers_allocation", {"move_cost": 1e200}, "at 'move_cost' is to be a number from 0 to 1e+11"),
     ("tiers_site", ["a"], "is to be a word"),
     ("tiers_site", "  ", "is to be a word"),
     ("tiers_site", True, "is to be a word"),
@@ -149,6 +168,27 @@ def test_own_certificates_need_no_passphrase(read):
 )
 def test_a_broken_local_fact_counts_as_none(fact):
     assert read_fact(fact) is None
+
+
+def test_what_a_fact_tells_is_text_whatever_it_is():
+    deep = [5]
+    for _level in range(5000):
+        deep = [deep]
+    fact = read_fact({"schema": 1, "tier": HUGE, "version": deep, "clients": [deep, 5, "a"], "backups": {HUGE: [deep]}})
+    assert fact.tier == "a number of more than 40 digits"
+    assert fact.clients[1:] == ("5", "a")
+    assert len(fact.version) < 100
+
+
+def test_a_product_that_is_no_word_is_told(judge):
+    errors = judge("all: {vars: {tiers_product: [openldap]}}").errors
+    assert {finding.rule for finding in errors} >= {"bad-value"}
+
+
+def test_a_host_that_no_configuration_can_name_is_told(judge):
+    errors = judge("proxy: {hosts: {'a b;c': {ansible_host: 192.0.2.77}}}").errors
+    (told,) = [finding for finding in errors if finding.host == "a b;c"]
+    assert told.message == "The name of a host is to be an IP address or a host name."
 
 
 def test_the_order_of_the_inventory_does_not_matter():
