@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import time
 from collections.abc import Iterator
@@ -60,8 +61,9 @@ class Inventory:
 
     def exposed(self, host: str, *directories: str, to: str = "-perm -o=r") -> list[str]:
         """Files that everyone may read, or whom `to` tells, and that hold a secret."""
-        find = f"find {' '.join(directories)} -xdev -type f {to} -exec grep -lF -- %s {{}} +"
-        return [file for secret in self.secrets() for file in self.connect(host).run(find, secret).stdout.split()]
+        wanted = " ".join(f"-e {shlex.quote(secret)}" for secret in self.secrets())
+        find = f"find {' '.join(directories)} -xdev -type f {to} -exec grep -lF {wanted} {{}} +"
+        return self.connect(host).run(find).stdout.split()
 
     def run(self, playbook: str, *limit: str, check: bool = False, **extra: Any) -> subprocess.CompletedProcess[str]:
         """Run a playbook of the collection; what it says is in stdout."""
@@ -103,6 +105,11 @@ class Inventory:
             client.check_output("systemctl stop asking")
             lines = client.file(file).content_string.splitlines()
             asked += [Asked(float(at), code == "0") for at, code in (line.split() for line in lines)]
+
+    def stays_up(self, host: str, unit: str) -> bool:
+        """Whether a service runs now, and is started at every boot."""
+        asked = self.connect(host).run("systemctl is-active %s && systemctl is-enabled %s", unit, unit)
+        return asked.rc == 0
 
     def connect(self, host: str) -> Host:
         """The test host, as root."""

@@ -41,8 +41,7 @@ def ask(host: str, address: str, path: str, *options: str) -> str:
 @pytest.mark.parametrize("name", SERVERS)
 def test_application_runs_as_its_own_user_in_a_sandbox(name: str) -> None:
     host = ledger.connect(name)
-    assert host.service("ledger").is_running
-    assert host.service("ledger").is_enabled
+    assert ledger.stays_up(name, "ledger")
     assert set(host.check_output("ps -o user= -C ledger").split()) == {"ledger"}
     shown = host.check_output("systemctl show ledger -p ProtectSystem -p NoNewPrivileges -p CapabilityBoundingSet")
     assert {"ProtectSystem=strict", "NoNewPrivileges=yes", "CapabilityBoundingSet="} <= set(shown.split("\n"))
