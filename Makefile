@@ -202,10 +202,11 @@ site: venv $(CACHE)/site/.made ## Build the documentation site in .cache/site/ht
 	@.ci/site
 
 .PHONY: bench
-bench: venv $(CACHE)/bench/.made ## Measure again: allocation, large inventories and load, into benchmarks/results
+bench: venv $(CACHE)/bench/.made ## Measure again: allocation, large inventories, files of clients and load, into benchmarks/results
 	@$(CACHE)/bench/bin/python benchmarks/allocation.py
 	$(MAKE) --no-print-directory bench-load
 	python3 benchmarks/inventory.py
+	python3 benchmarks/populations.py
 
 .PHONY: bench-load
 bench-load: venv $(CACHE)/bench/.made ## Measure what distributor and proxy cost, and how even shares are
