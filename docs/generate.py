@@ -398,7 +398,8 @@ def figures() -> str:
     right, wrong = ([one for one in files["figures"] if one["right"] is kind] for kind in (True, False))
     populations = [
         f"| {one['format'].upper().replace('YML', 'YAML')} | {one['rows']:,} | {one['file_mb']} MB "
-        f"| {one['seconds']:.1f} | {other['seconds']:.1f} s, {other['peak_mb']} MB | {one['peak_mb']} MB | {one['kept_mb']} MB |"
+        f"| {one['seconds']:.1f} | {other['seconds']:.1f} s, {other['peak_mb']} MB | {one['peak_mb']} MB "
+        f"| {one['kept_mb']} MB |"
         for one, other in zip(right, wrong, strict=True)
     ]
     rows = [
