@@ -8,8 +8,10 @@ deployment, which must leave alone what served before. The tests build on each o
 from __future__ import annotations
 
 import re
+import subprocess
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from deployed import ROOT, Inventory, longest_gap
@@ -37,6 +39,11 @@ def versions_served() -> list[str]:
             break
         time.sleep(1)
     return said
+
+
+def deploy(**extra: Any) -> subprocess.CompletedProcess[str]:
+    """Deploy the pair, of which alone these tests ask something else than before."""
+    return vendor.run("deploy", "m1", "m2", **extra)
 
 
 def releases(name: str) -> list[str]:
@@ -102,7 +109,7 @@ WRONG = {
 @pytest.mark.parametrize("wrong", WRONG)
 def test_what_serves_goes_on_and_the_run_says_why_it_stopped(wrong: str) -> None:
     extra, said = WRONG[wrong]
-    deployment = vendor.run("deploy", **extra)
+    deployment = deploy(**extra)
     assert deployment.returncode != 0
     for text in said:
         assert text in deployment.stdout
@@ -150,14 +157,14 @@ def address_of_archives() -> Iterator[str]:
 
 class TestArchive:
     def test_an_archive_follows_the_installer(self) -> None:
-        deployment = vendor.run("deploy", gauge_version="3.0")
+        deployment = deploy(gauge_version="3.0")
         assert deployment.returncode == 0, deployment.stdout
         assert versions_served() == ["3.0", "3.0"]
         assert current("m1") == current("m2") == "3.0"
         assert releases("m1") == releases("m2") == ["1.0", "3.0"]
 
     def test_an_archive_comes_from_an_address(self, address_of_archives: str) -> None:
-        deployment = vendor.run("deploy", gauge_version="3.1", gauge_from=address_of_archives)
+        deployment = deploy(gauge_version="3.1", gauge_from=address_of_archives)
         assert deployment.returncode == 0, deployment.stdout
         assert versions_served() == ["3.1", "3.1"]
         assert current("m1") == current("m2") == "3.1"
@@ -179,8 +186,8 @@ ASK = (
 )
 
 
-def deploy(failback: str) -> None:
-    deployment = vendor.run("deploy", "m1", "m2", gauge_version="3.0", tiers_failback=failback)
+def fail_back(how: str) -> None:
+    deployment = deploy(gauge_version="3.0", tiers_failback=how)
     assert deployment.returncode == 0, deployment.stdout
 
 
@@ -227,7 +234,7 @@ class TestFailbackByItself:
 
 class TestFailbackByHand:
     def test_a_primary_that_is_well_again_stands_by(self) -> None:
-        deploy("manual")
+        fail_back("manual")
         lose("m1")
         assert until_serves("m2") == ["m2"]
         mend("m1")
@@ -266,7 +273,7 @@ class TestFailbackByHand:
 
 class TestNoFailback:
     def test_a_primary_stays_out_once_its_backup_has_taken_over(self) -> None:
-        deploy("never")
+        fail_back("never")
         lose("m1")
         assert until_serves("m2") == ["m2"]
         mend("m1")
