@@ -54,6 +54,7 @@ PLANNED: tuple[tuple[str, ...], ...] = (
 MOST_PARTS = 10**5
 MOST_PARTS_OF_ALL = 10**7
 NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
+VARIABLE = re.compile(r"[A-Za-z_]\w{0,99}", re.ASCII)
 # The collection's own directory, and what it runs beside the product.
 TAKEN_NAMES = ("tiers", "haproxy", "nginx", "keepalived")
 INSIDE_TLS = {"http": "https", "tcp": "tls"}
@@ -255,6 +256,11 @@ def limits(description: dict[str, Any]) -> Iterator[Fault]:
     for key in ("failure_detection", "client_timeout"):
         if not 0 <= description.get(key, 0) < 1e9:
             yield key, f"is to be a number of seconds, here it is {shorten(description.pop(key))}"
+
+    secrets = description.get("secrets", ())
+    for secret in [name for name in secrets if not VARIABLE.fullmatch(name)]:
+        secrets.remove(secret)
+        yield "secrets", f"'{shorten(secret, 40)}' is no name of a variable"
 
 
 def part(description: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -61,6 +61,7 @@ def test_a_sound_description_has_no_faults_and_its_defaults() -> None:
         ({"failure_detection": 10**400}, "failure_detection is to be a number, here it is a number"),
         ({"protocol": "{{ x }}"}, "protocol cannot be had: a template in it stays one"),
         ({"redundancy": {"master": "{{ x }}"}}, "redundancy cannot be had: a template in it stays one"),
+        ({"secrets": ["x" * 10**5]}, "secrets 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…' is no name of a variable"),
         ({"port": "{{ x }}"}, "port cannot be had: a template in it stays one"),
         ({"name": "a\nb"}, r"name 'a\nb' is no name of a unit and of directories"),
         ({"\ud800": 1}, r"\ud800 is not known"),
