@@ -10,8 +10,9 @@ unused are, in sum, how far it is above the bound of the flow, so a search can d
 
 Clients are assigned one after the other, the heaviest first, to every choice at once: of assignments that leave the
 same room everywhere the cheapest goes on. Unless they become too many, nothing better can be missed. Everyone is
-searched first, then again and again those on some proxies that have most to gain from each other. Effort is counted in
-assignments looked at, not in seconds, so that the answer does not depend on the machine.
+searched first, then again and again those on some proxies that have most to gain from each other. All clients of one
+weight, whatever the others do, are a flow again, and exact. Effort is counted in assignments looked at, not in seconds,
+so that the answer does not depend on the machine.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from heapq import nsmallest
 from itertools import combinations
 from typing import TypeAlias
 
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation.flow import Flow, Transport, solve
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation.model import Problem
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation.place import (
     Hubs,
@@ -75,6 +77,14 @@ class Client:
     weight: int
     home: int  # the proxy it may stay at
     group: str | None
+    kind: Kind
+
+
+@dataclass
+class Kind:
+    """What clients of one class, weight and home may choose."""
+
+    costs: dict[int, int]  # of a unit, by proxy
     choices: list[Choice]
 
 
@@ -112,29 +122,30 @@ class _Packing:
             for proxy, (number, weight, names) in everyone
             for name in names
         )
-        choices: dict[tuple[int, int, int], list[Choice]] = {}
+        kinds: dict[tuple[int, int, int], Kind] = {}
         clients = []
         for negative, number, home, name, _proxy in where:
-            kind = (number, -negative, home)
-            if kind not in choices:
-                choices[kind] = self._choices(*kind)
+            same = (number, -negative, home)
+            if same not in kinds:
+                kinds[same] = self._kind(*same)
             group = problem.group_of[name] if problem.demands[number].siblings else None
-            clients.append(Client(name, number, -negative, home, group, choices[kind]))
-        return clients, [proxy for *_kind, proxy in where]
+            clients.append(Client(name, number, -negative, home, group, kinds[same]))
+        return clients, [proxy for *_same, proxy in where]
 
-    def _choices(self, number: int, weight: int, home: int) -> list[Choice]:
+    def _kind(self, number: int, weight: int, home: int) -> Kind:
         demand, hubs = self.problem.demands[number], self.hubs
         # What leaving a proxy that is too full costs depends on who else leaves it: that is no part of a choice.
         leaving = self.move_cost if home != NOWHERE and home not in self.excess else 0
-        costs = [
-            (weight * (cost + self.price[proxy] + leaving * (proxy != home)), proxy != home, proxy)
+        costs = {
+            proxy: cost + leaving * (proxy != home)
             for cost, hub in hubs.row(demand.site, demand.reach)
             for proxy in hubs.members[hub]
             if self.problem.limits[proxy] >= weight
-        ]
-        costs.append((weight * (self.unit + self.square * weight + leaving), True, NOWHERE))
-        costs.sort()
-        return [(cost - costs[0][0], proxy) for cost, _away, proxy in costs]
+        }
+        costs[NOWHERE] = self.unit + self.square * weight + leaving
+        price = [*self.price, 0]
+        dear = sorted((weight * (cost + price[proxy]), proxy != home, proxy) for proxy, cost in costs.items())
+        return Kind(costs, [(cost - dear[0][0], proxy) for cost, _away, proxy in dear])
 
     def put(self, client: Client, proxy: int) -> None:
         if proxy != NOWHERE:
@@ -163,7 +174,7 @@ class _Packing:
         for proxy, room in enumerate(self.room):
             regrets[proxy] = self.price[proxy] * room
         for client, proxy in zip(self.clients, self.at, strict=True):
-            regrets[proxy] += next(regret for regret, other in client.choices if other == proxy)
+            regrets[proxy] += next(regret for regret, other in client.kind.choices if other == proxy)
         for home, weight in self.leaving(range(len(self.at))).items():
             regrets[home] += max(0, weight - self.excess[home]) * self.move_cost
         return regrets
@@ -172,24 +183,123 @@ class _Packing:
         """Search everyone, then parts until none gets better or the effort is spent. True if anything got better."""
         proxies = list(range(len(self.room)))
         share = self.effort // SHARE_OF_PART
-        better = _Search(self, list(range(len(self.at))), proxies, self.effort // SHARE_OF_ALL).run()
-        turn = 1
-        changed = dict.fromkeys([*proxies, NOWHERE], turn)
-        searched: dict[tuple[int, ...], int] = {}
+        better = self._dive()
+        better = _Search(self, list(range(len(self.at))), proxies, self.effort // SHARE_OF_ALL).run() or better
+        searched: dict[tuple[int, ...], list[tuple[int, int]]] = {}
         going_on = True
-        while going_on and self.effort > 0:
-            going_on = False
+        while going_on:
+            going_on = self._settle()
             for part in self._parts():
-                if self.effort <= 0 or searched.get(part, 0) >= max(changed[proxy] for proxy in (*part, NOWHERE)):
-                    continue
-                searched[part] = turn
-                inside = {*part, NOWHERE}
-                some = [index for index, at in enumerate(self.at) if at in inside]
-                if _Search(self, some, list(part), share).run():
-                    better = going_on = True
-                    turn += 1
-                    changed.update(dict.fromkeys(inside, turn))
+                where = self._inside(part)
+                if self.effort > 0 and searched.get(part) != where:
+                    going_on = _Search(self, [index for index, _proxy in where], list(part), share).run() or going_on
+                    searched[part] = self._inside(part)
+            better = better or going_on
         return better
+
+    def _inside(self, part: tuple[int, ...]) -> list[tuple[int, int]]:
+        """Who is on some proxies, or nowhere, and where."""
+        inside = {*part, NOWHERE}
+        return [(index, proxy) for index, proxy in enumerate(self.at) if proxy in inside]
+
+    def _settle(self) -> bool:
+        """Weight by weight, the light first, as long as that makes anything better. True if it did."""
+        weights = sorted({client.weight for client in self.clients})
+        better = False
+        while self.effort > 0 and any(self._pour(weight) for weight in weights if self.effort > 0):
+            better = True
+        return better
+
+    def _pour(self, weight: int) -> bool:
+        """Assign everyone of one weight anew while all others stay. True if that is better."""
+        kinds = self._kinds(
+            index
+            for index, client in enumerate(self.clients)
+            if client.weight == weight and client.group is None and client.home not in self.excess
+        )
+        before = self._cost(kinds)
+        at = list(self.at)
+        for some in kinds:
+            for index in some:
+                self.take(self.clients[index], at[index])
+        flow = self._flow(kinds, [len(some) for some in kinds], [room // weight for room in self.room])
+        for some, placed in zip(kinds, flow.by_class, strict=True):
+            proxies = [proxy for proxy, number in sorted(placed.items()) for _client in range(number)]
+            for index, proxy in zip(some, [*proxies, *[NOWHERE] * (len(some) - len(proxies))], strict=True):
+                self.at[index] = proxy
+        better = self._cost(kinds) < before
+        if not better:
+            self.at = at
+        for some in kinds:
+            for index in some:
+                self.put(self.clients[index], self.at[index])
+        return better
+
+    def _dive(self) -> bool:
+        """Assign everyone anew, the heaviest first, as the flow says that would split the lighter. True if better."""
+        before, at = sum(self.regrets().values()), list(self.at)
+        loose = [index for index, client in enumerate(self.clients) if client.group is None]
+        for index in loose:
+            self.take(self.clients[index], self.at[index])
+        while loose:
+            weight = self.clients[loose[0]].weight  # they are numbered by weight
+            kinds = self._kinds(loose)
+            flow = self._flow(kinds, [len(some) * self.clients[some[0]].weight for some in kinds], list(self.room))
+            rest: list[tuple[int, list[int]]] = []
+            for some, placed in zip(kinds, flow.by_class, strict=True):
+                if self.clients[some[0]].weight == weight:
+                    self._place_whole(some, placed, rest)
+            for index, proxies in rest:
+                fitting = (proxy for proxy in proxies if self.room[proxy] >= weight)
+                self._place(index, next(fitting, NOWHERE))
+            loose = [index for index in loose if self.clients[index].weight < weight]
+        better = sum(self.regrets().values()) < before
+        if not better:
+            for index, client in enumerate(self.clients):
+                if client.group is None:
+                    self.take(client, self.at[index])
+                    self._place(index, at[index])
+        return better
+
+    def _place_whole(self, some: list[int], placed: dict[int, int], rest: list[tuple[int, list[int]]]) -> None:
+        """Clients of a kind go where the flow has room for whole ones; `rest` gets the others, and where they might."""
+        weight, costs = self.clients[some[0]].weight, self.clients[some[0]].kind.costs
+        left = list(some)
+        for proxy, units in sorted(placed.items()):
+            for _client in range(min(len(left), units // weight)):
+                self._place(left.pop(0), proxy)
+        near = sorted((-(placed.get(proxy, 0) % weight), cost, proxy) for proxy, cost in costs.items() if proxy >= 0)
+        if sum(placed.values()) == len(some) * weight:
+            rest += [(index, [proxy for *_rank, proxy in near]) for index in left]
+        else:
+            rest += [(index, [proxy for part, _cost, proxy in near if part]) for index in left]
+
+    def _place(self, index: int, proxy: int) -> None:
+        self.at[index] = proxy
+        self.put(self.clients[index], proxy)
+
+    def _kinds(self, some: Iterable[int]) -> list[list[int]]:
+        kinds: defaultdict[int, list[int]] = defaultdict(list)
+        for index in some:
+            kinds[id(self.clients[index].kind)].append(index)
+        return list(kinds.values())
+
+    def _cost(self, kinds: list[list[int]]) -> int:
+        return sum(self.clients[index].kind.costs[self.at[index]] for some in kinds for index in some)
+
+    def _flow(self, kinds: list[list[int]], supply: list[int], room: list[int]) -> Flow:
+        """The cheapest flow of clients of some kinds, nobody else being there."""
+        self.effort -= BEGINNING * sum(map(len, kinds))
+        costs = [self.clients[some[0]].kind.costs for some in kinds]
+        return solve(
+            Transport(
+                supply=supply,
+                room=room,
+                rows=[sorted((cost, proxy) for proxy, cost in row.items() if proxy != NOWHERE) for row in costs],
+                costs=[[row.get(proxy, 0) for proxy in range(len(room))] for row in costs],
+                outside=[[(row[NOWHERE], number)] for row, number in zip(costs, supply, strict=True)],
+            )
+        )
 
     def _parts(self) -> Iterator[tuple[int, ...]]:
         """Proxies to search together, the small parts first, of these the ones with most to gain."""
@@ -207,7 +317,7 @@ class _Packing:
         """The proxies that clients of each would go to with least regret, there and back."""
         least: list[dict[int, int]] = [{} for _proxy in self.room]
         for client, at in zip(self.clients, self.at, strict=True):
-            for regret, proxy in client.choices if at != NOWHERE else ():
+            for regret, proxy in client.kind.choices if at != NOWHERE else ():
                 if proxy not in (at, NOWHERE) and regret < least[at].get(proxy, regret + 1):
                     least[at][proxy] = regret
         found = {}
@@ -227,7 +337,7 @@ class _Packing:
                 if here in (NOWHERE, client.home):
                     continue
                 load = limits[here] - self.room[here]
-                for _regret, there in client.choices:
+                for _regret, there in client.kind.choices:
                     if there in (NOWHERE, here) or self.room[there] < client.weight:
                         continue
                     if self.problem.active[there].site != self.problem.active[here].site:
@@ -306,7 +416,7 @@ class _Search:
         packing = self.packing
         total = sum(packing.price[proxy] * packing.room[proxy] for proxy in self.proxies)
         for index, client in zip(self.some, self.chosen, strict=True):
-            total += next(regret for regret, proxy in client.choices if proxy == packing.at[index])
+            total += next(regret for regret, proxy in client.kind.choices if proxy == packing.at[index])
         for home, weight in packing.leaving(self.some).items():
             total += self._leave(home, self.left[home], weight)
         return total
@@ -380,12 +490,12 @@ class _Search:
                 if group is not None:
                     states = self._without_group(states)
                 group = client.group
-            kind = (id(client.choices), client.group)
+            kind = (id(client.kind), client.group)
             if kind not in choices:
                 closed = self.taken.get(client.group or "", set())
                 choices[kind] = [
                     (regret, proxy, self.fields.get(proxy))
-                    for regret, proxy in client.choices
+                    for regret, proxy in client.kind.choices
                     if (proxy == NOWHERE or proxy in self.fields) and proxy not in closed
                 ]
             after = self._step(states, client, choices[kind])
