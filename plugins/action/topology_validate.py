@@ -25,6 +25,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.preview 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.report import (
     changes,
     finding_texts,
+    lowered,
     report,
     rows_asked,
 )
@@ -98,10 +99,10 @@ class ActionModule(ActionBase):
             head = f"The inventory has {len(outcome.errors)} error(s); no host was touched."
             if not task_vars["groups"].get("all"):
                 head = "The inventory has no hosts. Give one with -i INVENTORY."
-            texts = finding_texts(outcome.findings, **rows_asked(topology))
+            texts = [*finding_texts(outcome.findings, **rows_asked(topology)), lowered(topology)]
             if options["brief"]:
                 del result["findings"]
-            return result | {"failed": True, "msg": "\n".join([head, *texts])}
+            return result | {"failed": True, "msg": "\n".join([head, *texts]).rstrip()}
         if options["write_plan"]:
             result["changed"] |= self.write("write_plan", options["write_plan"], outcome.plan)
         losses = [] if topology.handed_from else preview(topology, outcome.plan)

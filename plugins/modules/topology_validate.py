@@ -178,6 +178,9 @@ preview:
     moved_weight:
       description: The connections of the clients that go to other servers.
       type: int
+    beyond_weight:
+      description: The connections that come to servers beyond what these can hold.
+      type: int
     fullest:
       description: The server that is fullest then.
       type: str

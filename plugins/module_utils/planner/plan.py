@@ -88,7 +88,7 @@ def share_out(topology: Topology, previous: Mapping[str, Any] | None = None) -> 
             "state": server.state,
             "weight": server.weight,
             "tags": list(server.tags),
-            "backup": backup.name if (backup := topology.backup_of(server.name)) else None,
+            "backup": backup.name if (backup := topology.backup_of(server.name)) and backup.state == "active" else None,
         }
         for server in topology.tier("proxy")
     }
@@ -219,7 +219,7 @@ class _Planner:
             **reach(member),
             "weight": member.weight,
             "state": member.state,
-            "backup": reach(backup) if backup else None,
+            "backup": reach(backup) if backup and backup.state == "active" else None,
         }
 
     def tls_names(self, server: Server) -> dict[str, list[str]]:

@@ -23,8 +23,9 @@ def preview(topology: Topology, plan: Plan) -> list[Loss]:
 
 
 def severity(loss: Loss) -> tuple[Any, ...]:
-    """The worst first: clients lost, then writes, then the pool, then clients that have to move."""
-    return -loss["lost_weight"], loss["writes"], loss["pool"] is not False, -loss["moved_weight"], loss["name"]
+    """The worst first: clients lost or without room, then writes, then the pool, then clients that have to move."""
+    unserved = loss["lost_weight"] + loss["beyond_weight"]
+    return -unserved, loss["writes"], loss["pool"] is not False, -loss["moved_weight"], loss["name"]
 
 
 def preview_of(topology: Topology, plan: Plan, servers: Iterable[str], name: str = "") -> Loss:
@@ -97,9 +98,8 @@ class _Scales:
                     come[server] = come.get(server, 0) + their_weight
                     number, weight = number - fleeing, weight - their_weight
             lost, lost_weight = lost + number, lost_weight + weight
-        loads = [
-            (self.percent(server, self.clients.get(server, (0, 0))[1] + more), server) for server, more in come.items()
-        ]
+        then = {server: self.clients.get(server, (0, 0))[1] + more for server, more in come.items()}
+        loads = [(self.percent(server, weight), server) for server, weight in then.items()]
         loads += next(([entry] for entry in self.fullest if entry[1] not in dead and entry[1] not in come), [])
         percent, fullest = max(loads, default=(0, None))
         return {
@@ -110,6 +110,7 @@ class _Scales:
             "lost_weight": lost_weight,
             "moved": dict(sorted(moved.items())),
             "moved_weight": sum(come.values()),
+            "beyond_weight": sum(self.beyond(server, weight) for server, weight in then.items()),
             "fullest": fullest,
             "fullest_percent": percent,
             "writes": self.goes_on("master", dead),
@@ -118,11 +119,21 @@ class _Scales:
             else None,
         }
 
-    def percent(self, server: str, weight: int) -> int:
-        """The load in percent of the capacity, 0 without a limit. A backup has its primary's if it gives none."""
+    def capacity(self, server: str) -> int | None:
+        """A backup has its primary's if it gives none."""
         primary = self.servers[server]["primary"]
-        capacity = self.servers[server]["capacity"] or (self.servers[primary]["capacity"] if primary else None)
+        own: int | None = self.servers[server]["capacity"]
+        return self.servers[primary]["capacity"] if primary and not own else own
+
+    def percent(self, server: str, weight: int) -> int:
+        """The load in percent of the capacity, 0 without a limit."""
+        capacity = self.capacity(server)
         return round(100 * weight / capacity) if capacity else 0
+
+    def beyond(self, server: str, weight: int) -> int:
+        """What is too much for a server: backups of several that die at once may be the same one."""
+        capacity = self.capacity(server)
+        return max(0, weight - capacity) if capacity else 0
 
     def goes_on(self, work: str, dead: set[str], least: int = 1) -> bool:
         """Whether enough are left who do the work of a tier; a primary and its backup count as one."""

@@ -49,7 +49,7 @@ def report(topology: Topology, outcome: Outcome, previewed: list[Loss] | None = 
         ]
         change = difference(topology, plan)
         if diff or len(change["unseen"]) < len(plan["servers"]):
-            parts.append(changes(change, **most))
+            parts.append(changes(change, moves_told=True, **most))
     parts += [findings(outcome.findings, **most), lowered(topology)]
     return "\n\n".join(part for part in parts if part)
 
@@ -195,6 +195,9 @@ def consequence(loss: Loss) -> str:
     lost, moved = loss["lost"], sum(loss["moved"].values())
     parts = [f"{lost} {'client has' if lost == 1 else 'clients have'} no server until one is back"] if lost else []
     parts += [f"{moved} {'client moves' if moved == 1 else 'clients move'}"] if moved else []
+    if beyond := loss["beyond_weight"]:
+        come = "connection comes" if beyond == 1 else "connections come"
+        parts.append(f"{beyond} more {come} than there is room for")
     parts += ["no client loses its server"] if not parts else []
     parts.append("writes go on" if loss["writes"] else "writes stop")
     parts += ["the pool stops"] if loss["pool"] is False else []
@@ -213,8 +216,11 @@ def is_costly(loss: Loss) -> bool:
     return bool(loss["lost"] or loss["moved"] or not loss["writes"] or loss["pool"] is False)
 
 
-def changes(change: Difference, most: int | None = None) -> str:
-    """What a deployment would do: alike servers together, as readable for a thousand of them as for five."""
+def changes(change: Difference, most: int | None = None, moves_told: bool = False) -> str:
+    """What a deployment would do: alike servers together, as readable for a thousand of them as for five.
+
+    ``moves_told``: who goes from one proxy to another was told already, with the reason.
+    """
     if not change["changed"] and not change["retired"] and not change["same"]:
         return f"Nothing is deployed{', or it was not looked at' if change['unseen'] else ''}."
     told: dict[tuple[str, str], list[str]] = {}
@@ -235,13 +241,17 @@ def changes(change: Difference, most: int | None = None) -> str:
             first_rows(("SERVERS", "NUMBER", "WHAT", "FROM > TO"), rows, "kinds of change", most or ROWS_SHOWN)
         )
         parts.append(f"{change['same']} servers stay as they are.")
-    if change["clients"]:
-        ways = [(way["clients"], way["from"] or "(new)", way["to"] or "(gone)") for way in change["clients"]]
+    ways = [
+        (way["clients"], way["from"] or "(new)", way["to"] or "(gone)")
+        for way in change["clients"]
+        if not (moves_told and way["from"] and way["to"])
+    ]
+    if ways:
         shown = most or WAYS_SHOWN
         parts.append("\n" + table(("CLIENTS", "FROM", "TO"), ways[:shown]))
         if rest := ways[shown:]:
             parts.append(f"and {sum(way[0] for way in rest)} on {len(rest)} other ways")
-    return "\n".join(parts) or "Every server and every client is as planned."
+    return "\n".join(parts) or f"Every server{'' if change['clients'] else ' and every client'} is as planned."
 
 
 def as_text(value: Any) -> str:

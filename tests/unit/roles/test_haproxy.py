@@ -96,6 +96,13 @@ def test_draining_keeps_sessions_and_down_takes_nothing() -> None:
     assert server(text, "pool", "p4").endswith(" disabled")
 
 
+def test_the_backup_of_a_member_that_is_down_serves() -> None:
+    text = render(HTTP_POOL | {"servers": [MEMBERS[0], MEMBERS[2] | {"state": "down"}]})
+    assert "disabled" not in server(text, "pool", "p3")
+    assert server(text, "pool-p3", "p3").endswith(" disabled")
+    assert server(text, "pool-p3", "b3").endswith(" backup")
+
+
 def test_a_cookie_names_no_address_and_no_server() -> None:
     text = render(HTTP_POOL | {"cookie": "TIERS"})
     assert "cookie TIERS insert indirect nocache httponly secure" in section(text, "pool")

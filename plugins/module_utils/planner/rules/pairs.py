@@ -33,6 +33,13 @@ def pairs(topology: Topology) -> Iterator[tuple[Server, Server]]:
             yield primary, backup
 
 
+def alone(topology: Topology, tier: str) -> Iterator[Problem]:
+    """Servers of a tier with nobody behind them, where somebody could be."""
+    for server in topology.tier(tier):
+        if topology.backup_of(server.name) is None and redundancy_of(tier, topology.product_of(server)):
+            yield Problem(server.name, "tiers_backup_of", "No backup stands behind it.")
+
+
 def redundancy_of(tier: str, product: Product | None) -> tuple[str, ...]:
     """The kinds of redundancy there are in a tier, best first."""
     kinds = DISTRIBUTOR_REDUNDANCY if tier == "distributor" else (product.redundancy.get(tier, ()) if product else ())
@@ -559,6 +566,46 @@ def backup_away(topology: Topology, _allocation: Allocation) -> Iterator[Problem
         if backup.state != "active" and primary.state != "down":
             message = f"It is {backup.state}, so {primary.name} runs without a backup."
             yield Problem(backup.name, "tiers_state", message)
+
+
+@rule(
+    "master-without-backup",
+    WARNING,
+    reason="Without a backup the master is the one server whose loss stops all writes.",
+    remedy="Add a backup with tiers_backup_of naming the master.",
+    fires="""
+        backup:
+          hosts:
+            m2: !remove
+    """,
+    silent="""
+        backup:
+          hosts:
+            m2: {tiers_backup_of: m1}
+    """,
+)
+def master_without_backup(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    return alone(topology, "master")
+
+
+@rule(
+    "distributor-without-backup",
+    WARNING,
+    reason="Without a backup the distributor is the one server whose loss takes the whole pool away.",
+    remedy="Add a backup with tiers_backup_of naming the distributor.",
+    fires="""
+        backup:
+          hosts:
+            d2: !remove
+    """,
+    silent="""
+        backup:
+          hosts:
+            d2: {tiers_backup_of: d1}
+    """,
+)
+def distributor_without_backup(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    return alone(topology, "distributor")
 
 
 @rule(

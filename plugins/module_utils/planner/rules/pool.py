@@ -93,28 +93,6 @@ def pool_active(topology: Topology, _allocation: Allocation) -> Iterator[Problem
 
 
 @rule(
-    "distributor-without-backup",
-    WARNING,
-    reason="Without a backup the distributor is the one server whose loss takes the whole pool away.",
-    remedy="Add a backup with tiers_backup_of naming the distributor.",
-    fires="""
-        backup:
-          hosts:
-            d2: !remove
-    """,
-    silent="""
-        backup:
-          hosts:
-            d2: {tiers_backup_of: d1}
-    """,
-)
-def distributor_without_backup(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
-    for distributor in topology.tier("distributor"):
-        if topology.backup_of(distributor.name) is None:
-            yield Problem(distributor.name, "tiers_backup_of", "No backup stands behind it.")
-
-
-@rule(
     "distributor-on-member",
     WARNING,
     reason="The loss of that one host takes the distributor and a member away at once.",

@@ -95,6 +95,15 @@ def test_new_and_gone_clients(differ, deployed):
     assert "(new)" in changes(change) and "(gone)" in changes(change)
 
 
+def test_the_report_tells_each_move_once_and_why(read, deployed):
+    moved = {**deployed, "px1": {**deployed["px1"], "clients": [*deployed["px1"]["clients"], "c1", "desk-1"]}}
+    moved["px2"] = {**deployed["px2"], "clients": []}
+    topology = read("proxy: {hosts: {px1: {tiers_deny: []}}, vars: {tiers_capacity: 1}}", facts=moved)
+    text = report(topology, make_plan(topology))
+    assert text.count("px1   px2") == 1
+    assert "px1 is over its limit" in text
+
+
 def test_fifty_thousand_moves_stay_readable(deployed):
     ways = [{"from": f"px{n:03}", "to": f"px{n + 1:03}", "clients": 1000 - n} for n in range(60)]
     changed = {f"px{n:04}": {"version": ["2.5", "2.6"]} for n in range(1000)}

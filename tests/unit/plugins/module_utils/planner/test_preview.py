@@ -83,6 +83,26 @@ def test_load_is_told_in_percent_of_capacity(previewed):
     assert (loss["fullest"], loss["fullest_percent"]) == ("px1", 60)
 
 
+def test_a_backup_of_two_that_die_at_once_is_told_to_be_too_small(read):
+    """Each loss by itself fits; together their clients are more than px3 can hold."""
+    topology = read(
+        """
+        all: {vars: {tiers_clients: {berlin: 12}, tiers_loss: 'zone:rack-a'}}
+        proxy:
+          vars: {tiers_capacity: 8}
+          hosts:
+            px2: {tiers_zone: rack-a}
+            px3: {ansible_host: 192.0.2.13, tiers_zone: rack-b}
+        client: !remove
+        """
+    )
+    plan = make_plan(topology).plan
+    loss = preview_asked(topology, plan)
+    assert all(entry["ok"] for entry in plan["allocation"]["survives"].values())
+    assert (loss["lost"], loss["beyond_weight"], loss["fullest"], loss["fullest_percent"]) == (0, 4, "px3", 150)
+    assert "4 more connections come than there is room for" in report(topology, make_plan(topology))
+
+
 def test_without_a_pool_nothing_is_said_about_it(previewed):
     _topology, _plan, losses = previewed("{parallel: !remove , distributor: !remove , backup: {hosts: {d2: !remove }}}")
     assert losses["server", "m1"]["pool"] is None
@@ -120,6 +140,12 @@ def test_without_a_loss_asked_for_nothing_is_told(read):
 
 
 def test_many_servers_that_take_clients_are_not_all_named():
-    loss = {"lost": 1, "moved": {f"p{n}": n for n in range(9)}, "fullest": None, "fullest_percent": 0}
+    loss = {
+        "lost": 1,
+        "beyond_weight": 0,
+        "moved": {f"p{n}": n for n in range(9)},
+        "fullest": None,
+        "fullest_percent": 0,
+    }
     row = loss_row("x", {**loss, "writes": True, "pool": None})
     assert row[2] == "p8 8, p7 7, p6 6, p5 5 and 5 more"
