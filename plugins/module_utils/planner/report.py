@@ -49,7 +49,7 @@ def report(topology: Topology, outcome: Outcome, previewed: list[Loss] | None = 
         ]
         change = difference(topology, plan)
         if diff or len(change["unseen"]) < len(plan["servers"]):
-            parts.append(changes(change, moves_told=True, **most))
+            parts.append(changes(change, topology.report_rows, moves_told=True))
     parts += [findings(outcome.findings, **most), lowered(topology)]
     return "\n\n".join(part for part in parts if part)
 
@@ -66,7 +66,7 @@ def handed_report(topology: Topology, outcome: Outcome) -> str:
     parts = [f"System {topology.name}, as planned in {topology.handed_from}; {hosts}"]
     if outcome.plan is not None:
         change = difference(topology, outcome.plan)
-        parts += [servers(outcome.plan, **most), shares(outcome.plan, **most), changes(change, **most)]
+        parts += [servers(outcome.plan, **most), shares(outcome.plan, **most), changes(change, topology.report_rows)]
     return "\n\n".join(part for part in (*parts, findings(outcome.findings, **most), lowered(topology)) if part)
 
 

@@ -45,3 +45,12 @@ def test_validate_accepts_every_inventory(inventory: Path) -> None:
     done = ansible_playbook("distributed.tiers.validate", "--inventory", inventory, *secrets)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "\nSystem " in done.stdout
+
+
+@pytest.mark.parametrize("playbook", ["validate", "plan"])
+def test_an_inventory_without_hosts_is_refused(playbook: str, tmp_path: Path) -> None:
+    inventory = tmp_path / "hosts.yml"
+    inventory.write_text("all:\n", encoding="utf-8")
+    done = ansible_playbook(f"distributed.tiers.{playbook}", "--inventory", inventory)
+    assert done.returncode == 2, done.stdout
+    assert "The inventory has no hosts. Give one with -i INVENTORY." in done.stdout
