@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from collections.abc import Iterator
 
@@ -286,6 +287,8 @@ def usable_address(topology: Topology, _allocation: Allocation) -> Iterator[Prob
             yield Problem(host.name, "tiers_address", f"{address} {why}.")
 
 
+# Several rules ask for each address of an inventory.
+@functools.cache
 def parsed_address(text: str) -> Address | None:
     try:
         return ipaddress.ip_address(text)
