@@ -384,8 +384,8 @@ class _Search:
     """Some clients assigned anew to some proxies, everybody else staying where they are."""
 
     def __init__(self, packing: _Packing, some: list[int], proxies: list[int], effort: int) -> None:
-        """``effort``: what it may take, about."""
-        self.packing, self.proxies, self.effort = packing, proxies, effort
+        """``effort``: what it may take, about. Where that is not enough for one assignment, it gives up at the double."""
+        self.packing, self.proxies, self.effort, self.at_most = packing, proxies, effort, -effort
         self.some = self._ordered(some)
         self.chosen = [packing.clients[index] for index in self.some]
         inside = set(some)
@@ -500,7 +500,7 @@ class _Search:
                 ]
             after = self._step(states, client, choices[kind])
             states = self._kept(after, step, self._width(len(states), len(after), step))
-            if not states:
+            if not states or self.effort < self.at_most:
                 return None
         return min(states.items(), key=lambda state: (state[1][0] + self._unused(state[0]), state[0]))[1][1]
 
