@@ -384,7 +384,7 @@ class _Search:
     """Some clients assigned anew to some proxies, everybody else staying where they are."""
 
     def __init__(self, packing: _Packing, some: list[int], proxies: list[int], effort: int) -> None:
-        """``effort``: what it may take, about. Where that is not enough for one assignment, it gives up at the double."""
+        """``effort``: what it may take, about. Where that is not enough for one assignment, it ends at the double."""
         self.packing, self.proxies, self.effort, self.at_most = packing, proxies, effort, -effort
         self.some = self._ordered(some)
         self.chosen = [packing.clients[index] for index in self.some]
