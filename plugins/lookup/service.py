@@ -42,9 +42,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import yaml
 from ansible.errors import AnsibleLookupError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.common.yaml import yaml_load
 from ansible.plugins.lookup import LookupBase
 
 SPECS = Path(__file__).parents[2] / "roles/product_service/meta/argument_specs.yml"
@@ -56,7 +56,7 @@ RELAY_PORT = 10636
 @lru_cache(maxsize=1)
 def options() -> dict[str, Any]:
     """The options of the description, each as an argument spec."""
-    specs = yaml.safe_load(SPECS.read_text(encoding="utf-8"))["argument_specs"]
+    specs = yaml_load(SPECS.read_text(encoding="utf-8"))["argument_specs"]
     result: dict[str, Any] = specs["install"]["options"]["tiers_service"]["options"]
     return result
 
