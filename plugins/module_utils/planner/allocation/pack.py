@@ -41,6 +41,7 @@ BEGINNING = 10  # effort a client, before a search looks at anything
 WIDTH = 400
 LARGEST_PART = 4  # proxies searched together
 PARTNERS = 6  # proxies with which one is searched together
+DIVES = 12  # flows, each of which places so many of the clients, and all of one weight
 MOST_ROOM = 20_000  # units of a proxy up to which it is looked up what can fill it
 NOWHERE = -1
 
@@ -190,8 +191,10 @@ class _Packing:
         while going_on:
             going_on = self._settle()
             for part in self._parts():
+                if self.effort <= 0:
+                    break
                 where = self._inside(part)
-                if self.effort > 0 and searched.get(part) != where:
+                if searched.get(part) != where:
                     going_on = _Search(self, [index for index, _proxy in where], list(part), share).run() or going_on
                     searched[part] = self._inside(part)
             better = better or going_on
@@ -212,6 +215,7 @@ class _Packing:
 
     def _pour(self, weight: int) -> bool:
         """Assign everyone of one weight anew while all others stay. True if that is better."""
+        self.effort -= len(self.clients)
         kinds = self._kinds(
             index
             for index, client in enumerate(self.clients)
@@ -241,18 +245,19 @@ class _Packing:
         loose = [index for index, client in enumerate(self.clients) if client.group is None]
         for index in loose:
             self.take(self.clients[index], self.at[index])
+        each = len(loose) // DIVES
         while loose:
-            weight = self.clients[loose[0]].weight  # they are numbered by weight
+            lightest = self.clients[loose[min(each, len(loose) - 1)]].weight  # they are numbered by weight
             kinds = self._kinds(loose)
             flow = self._flow(kinds, [len(some) * self.clients[some[0]].weight for some in kinds], list(self.room))
             rest: list[tuple[int, list[int]]] = []
             for some, placed in zip(kinds, flow.by_class, strict=True):
-                if self.clients[some[0]].weight == weight:
+                if self.clients[some[0]].weight >= lightest:
                     self._place_whole(some, placed, rest)
             for index, proxies in rest:
-                fitting = (proxy for proxy in proxies if self.room[proxy] >= weight)
+                fitting = (proxy for proxy in proxies if self.room[proxy] >= self.clients[index].weight)
                 self._place(index, next(fitting, NOWHERE))
-            loose = [index for index in loose if self.clients[index].weight < weight]
+            loose = [index for index in loose if self.clients[index].weight < lightest]
         better = sum(self.regrets().values()) < before
         if not better:
             for index, client in enumerate(self.clients):

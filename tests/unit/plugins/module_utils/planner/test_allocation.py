@@ -17,7 +17,9 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocati
     AllocationError,
     allocate,
     least_headroom,
+    pack,
 )
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation.flow import solve
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation.place import pour
 
 MATRIX = {"ams": {"ams": 1, "bru": 5, "cph": 30}, "bru": {"ams": 5, "bru": 1, "cph": 35}}
@@ -160,6 +162,20 @@ def test_whole_clients_are_packed_as_well_as_can_be(
     left = [case["clients"][name]["weight"] for name in result["unplaced"]]
     assert (sum(left), sum(each * each for each in left)) == best[:2]
     assert result["stats"]["cost_ms"] == pytest.approx(best[2])
+
+
+def test_as_many_weights_as_clients_take_few_flows_of_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is as dear as there are clients: one for every weight would take a minute for a thousand of them."""
+    many = []
+
+    def counted(transport: Any) -> Any:
+        if len(transport.supply) > 100:
+            many.append(len(transport.supply))
+        return solve(transport)
+
+    monkeypatch.setattr(pack, "solve", counted)
+    allocate(**instance(300, 15, 6, load=0.95, mixed=True, weights=tuple(range(1, 1000))))
+    assert 1 < len(many) <= pack.DIVES
 
 
 def test_headroom_is_kept_free_exactly() -> None:
