@@ -144,6 +144,8 @@ def yaml_items(stream: TextIO) -> Items:
         yield from reading.items()
     except yaml.YAMLError as error:
         reason = getattr(error, "problem", None) or getattr(error, "reason", None) or "cannot be parsed"
+        if "nesting depth" in reason:  # as newer parsers say it themselves
+            raise RecursionError(reason) from None
         if mark := getattr(error, "problem_mark", None):
             raise BrokenTextError(mark.line + 1, reason) from None
         raise ValueError(reason) from None
