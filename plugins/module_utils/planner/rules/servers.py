@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import ipaddress
 from collections.abc import Iterator
+from typing import TypeAlias
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import ERROR, WARNING, Problem
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.registry import (
@@ -21,7 +22,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.variables import ANSIBLE_HOST
 from ansible_collections.distributed.tiers.plugins.module_utils.text import enumerate_names
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Address: TypeAlias = "ipaddress.IPv4Address | ipaddress.IPv6Address"
 
 
 @rule(
