@@ -32,7 +32,7 @@ def release(version: str | None) -> tuple[tuple[int, str, int, str], ...]:
 def part_of_release(part: str) -> tuple[int, str, int, str]:
     word = part.rstrip("0123456789")
     # A number as a text of its length: it may have any number of digits.
-    digits = part[len(word) :].lstrip("0")
+    digits = part.removeprefix(word).lstrip("0")
     preview = word in BEFORE and (len(word) > 1 or word != part or word == "~")
     kind = PREVIEW if preview else WORD if word else NUMBER
     return kind, f"{BEFORE.index(word):02}" if preview else word, len(digits), digits
