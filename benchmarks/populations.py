@@ -41,7 +41,7 @@ def main() -> None:
                 print(json.dumps(figures[-1]), flush=True)
     machine = {"python": platform.python_version(), "processor": platform.machine(), "load": os.getloadavg()[1]}
     RESULTS.write_text(json.dumps({"machine": machine, "figures": figures}, indent=1) + "\n", encoding="utf-8")
-    sys.exit(any((figure["clients"] if figure["right"] else 0) != figure["clients"] for figure in figures))
+    sys.exit(any(figure["clients"] != (rows if figure["right"] else 0) for figure in figures))
 
 
 def write(path: Path, rows: int, right: bool) -> None:

@@ -33,6 +33,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.service 
     MOST_PARTS,
     MOST_PARTS_OF_ALL,
     Options,
+    check_parts,
     complete,
     is_template,
     options_of,
@@ -199,7 +200,7 @@ class _Views:
                 return filled_in(self.template, host, {**raw, name: part}, name)
 
             try:
-                is_template(source)
+                check_parts(source)
                 self.shared[key] = (source, with_planned(source, fill))
             except RecursionError:
                 self.shared[key] = (source, Unreadable(NESTED))
@@ -216,7 +217,7 @@ def local_fact(raw: Mapping[str, Any]) -> tuple[bool, Any]:
 def fingerprint(value: Any) -> str:
     """The same for values that are written alike."""
     try:
-        is_template(value)
+        check_parts(value)
         return digest(json.loads(json.dumps(value, default=lambda _value: "vaulted")))
     except (ValueError, TypeError, RecursionError):
         return "no plain value"
@@ -267,7 +268,7 @@ def filled_in(template: Template, host: str, raw: Mapping[str, Any], name: str, 
         if not is_template(raw.get(name), most_parts):
             return raw.get(name)
         value = finished(raw[name], template(host, raw, name))
-        is_template(value, most_parts)
+        check_parts(value, most_parts)
         return value
     except RecursionError:
         return Unreadable(NESTED)

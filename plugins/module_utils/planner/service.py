@@ -107,6 +107,11 @@ def is_template(value: Any, most: int = MOST_PARTS) -> bool:
     return not isinstance(value, (int, float, type(None), Unreadable))
 
 
+def check_parts(value: Any, most: int = MOST_PARTS) -> None:
+    """RecursionError for what contains itself, or stands for too many parts."""
+    is_template(value, most)
+
+
 class _Parts:
     """Goes through all parts of a value, also where one template was found: what is to be filled in has an end."""
 

@@ -198,6 +198,7 @@ def test_the_listeners_of_the_roles(listeners: str, said: list[str]) -> None:
         [POOL | {"check": {"type": "tcp"}, "balance": "source"}],
         [HTTP_POOL | {"cookie": "TIERS", "slow_start": "30s", "queue_length": 9, "queue_timeout": "5s"}],
         [HTTP_POOL | {"terminates": False, "tls_name": "", "rise": 3, "fall": 4}],
+        [HTTP_POOL | {"servers": [MEMBERS[0], MEMBERS[2] | {"state": "down"}]}],
     ],
 )
 def test_haproxy_takes_it(listeners: list[dict[str, Any]], tmp_path: Path) -> None:

@@ -61,8 +61,7 @@ def pack(
     )
     if clients > MOST_CLIENTS:
         return placement
-    packing = _Packing(problem, hubs, placement, move_cost, worth)
-    packing.effort = effort
+    packing = _Packing(problem, hubs, placement, move_cost, worth, effort)
     if not packing.improve():
         return placement
     packing.level()
@@ -92,8 +91,10 @@ class Kind:
 class _Packing:
     """An assignment of single clients, and what makes it better."""
 
-    def __init__(self, problem: Problem, hubs: Hubs, placement: Placement, move_cost: int, worth: list[Worth]) -> None:
-        self.problem, self.hubs = problem, hubs
+    def __init__(
+        self, problem: Problem, hubs: Hubs, placement: Placement, move_cost: int, worth: list[Worth], effort: int
+    ) -> None:
+        self.problem, self.hubs, self.effort = problem, hubs, effort
         self.excess = excess(problem)
         self.move_cost = move_cost * hubs.scale
         # One number for the whole order of aims: weight left out, then its squares, then the cost.
@@ -105,7 +106,6 @@ class _Packing:
         self.clients, self.at = self._clients(placement)
         self.room = list(problem.limits)
         self.taken: defaultdict[str, set[int]] = defaultdict(set)
-        self.effort = 0
         for client, proxy in zip(self.clients, self.at, strict=True):
             self.put(client, proxy)
 
@@ -389,7 +389,7 @@ class _Search:
     """Some clients assigned anew to some proxies, everybody else staying where they are."""
 
     def __init__(self, packing: _Packing, some: list[int], proxies: list[int], effort: int) -> None:
-        """``effort``: what it may take, about. Where that is not enough for one assignment, it ends at the double."""
+        """``effort``: what it may take, about; it gives up at twice that, where even one assignment takes more."""
         self.packing, self.proxies, self.effort, self.at_most = packing, proxies, effort, -effort
         self.some = self._ordered(some)
         self.chosen = [packing.clients[index] for index in self.some]

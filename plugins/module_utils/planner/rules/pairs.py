@@ -40,6 +40,15 @@ def alone(topology: Topology, tier: str) -> Iterator[Problem]:
             yield Problem(server.name, "tiers_backup_of", "No backup stands behind it.")
 
 
+def both_down(topology: Topology, tier: str) -> Iterator[Problem]:
+    """Servers of a tier that are down with nobody to take their place."""
+    for server in topology.tier(tier):
+        backup = topology.backup_of(server.name)
+        if server.state == "down" and (backup is None or backup.state == "down"):
+            too = f"its backup {backup.name} is down, too" if backup else "no backup stands behind it"
+            yield Problem(server.name, "tiers_state", f"It is down, and {too}.")
+
+
 def redundancy_of(tier: str, product: Product | None) -> tuple[str, ...]:
     """The kinds of redundancy there are in a tier, best first."""
     kinds = DISTRIBUTOR_REDUNDANCY if tier == "distributor" else (product.redundancy.get(tier, ()) if product else ())
@@ -566,6 +575,29 @@ def backup_away(topology: Topology, _allocation: Allocation) -> Iterator[Problem
         if backup.state != "active" and primary.state != "down":
             message = f"It is {backup.state}, so {primary.name} runs without a backup."
             yield Problem(backup.name, "tiers_state", message)
+
+
+@rule(
+    "master-down",
+    ERROR,
+    reason="With the master and its backup both down nobody takes writes, and nothing new can be copied from them.",
+    remedy="Set tiers_state of one of them to active.",
+    fires="""
+        master:
+          hosts:
+            m1: {tiers_state: down}
+        backup:
+          hosts:
+            m2: {tiers_state: down}
+    """,
+    silent="""
+        backup:
+          hosts:
+            m2: {tiers_state: down}
+    """,
+)
+def master_down(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    return both_down(topology, "master")
 
 
 @rule(

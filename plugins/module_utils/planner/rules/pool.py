@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import ERROR, WARNING, Problem
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.pairs import both_down
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.registry import Allocation, rule
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Server, Topology
 from ansible_collections.distributed.tiers.plugins.module_utils.text import counted, enumerate_names
@@ -82,14 +83,17 @@ def pool_members(topology: Topology, _allocation: Allocation) -> Iterator[Proble
 )
 def pool_active(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
     members = topology.tier("parallel")
-    if members and not any(member.state == "active" for member in members):
+    if members and not any(serves(topology, member) for member in members):
         names = enumerate_names(member.name for member in members)
         yield Problem(names, "tiers_state", "No parallel member is active.")
-    for distributor in topology.tier("distributor"):
-        backup = topology.backup_of(distributor.name)
-        if distributor.state == "down" and (backup is None or backup.state == "down"):
-            too = f"its backup {backup.name} is down, too" if backup else "no backup stands behind it"
-            yield Problem(distributor.name, "tiers_state", f"It is down, and {too}.")
+    yield from both_down(topology, "distributor")
+
+
+def serves(topology: Topology, member: Server) -> bool:
+    """Whether new requests go to a member's place: to itself or, while it is down, to its backup."""
+    backup = topology.backup_of(member.name)
+    behind = backup is not None and backup.state == "active" and backup.redundancy != "cold"
+    return member.state == "active" or (member.state == "down" and behind)
 
 
 @rule(
@@ -136,7 +140,7 @@ def distributor_on_member(topology: Topology, _allocation: Allocation) -> Iterat
 )
 def min_online(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
     members = topology.tier("parallel")
-    serving = sum(member.state == "active" for member in members)
+    serving = sum(serves(topology, member) for member in members)
     # Pools of one, and those where nobody serves, are told by other rules.
     if len(members) < 2 or not serving:
         return
@@ -145,12 +149,12 @@ def min_online(topology: Topology, _allocation: Allocation) -> Iterator[Problem]
         yield Problem(None, "tiers_min_online", message)
     elif topology.min_online > serving:
         message = f"{topology.min_online} members are to be online, and only {serving} of {len(members)} are active."
-        yield Problem(away(members), "tiers_min_online", message)
+        yield Problem(away(topology), "tiers_min_online", message)
 
 
-def away(members: list[Server]) -> str:
-    """Members that take no new requests. Nor does their backup: the distributor leaves out the place of both."""
-    return enumerate_names(member.name for member in members if member.state != "active")
+def away(topology: Topology) -> str:
+    """The members to whose place no new requests go."""
+    return enumerate_names(member.name for member in topology.tier("parallel") if not serves(topology, member))
 
 
 @rule(
@@ -172,10 +176,10 @@ def away(members: list[Server]) -> str:
 )
 def pool_spare(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
     members = topology.tier("parallel")
-    serving = sum(member.state == "active" for member in members)
+    serving = sum(serves(topology, member) for member in members)
     if serving == topology.min_online < len(members):
         needed = f"{serving} of {len(members)} members {'is' if serving == 1 else 'are'} active, and the pool needs"
-        yield Problem(away(members), "tiers_state", f"{needed} {topology.min_online}.")
+        yield Problem(away(topology), "tiers_state", f"{needed} {topology.min_online}.")
 
 
 @rule(

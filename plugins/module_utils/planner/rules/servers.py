@@ -53,33 +53,6 @@ def one_master(topology: Topology, _allocation: Allocation) -> Iterator[Problem]
 
 
 @rule(
-    "master-down",
-    ERROR,
-    reason="With the master and its backup both down nobody takes writes, and nothing new can be copied from them.",
-    remedy="Set tiers_state of one of them to active.",
-    fires="""
-        master:
-          hosts:
-            m1: {tiers_state: down}
-        backup:
-          hosts:
-            m2: {tiers_state: down}
-    """,
-    silent="""
-        backup:
-          hosts:
-            m2: {tiers_state: down}
-    """,
-)
-def master_down(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
-    for master in topology.tier("master"):
-        backup = topology.backup_of(master.name)
-        if master.state == "down" and (backup is None or backup.state == "down"):
-            too = f"its backup {backup.name} is down, too" if backup else "no backup stands behind it"
-            yield Problem(master.name, "tiers_state", f"It is down, and {too}.")
-
-
-@rule(
     "product-known",
     ERROR,
     reason="How a server is set up is told by its product's role.",

@@ -142,6 +142,16 @@ def test_a_vaulted_value_that_cannot_be_opened_is_a_finding(tmp_path):
     assert [(finding["rule"], finding["variable"]) for finding in errors] == [("unreadable-value", "tiers_site")]
 
 
+def test_a_run_that_fails_tells_what_is_off_too(tmp_path):
+    hosts = tmp_path / "hosts.yml"
+    rules = '{master-without-backup: {severity: "off", why: It is a copy.}}'
+    hosts.write_text(f"{ONE_HOST}    tiers_capacty: 1\n    tiers_rules: {rules}\n", encoding="utf-8")
+    code, result = run(tmp_path, hosts)
+    assert code == 2
+    assert [finding["rule"] for finding in result["findings"]] == ["unknown-variable"]
+    assert result["msg"].endswith("\nRule master-without-backup is off, because: It is a copy.")
+
+
 def test_a_template_in_tiers_groups(tmp_path):
     extra = {**SECRETS, "tiers_groups": {"client": "{{ nothing | default('none') }}"}, "tiers_expected": {"client": 0}}
     code, result = run(tmp_path, DEMO, extra=extra)

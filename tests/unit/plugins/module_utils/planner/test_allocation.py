@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.distributed.tiers.benchmarks.allocation_instances import instance
+from ansible_collections.distributed.tiers.benchmarks.allocation_instances import MIXED, instance
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation import (
     AllocationError,
     allocate,
@@ -145,6 +145,7 @@ def test_spread_member_moves_when_its_proxy_keeps_a_sibling() -> None:
         (60, 6, 4, 0.97, 0.0, (1, 1, 1, 10, 30), (0, 0, 5613.1)),
         (60, 6, 4, 1.1, 0.3, (1, 2, 5), (12, 12, 1257.5)),
         (60, 6, 4, 1.1, 0.0, (1, 1, 1, 10, 30), (63, 603, 5395.2)),
+        (200, 20, 6, 1.1, 0.0, MIXED, (48, 48, 201.7)),
     ],
 )
 def test_whole_clients_are_packed_as_well_as_can_be(
@@ -162,6 +163,16 @@ def test_whole_clients_are_packed_as_well_as_can_be(
     left = [case["clients"][name]["weight"] for name in result["unplaced"]]
     assert (sum(left), sum(each * each for each in left)) == best[:2]
     assert result["stats"]["cost_ms"] == pytest.approx(best[2])
+
+
+def test_whole_clients_are_packed_well_where_the_best_is_not_found() -> None:
+    """After a loss, with too little room. The best is again what an integer program found."""
+    case = instance(120, 10, 5, 120, 0.97, True, 0.0, (1, 1, 1, 10, 30))
+    before = allocate(**case)
+    case["proxies"]["px-0001"]["state"] = "down"
+    stats = allocate(**case, previous=before)["stats"]
+    assert stats["unplaced_weight"] == 117
+    assert stats["cost_ms"] <= 1.01 * 11459
 
 
 def test_as_many_weights_as_clients_take_few_flows_of_many(monkeypatch: pytest.MonkeyPatch) -> None:

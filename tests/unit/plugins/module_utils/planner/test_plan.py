@@ -198,6 +198,22 @@ def test_a_member_with_a_backup_of_its_own(judge):
     assert "pool.tiers.internal" in plan["servers"]["p1-b"]["tls_names"]["dns"]
 
 
+@pytest.mark.parametrize("state", ["draining", "down"])
+def test_a_backup_that_is_away_stands_behind_nobody(judge, state):
+    backups = f"""
+        backup:
+          vars: {{tiers_zone: rack-b}}
+          hosts:
+            p1-b: {{ansible_host: 192.0.2.24, tiers_backup_of: p1, tiers_state: {state}}}
+            px1-b: {{ansible_host: 192.0.2.13, tiers_backup_of: px1, tiers_state: {state}}}
+    """
+    plan = judge(backups).plan
+    (p1,) = [member for member in plan["servers"]["d1"]["members"] if member["name"] == "p1"]
+    assert p1["backup"] is None
+    assert plan["allocation"]["proxies"]["px1"]["clients"]
+    assert set(plan["allocation"]["backups"]["px1"]) == {"px2"}
+
+
 def test_a_backup_funnels_where_its_primary_does(judge):
     plan = judge(
         """

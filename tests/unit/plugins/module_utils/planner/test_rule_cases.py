@@ -253,6 +253,14 @@ FIRES = [
         "{all: {vars: {tiers_min_online: 2}}, parallel: {hosts: {p1: {tiers_state: down}}}}",
     ),
     (
+        "pool-spare",
+        "p1",
+        "tiers_state",
+        "1 of 2 members is active",
+        P1_BACKUP,
+        "{parallel: {hosts: {p1: {tiers_state: down}}}, backup: {hosts: {p1-b: {tiers_state: draining}}}}",
+    ),
+    (
         "pool-active",
         "d1",
         "tiers_state",
@@ -433,6 +441,9 @@ SILENT = [
     ("min-online", THIRD, "{all: {vars: {tiers_min_online: 2}}, parallel: {hosts: {p1: {tiers_state: draining}}}}"),
     ("min-online", "parallel: {hosts: {p1: {tiers_state: draining}}}"),
     ("pool-spare", THIRD, "all: {vars: {tiers_min_online: 2}}"),
+    # While a member is down its backup serves.
+    ("pool-spare", P1_BACKUP, "parallel: {hosts: {p1: {tiers_state: down}}}"),
+    ("pool-active", P1_BACKUP, "parallel: {vars: {tiers_state: down}}"),
     ("backup-away", "{master: {hosts: {m1: {tiers_state: down}}}, backup: {hosts: {m2: {tiers_state: active}}}}"),
     ("master-down", "{master: {hosts: {m1: {tiers_state: draining}}}, backup: {hosts: {m2: {tiers_state: draining}}}}"),
     # The backup serves, for as long as the master is away.
