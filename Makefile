@@ -187,7 +187,7 @@ NAME := default
 .PHONY: scenario
 scenario: secrets prerequisites wheels vendor ## Molecule scenario NAME (default: the demo's topology, from bare hosts to the drill)
 	@mkdir -p $(CACHE)/results
-	molecule test --scenario-name $(NAME) 2>&1 | tee $(CACHE)/results/$(NAME).log
+	COLUMNS=200 molecule test --scenario-name $(NAME) 2>&1 | tee $(CACHE)/results/$(NAME).log
 	# Molecule counts a step that has no playbook as passed.
 	! grep 'Missing playbook' $(CACHE)/results/$(NAME).log
 

@@ -74,6 +74,14 @@ def test_a_members_backup_stands_behind_it_alone() -> None:
     assert "backup" not in server(text, "pool", "p1")
 
 
+def test_a_backup_takes_over_before_the_checks_know() -> None:
+    text = render(HTTP_POOL)
+    told = "default-server observe layer4 error-limit 2 on-error mark-down"
+    assert told in section(text, "pool-p3")
+    # The pool itself gives such a connection to another member.
+    assert told not in section(text, "pool")
+
+
 def test_who_the_client_is_is_said_once() -> None:
     text = render(HTTP_POOL)
     assert "option forwardfor" in section(text, "pool")

@@ -44,7 +44,7 @@ def test_templates_see_the_service_and_the_slice() -> None:
 def test_defaults_are_those_of_the_argument_specs() -> None:
     found = look(tiers_server=SERVER)
     assert (found["stop_timeout"], found["check"]["timeout"], found["install"]["keep"]) == (30, 60.0, 3)
-    assert found["about"]["timeouts"] == {"connect": 1.0, "idle": 3600.0, "keepalive": 3.0}
+    assert found["about"]["timeouts"] == {"connect": 1.0, "idle": 3600.0, "keepalive": 2.0}
 
 
 def test_behind_terminated_tls_the_program_listens_on_loopback() -> None:
