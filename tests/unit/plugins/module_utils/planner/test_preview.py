@@ -55,6 +55,11 @@ def test_a_cold_backup_helps_where_it_is_elected(previewed):
     assert not previewed(alone, lowered)[2]["server", "m1"]["writes"]
 
 
+def test_a_backup_that_is_drained_takes_nothing_over(previewed):
+    assert previewed()[2]["server", "m1"]["writes"]
+    assert not previewed("backup: {hosts: {m2: {tiers_state: draining}}}")[2]["server", "m1"]["writes"]
+
+
 def test_without_room_clients_are_lost(previewed):
     _topology, plan, losses = previewed("proxy: {vars: {tiers_capacity: 3}}")
     assert losses["server", "px1"]["lost_weight"] == plan["allocation"]["survives"]["px1"]["left_over_weight"] > 0
