@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 NAMES_SHOWN = 5
@@ -33,9 +33,12 @@ def with_hint(text: str, word: str, known: Iterable[str]) -> str:
 def enumerate_names(names: Iterable[str], shown: int = NAMES_SHOWN) -> str:
     """`a, b and 7 more`: a list of names that stays readable for ten thousand of them."""
     ordered = sorted(set(names))
-    if len(ordered) <= shown:
-        return ", ".join(ordered)
-    return f"{', '.join(ordered[:shown])} and {len(ordered) - shown} more"
+    return enumerate_first(ordered, len(ordered), shown)
+
+
+def enumerate_first(ordered: Sequence[str], number: int, shown: int = NAMES_SHOWN) -> str:
+    """The same of names that are sorted and unique already; of `number` of them the first are enough."""
+    return ", ".join(ordered[:shown]) + (f" and {number - shown} more" if number > shown else "")
 
 
 def counted(number: int, thing: str) -> str:

@@ -116,8 +116,17 @@ findings:
       description: V(error) or V(warning).
       type: str
     host:
-      description: The hosts it is about; null for the system as a whole.
+      description: The hosts it is about, as a person is told; null for the system as a whole. Of many it names five.
       type: str
+    hosts:
+      description:
+        - The names of the hosts, or of the clients of a population, each once and sorted.
+        - The first 1,000 of RV(findings[].count); empty for the system as a whole.
+      type: list
+      elements: str
+    count:
+      description: How many hosts or clients it is about.
+      type: int
     variable:
       description: The variable it is about, if any.
       type: str
@@ -134,6 +143,8 @@ findings:
     - rule: backup-same-zone
       severity: warning
       host: m2
+      hosts: [m2]
+      count: 1
       variable: tiers_zone
       message: It is in the zone of its primary m1 (rack-a).
       remedy: Put the backup into another zone, or correct tiers_zone.

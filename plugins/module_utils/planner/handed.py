@@ -14,7 +14,6 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.plan import SCHEMA, digest_of
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.shown import shorten, shown
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Client, Server, Topology
-from ansible_collections.distributed.tiers.plugins.module_utils.text import enumerate_names
 
 RULE = "handed-plan"
 # What a host's variables say -> the variable that says it. If one differs, the plan was made of another inventory.
@@ -100,11 +99,12 @@ def misfits(plan: Mapping[str, Any], topology: Topology, part: bool) -> Iterator
         absent = [name for name in plan[kind] if name not in hosts]
         if absent and not part:
             yield Problem(
-                enumerate_names(absent),
+                None,
                 None,
                 f"Among its {kind} the plan has hosts that this inventory lacks. Only a playbook that looks at each "
                 "host by itself works on a part of the inventory.",
                 rule=RULE,
+                hosts=tuple(absent),
             )
         for name, host in hosts.items():
             planned = plan[kind].get(name)

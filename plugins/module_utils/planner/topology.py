@@ -126,7 +126,7 @@ class Topology:
     population: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     products: Mapping[str, Product] = field(default_factory=dict)
     group_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    # Groups that hold hosts of no tier: {group: some of these hosts}.
+    # Groups that hold hosts of no tier: {group: these hosts}.
     unread_groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     # Servers of this system that are in no tier any more.
     retired: Mapping[str, Deployed] = field(default_factory=dict)
@@ -254,7 +254,9 @@ class _Reading:
         try:
             address(host)
         except BadValueError as error:
-            self.problem("bad-value", shorten(host), None, f"The name of a host {error}.", "Rename the host.")
+            # The text of it is for a person: on one line and not too long.
+            message, remedy = f"The name of a host {error}.", "Rename the host."
+            self.problems.append(Problem(shorten(host), None, message, remedy, "bad-value", (host,)))
         for name in self.hostvars.get(host, {}):
             if name.startswith(variables.PREFIX) and name not in BY_NAME and name not in variables.MADE_IN_RUNS:
                 # Most often a name stands in a group, for thousands of hosts.

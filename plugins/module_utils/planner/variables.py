@@ -400,7 +400,8 @@ TABLE: tuple[Variable, ...] = (
         "path",
         "",
         "Where `validate` writes its findings as JSON, relative to where the command is run: `schema` 1, `findings`, "
-        "each with `rule`, `severity`, `host`, `variable`, `message`, `remedy` and, where it was lowered, `why`.",
+        "each with `rule`, `severity`, `host` as a text, `hosts` as a list of the first 1,000 names, `count` of all of "
+        "them, `variable`, `message`, `remedy` and, where it was lowered, `why`.",
         asked=True,
     ),
     # What playbooks and roles use.

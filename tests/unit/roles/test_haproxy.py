@@ -165,10 +165,10 @@ def test_a_program_that_is_started_again_is_waited_for() -> None:
 
 # What the roles give it
 SLICES = {
-    "__distributor_listeners": {"port": 8443, "protocol": "https", "members": MEMBERS},
-    "__common_pass": {"port": 8443, "protocol": "https", "upstreams": MASTERS},
-    "__common_end_of_tls": {"port": 8443, "protocol": "https", "pair": {"address": "192.0.2.12"}},
-    "__common_relay": {"port": 8443, "protocol": "https", "upstreams": MASTERS},
+    "__distributor_listeners": {"address": "192.0.2.31", "port": 8443, "protocol": "https", "members": MEMBERS},
+    "__common_pass": {"address": "192.0.2.11", "port": 8443, "protocol": "https", "upstreams": MASTERS},
+    "__common_end_of_tls": {"address": "192.0.2.11", "port": 8443, "protocol": "https", "pair": {"address": "192.0.2.12"}},
+    "__common_relay": {"address": "192.0.2.11", "port": 8443, "protocol": "https", "upstreams": MASTERS},
 }
 SAID = {
     "__distributor_listeners": ["balance leastconn", "server p1 192.0.2.1:8443 ssl verify required", " weight 100"],
@@ -182,16 +182,29 @@ SAID = {
 }
 
 
-def of_role(listeners: str, **variables: Any) -> str:
+def of_role(listeners: str, **server: Any) -> str:
     plan = {"system": "test", "domain": "tiers.internal", "servers": {"m1": {"active": "all"}}}
-    given = {"common_balancer_listeners": f"{{{{ {listeners} }}}}", "tiers_server": SLICES[listeners]}
-    return haproxy.render(tiers_plan=plan, **given, **variables)
+    given = {"common_balancer_listeners": f"{{{{ {listeners} }}}}", "tiers_server": SLICES[listeners] | server}
+    return haproxy.render(tiers_plan=plan, **given)
 
 
 @pytest.mark.parametrize(("listeners", "said"), SAID.items())
 def test_the_listeners_of_the_roles(listeners: str, said: list[str]) -> None:
     text = of_role(listeners)
     assert not [words for words in said if words not in text]
+
+
+@pytest.mark.parametrize("listeners", ["__distributor_listeners", "__common_pass", "__common_end_of_tls"])
+def test_who_has_an_address_of_ipv6_is_reached_at_it(listeners: str) -> None:
+    assert "    bind [::]:8443 ssl crt " in of_role(listeners, address="2001:db8::31")
+
+
+def test_servers_at_ipv6_are_told_from_their_ports() -> None:
+    there = MEMBERS[0] | {"address": "2001:db8::1"}
+    text = render(HTTP_POOL | {"servers": [there, MEMBERS[2]]}, RELAY | {"servers": [there], "waits": True})
+    assert server(text, "pool", "p1").startswith("    server p1 [2001:db8::1]:8443 ")
+    assert server(text, "pool-p3", "p3").startswith("    server p3 [2001:db8::3]:8443 ")
+    assert "    server p1 [2001:db8::1]:8443\n" in section(text, "upstream")
 
 
 @pytest.mark.skipif(not shutil.which("haproxy"), reason="HAProxy is not installed here")
@@ -207,6 +220,7 @@ def test_the_listeners_of_the_roles(listeners: str, said: list[str]) -> None:
         [HTTP_POOL | {"cookie": "TIERS", "slow_start": "30s", "queue_length": 9, "queue_timeout": "5s"}],
         [HTTP_POOL | {"terminates": False, "tls_name": "", "rise": 3, "fall": 4}],
         [HTTP_POOL | {"servers": [MEMBERS[0], MEMBERS[2] | {"state": "down"}]}],
+        [HTTP_POOL | {"servers": [MEMBERS[0] | {"address": "2001:db8::1"}, MEMBERS[2]], "bind": "[::]:8443"}],
     ],
 )
 def test_haproxy_takes_it(listeners: list[dict[str, Any]], tmp_path: Path) -> None:

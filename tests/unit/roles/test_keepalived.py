@@ -67,6 +67,12 @@ def test_a_pair_without_an_address_has_one_that_is_nobodys() -> None:
     assert "        192.0.2.10\n" in render(virtual_address="192.0.2.10")
 
 
+def test_a_pair_at_ipv6_has_such_an_address() -> None:
+    text = render(address="2001:db8::11", pair={"name": "m2", "address": "2001:db8::12", "port": 8443})
+    assert "        fe80::7ee5:11/128 dev lo\n" in text
+    assert "127." not in text
+
+
 def test_who_has_nobody_to_give_to_is_less_preferred() -> None:
     assert 'script "/etc/tiers/answers /healthz"' in render(takes_turns=False, check_path="/healthz")
     assert "serves" not in render(takes_turns=False).split("vrrp_instance")[0]

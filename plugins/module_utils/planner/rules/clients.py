@@ -99,7 +99,7 @@ def selector_known(topology: Topology, _allocation: Allocation) -> Iterator[Prob
     guesses = Guesses(sorted(fitting))
     for (key, selector), names in users.items():
         told = f"'{selector}' fits no proxy" if proxies else f"There are no proxies, so '{selector}' fits none"
-        yield Problem(enumerate_names(names), f"tiers_{key}", guesses.said(told, selector))
+        yield Problem(None, f"tiers_{key}", guesses.said(told, selector), hosts=tuple(names))
 
 
 @rule(
@@ -125,7 +125,7 @@ def client_placed(_topology: Topology, allocation: Allocation) -> Iterator[Probl
     for why, names in by_reason.items():
         number = "1 client has" if len(names) == 1 else f"{len(names)} clients have"
         variable = next((variable for word, variable in CAUSES.items() if word in why), "tiers_capacity")
-        yield Problem(enumerate_names(names), variable, f"{number} no proxy: {why}.")
+        yield Problem(None, variable, f"{number} no proxy: {why}.", hosts=tuple(names))
 
 
 # Words of the allocation's reasons, and what they come from.

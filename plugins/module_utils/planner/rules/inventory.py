@@ -18,7 +18,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.re
 )
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Topology
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.values import GROUPS
-from ansible_collections.distributed.tiers.plugins.module_utils.text import did_you_mean, enumerate_names, nearest
+from ansible_collections.distributed.tiers.plugins.module_utils.text import did_you_mean, nearest
 
 rule(
     "unknown-variable",
@@ -184,9 +184,10 @@ def unread_group(topology: Topology, _allocation: Allocation) -> Iterator[Proble
         hint = did_you_mean(group, read)
         if not mapped or (hint and not another_system(group, read)):
             yield Problem(
-                enumerate_names(hosts),
+                None,
                 "tiers_groups",
                 f"Group '{group}' is no tier and its hosts are in none; {hint}".rstrip("; "),
+                hosts=hosts,
             )
 
 

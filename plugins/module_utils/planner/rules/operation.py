@@ -65,7 +65,7 @@ def voters_majority(topology: Topology, _allocation: Allocation) -> Iterator[Pro
     names = [server.name for server in voters(topology)]
     if 0 < len(names) < 3:
         only = "is only 1 voter" if len(names) == 1 else f"are only {len(names)} voters"
-        yield Problem(enumerate_names(names), "tiers_groups", f"There {only}: {enumerate_names(names)}.")
+        yield Problem(None, "tiers_groups", f"There {only}: {enumerate_names(names)}.", hosts=tuple(names))
 
 
 @rule(
@@ -93,8 +93,8 @@ def voters_odd(topology: Topology, _allocation: Allocation) -> Iterator[Problem]
     names = [server.name for server in voters(topology)]
     # Two are too few, which another rule tells.
     if len(names) > 2 and len(names) % 2 == 0:
-        told = enumerate_names(names)
-        yield Problem(told, "tiers_groups", f"There are {len(names)} voters: {told}.")
+        message = f"There are {len(names)} voters: {enumerate_names(names)}."
+        yield Problem(None, "tiers_groups", message, hosts=tuple(names))
 
 
 @rule(
@@ -124,8 +124,8 @@ def voters_apart(topology: Topology, _allocation: Allocation) -> Iterator[Proble
         at.setdefault(server.address, []).append(server.name)
     for address, names in at.items():
         if len(names) > 1:
-            told = enumerate_names(names)
-            yield Problem(told, "tiers_address", f"The voters {told} are on one host ({address}).")
+            message = f"The voters {enumerate_names(names)} are on one host ({address})."
+            yield Problem(None, "tiers_address", message, hosts=tuple(names))
 
 
 def detection(topology: Topology, server: Server) -> float | None:
@@ -237,7 +237,7 @@ def reload_storm(topology: Topology, _allocation: Allocation) -> Iterator[Proble
     for delay, names in at.items():
         if len(names) > 1:
             message = f"{len(names)} proxies reload after the same {delay:g} s, and nothing limits how many at once."
-            yield Problem(enumerate_names(names), "tiers_reload_delay", message)
+            yield Problem(None, "tiers_reload_delay", message, hosts=tuple(names))
 
 
 @rule(

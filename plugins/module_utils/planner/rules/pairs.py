@@ -140,8 +140,8 @@ def one_backup(topology: Topology, _allocation: Allocation) -> Iterator[Problem]
         behind.setdefault(primary.name, []).append(backup.name)
     for primary_name, backups in behind.items():
         if len(backups) > 1:
-            told = enumerate_names(backups)
-            yield Problem(told, "tiers_backup_of", f"Several backups stand behind {primary_name}: {told}.")
+            message = f"Several backups stand behind {primary_name}: {enumerate_names(backups)}."
+            yield Problem(None, "tiers_backup_of", message, hosts=tuple(backups))
 
 
 @rule(

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import ERROR, WARNING, Problem
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.pairs import both_down
@@ -35,11 +35,16 @@ from ansible_collections.distributed.tiers.plugins.module_utils.text import coun
 def pool_distributor(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
     members, distributors = topology.tier("parallel"), topology.tier("distributor")
     if members and not distributors:
-        them = enumerate_names(member.name for member in members)
-        yield Problem(them, "tiers_groups", f"{counted(len(members), 'parallel member')} and no distributor.")
+        message = f"{counted(len(members), 'parallel member')} and no distributor."
+        yield Problem(None, "tiers_groups", message, hosts=names_of(members))
     if len(distributors) > 1:
-        names = enumerate_names(server.name for server in distributors)
-        yield Problem(names, "tiers_groups", f"There are {len(distributors)} distributors: {names}.")
+        names = names_of(distributors)
+        message = f"There are {len(distributors)} distributors: {enumerate_names(names)}."
+        yield Problem(None, "tiers_groups", message, hosts=names)
+
+
+def names_of(servers: Iterable[Server]) -> tuple[str, ...]:
+    return tuple(server.name for server in servers)
 
 
 @rule(
@@ -61,9 +66,9 @@ def pool_distributor(topology: Topology, _allocation: Allocation) -> Iterator[Pr
 def pool_members(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
     members, distributors = topology.tier("parallel"), topology.tier("distributor")
     if (members or distributors) and len(members) < 2:
-        names = enumerate_names(server.name for server in (*members, *distributors))
         here = f"here is {members[0].name} alone" if members else "here is none"
-        yield Problem(names, "tiers_groups", f"A pool needs at least two members, {here}.")
+        message = f"A pool needs at least two members, {here}."
+        yield Problem(None, "tiers_groups", message, hosts=names_of((*members, *distributors)))
 
 
 @rule(
@@ -84,8 +89,7 @@ def pool_members(topology: Topology, _allocation: Allocation) -> Iterator[Proble
 def pool_active(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
     members = topology.tier("parallel")
     if members and not any(serves(topology, member) for member in members):
-        names = enumerate_names(member.name for member in members)
-        yield Problem(names, "tiers_state", "No parallel member is active.")
+        yield Problem(None, "tiers_state", "No parallel member is active.", hosts=names_of(members))
     yield from both_down(topology, "distributor")
 
 
@@ -149,12 +153,12 @@ def min_online(topology: Topology, _allocation: Allocation) -> Iterator[Problem]
         yield Problem(None, "tiers_min_online", message)
     elif topology.min_online > serving:
         message = f"{topology.min_online} members are to be online, and only {serving} of {len(members)} are active."
-        yield Problem(away(topology), "tiers_min_online", message)
+        yield Problem(None, "tiers_min_online", message, hosts=away(topology))
 
 
-def away(topology: Topology) -> str:
+def away(topology: Topology) -> tuple[str, ...]:
     """The members to whose place no new requests go."""
-    return enumerate_names(member.name for member in topology.tier("parallel") if not serves(topology, member))
+    return names_of(member for member in topology.tier("parallel") if not serves(topology, member))
 
 
 @rule(
@@ -179,7 +183,7 @@ def pool_spare(topology: Topology, _allocation: Allocation) -> Iterator[Problem]
     serving = sum(serves(topology, member) for member in members)
     if serving == topology.min_online < len(members):
         needed = f"{serving} of {len(members)} members {'is' if serving == 1 else 'are'} active, and the pool needs"
-        yield Problem(away(topology), "tiers_state", f"{needed} {topology.min_online}.")
+        yield Problem(None, "tiers_state", f"{needed} {topology.min_online}.", hosts=away(topology))
 
 
 @rule(
@@ -236,8 +240,8 @@ def pool_same(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
             *odd, (usual, _most) = sorted(having.items(), key=lambda item: (len(item[1]), item[0]))
             told = "; ".join(f"{value} on {enumerate_names(names)}" for value, names in odd[:VALUES_SHOWN])
             more = f"; {len(odd) - VALUES_SHOWN} more values" if len(odd) > VALUES_SHOWN else ""
-            names = enumerate_names(name for _value, names in odd for name in names)
-            yield Problem(names, variable, f"The members differ: {told}{more}; {usual} on the others.")
+            message = f"The members differ: {told}{more}; {usual} on the others."
+            yield Problem(None, variable, message, hosts=tuple(name for _value, names in odd for name in names))
 
 
 VALUES_SHOWN = 5

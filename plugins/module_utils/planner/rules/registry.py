@@ -175,7 +175,7 @@ def _findings(topology: Topology, allocation: Allocation, rules: Iterable[Rule])
         if severity == OFF:
             continue
         for p in item.check(topology, allocation):
-            yield Finding(item.name, severity, p.host, p.variable, p.message, p.remedy or item.remedy, why)
+            yield Finding(item.name, severity, p.host, p.variable, p.message, p.remedy or item.remedy, why, p.hosts)
 
 
 def switched_off(topology: Topology) -> list[tuple[str, str]]:

@@ -49,7 +49,7 @@ def one_master(topology: Topology, _allocation: Allocation) -> Iterator[Problem]
         yield Problem(None, "tiers_groups", f"No host is in the group {' or '.join(topology.group_names['master'])}.")
     elif len(masters) > 1:
         message = f"There are {len(masters)} masters: {enumerate_names(masters)}."
-        yield Problem(enumerate_names(masters), "tiers_groups", message)
+        yield Problem(None, "tiers_groups", message, hosts=tuple(masters))
 
 
 @rule(
@@ -161,15 +161,18 @@ def tier_supported(topology: Topology, _allocation: Allocation) -> Iterator[Prob
     """,
 )
 def unique_address(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
-    users: dict[tuple[str, int], list[str]] = {}
+    # Each by its name and by how it is told.
+    users: dict[tuple[str, int], list[tuple[str, str]]] = {}
     for server in topology.servers.values():
-        users.setdefault((server.address, server.port), []).append(server.name)
+        name = server.name
+        users.setdefault((server.address, server.port), []).append((name, name))
         if server.virtual_address:
-            users.setdefault((server.virtual_address, server.port), []).append(f"{server.name} (shared address)")
-    for (address, port), names in users.items():
-        if len(names) > 1:
-            told = enumerate_names(names)
-            yield Problem(told, "tiers_address", f"{address} port {port} belongs to {told}.")
+            shared = (name, f"{name} (shared address)")
+            users.setdefault((server.virtual_address, server.port), []).append(shared)
+    for (address, port), of_address in users.items():
+        if len(of_address) > 1:
+            told, names = enumerate_names(text for _name, text in of_address), tuple(name for name, _text in of_address)
+            yield Problem(told, "tiers_address", f"{address} port {port} belongs to {told}.", hosts=names)
 
 
 @rule(
@@ -195,8 +198,9 @@ def shared_host(topology: Topology, _allocation: Allocation) -> Iterator[Problem
     for address, servers in at.items():
         # Where the ports are the same too, another rule tells.
         if len({server.port for server in servers}) > 1:
-            told = enumerate_names(server.name for server in servers)
-            yield Problem(told, "tiers_address", f"{address} is the host of {told}.")
+            names = tuple(server.name for server in servers)
+            message = f"{address} is the host of {enumerate_names(names)}."
+            yield Problem(None, "tiers_address", message, hosts=names)
 
 
 @rule(
@@ -226,8 +230,8 @@ def one_login(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
             at.setdefault(str(host.login), {})[host.address] = host.name
     for login, hosts in at.items():
         if len(hosts) > 1:
-            told = enumerate_names(hosts.values())
-            yield Problem(told, "ansible_host", f"Ansible reaches {told} at {login}, but their addresses differ.")
+            message = f"Ansible reaches {enumerate_names(hosts.values())} at {login}, but their addresses differ."
+            yield Problem(None, "ansible_host", message, hosts=tuple(hosts.values()))
 
 
 @rule(
@@ -376,5 +380,5 @@ def client_address(topology: Topology, _allocation: Allocation) -> Iterator[Prob
             users[server.address].append(server.name)
     for address, names in users.items():
         if len(names) > 1:
-            told = enumerate_names(names)
-            yield Problem(told, "tiers_address", f"{address} is the address of {told}.")
+            message = f"{address} is the address of {enumerate_names(names)}."
+            yield Problem(None, "tiers_address", message, hosts=tuple(names))

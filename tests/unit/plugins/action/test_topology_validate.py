@@ -232,6 +232,9 @@ def test_validate_writes_its_findings(tmp_path, broken):
     assert {finding["rule"] for finding in found["findings"]} == {"loss-fits"} | (
         {"expected-hosts"} if broken else set()
     )
+    told = {finding["rule"]: (finding["hosts"], finding["count"]) for finding in found["findings"]}
+    assert told["loss-fits"] == (["px-tokyo"], 1)
+    assert not broken or told["expected-hosts"] == ([], 0)
 
 
 def test_the_plan_is_written_and_stays_as_it_is(tmp_path):

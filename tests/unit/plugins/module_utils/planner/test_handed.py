@@ -97,6 +97,7 @@ def test_a_part_of_the_inventory_is_refused_where_hosts_need_each_other(take, pl
     (finding,) = take(plan, *PART).errors
     assert finding.rule == "handed-plan"
     assert finding.host == "d1, d2, m1, m2, p1 and 2 more"
+    assert (finding.hosts, finding.count) == (("d1", "d2", "m1", "m2", "p1", "p2", "px2"), 7)
     assert "Among its servers the plan has hosts that this inventory lacks" in finding.message
 
 

@@ -15,6 +15,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.plan imp
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.report import report
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules import REGISTRY, Rule
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.versions import release
+from ansible_collections.distributed.tiers.plugins.module_utils.text import enumerate_names
 
 RULES = [pytest.param(rule, id=name) for name, rule in REGISTRY.items()]
 
@@ -98,7 +99,7 @@ def test_every_finding_says_all_a_program_needs(judge):
     outcome = judge(REGISTRY["backup-same-zone"].fires, REGISTRY["unique-address"].fires)
     for finding in outcome.findings:
         told = finding.as_dict()
-        assert told.keys() == {"rule", "severity", "host", "variable", "message", "remedy"}
+        assert told.keys() == {"rule", "severity", "host", "hosts", "count", "variable", "message", "remedy"}
         assert all(told.values())
 
 
@@ -118,7 +119,74 @@ def test_all_findings_come_at_once(judge):
 def test_the_same_finding_on_many_hosts_is_told_once(judge):
     (finding,) = judge("all: {vars: {tiers_capacty: 5}}").errors
     assert finding.host == "c1, d1, d2, m1, m2 and 4 more"
+    assert (finding.hosts, finding.count) == (("c1", "d1", "d2", "m1", "m2", "p1", "p2", "px1", "px2"), 9)
     assert "did you mean 'tiers_capacity'?" in finding.message
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_program_gets_the_names_that_a_person_is_told(read, rule: Rule):
+    topology = read(rule.fires)
+    known = {*topology.servers, *topology.clients, *topology.population}
+    known |= {host for hosts in topology.unread_groups.values() for host in hosts}
+    for finding in make_plan(topology).findings:
+        assert finding.host == (enumerate_names(finding.hosts) or None)
+        assert known.issuperset(finding.hosts)
+        assert finding.count == len(finding.hosts)
+
+
+def hosts_of(group: str, each: str = "", name: str = "w", of: str = "192.0.3.{}") -> str:
+    """Eight hosts of a group: more than a text names."""
+    hosts = (f"{name}{n}: {{ansible_host: {of.format(n)}, {each.format(n)}}}" for n in range(1, 9))
+    return f"{group}: {{hosts: {{{', '.join(hosts)}}}}}"
+
+
+W = tuple(f"w{n}" for n in range(1, 9))
+VOTING = "all: {vars: {tiers_product: example.voting.product}}"
+# (rule, whom it names, patches)
+MANY = [
+    ("unknown-variable", W, hosts_of("proxy", "tiers_capacty: 5")),
+    ("one-master", ("m1", *W), hosts_of("master")),
+    ("one-backup", ("m2", *W), hosts_of("backup", "tiers_backup_of: m1")),
+    ("unique-address", W, hosts_of("parallel", of="192.0.3.9")),
+    ("shared-host", W, hosts_of("parallel", "tiers_port: 170{}", of="192.0.3.9")),
+    ("one-login", W, hosts_of("parallel", "tiers_address: 192.0.3.{}", of="192.0.3.9")),
+    ("client-address", W, hosts_of("client", of="192.0.3.9")),
+    ("unread-group", W, hosts_of("proxies")),
+    ("pool-distributor", ("d1", *W), hosts_of("distributor")),
+    ("pool-distributor", ("p1", "p2", *W), "{distributor: !remove , backup: !remove }", hosts_of("parallel")),
+    ("pool-active", ("p1", "p2", *W), "parallel: {vars: {tiers_state: draining}}", hosts_of("parallel")),
+    ("pool-spare", W, "all: {vars: {tiers_min_online: 2}}", hosts_of("parallel", "tiers_state: down")),
+    ("min-online", W, "all: {vars: {tiers_min_online: 3}}", hosts_of("parallel", "tiers_state: down")),
+    ("pool-same", W, hosts_of("parallel", "tiers_data_version: '{}'"), "parallel: {vars: {tiers_data_version: '42'}}"),
+    ("reload-storm", W, hosts_of("proxy", "tiers_reload_delay: 30")),
+    ("voters-odd", ("p1", "p2", *W), VOTING, hosts_of("parallel")),
+    ("voters-apart", W, VOTING, hosts_of("parallel", "tiers_port: 170{}", of="192.0.3.9")),
+    ("selector-known", W, hosts_of("client", "tiers_deny: [site:nope]")),
+    ("client-placed", W, hosts_of("client", "tiers_allow: [site:nope]")),
+]
+
+
+@pytest.mark.parametrize(("rule", "names", "patches"), [(*case[:2], case[2:]) for case in MANY])
+def test_a_program_gets_the_names_that_a_person_is_spared(judge, rule, names, patches):
+    (finding,) = [finding for finding in judge(*patches).findings if finding.rule == rule]
+    assert (finding.hosts, finding.count) == (tuple(sorted(names)), len(names))
+    assert finding.host == enumerate_names(names)
+    assert finding.host.endswith("more")
+
+
+def test_a_shared_address_is_told_to_a_person_and_its_server_to_a_program(judge):
+    outcome = judge("distributor: {hosts: {d1: {tiers_virtual_address: 192.0.2.11}}}")
+    (finding,) = [finding for finding in outcome.findings if finding.rule == "unique-address"]
+    assert (finding.host, finding.hosts) == ("d1 (shared address), px1", ("d1", "px1"))
+
+
+def test_of_very_many_clients_the_first_are_named_and_all_are_counted(read):
+    topology = read("all: {vars: {tiers_clients: {berlin: 3000}}}", "proxy: {vars: {tiers_state: down}}")
+    (finding,) = [finding for finding in make_plan(topology).errors if finding.rule == "client-placed"]
+    told = finding.as_dict()
+    assert (told["count"], len(told["hosts"])) == (3001, 1000)
+    assert told["hosts"] == sorted(["c1", *(f"berlin#{n}" for n in range(1, 3001))])[:1000]
+    assert told["host"] == "berlin#1, berlin#10, berlin#100, berlin#1000, berlin#1001 and 2996 more"
 
 
 def test_a_port_the_product_may_not_bind(read):

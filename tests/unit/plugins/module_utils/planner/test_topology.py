@@ -191,6 +191,13 @@ def test_a_host_that_no_configuration_can_name_is_told(judge):
     assert told.message == "The name of a host is to be an IP address or a host name."
 
 
+def test_a_host_of_a_long_name_is_told_by_all_of_it(judge):
+    errors = judge(f"proxy: {{hosts: {{{'x' * 300}: {{ansible_host: 192.0.2.77}}}}}}").errors
+    (told,) = [finding for finding in errors if finding.message.startswith("The name of a host")]
+    assert told.hosts == ("x" * 300,)
+    assert told.host == "x" * 59 + "…"
+
+
 def test_the_order_of_the_inventory_does_not_matter():
     hosts = {name: {"tiers_product": "openldap", "tiers_site": name} for name in "abcd"}
     groups = {"master": ["a"], "proxy": ["c", "b"], "client": ["d"]}
