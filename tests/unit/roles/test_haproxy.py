@@ -164,11 +164,12 @@ def test_a_program_that_is_started_again_is_waited_for() -> None:
 
 
 # What the roles give it
+HOST = {"address": "192.0.2.11", "port": 8443, "protocol": "https"}
 SLICES = {
-    "__distributor_listeners": {"address": "192.0.2.31", "port": 8443, "protocol": "https", "members": MEMBERS},
-    "__common_pass": {"address": "192.0.2.11", "port": 8443, "protocol": "https", "upstreams": MASTERS},
-    "__common_end_of_tls": {"address": "192.0.2.11", "port": 8443, "protocol": "https", "pair": {"address": "192.0.2.12"}},
-    "__common_relay": {"address": "192.0.2.11", "port": 8443, "protocol": "https", "upstreams": MASTERS},
+    "__distributor_listeners": HOST | {"members": MEMBERS},
+    "__common_pass": HOST | {"upstreams": MASTERS},
+    "__common_end_of_tls": HOST | {"pair": {"address": "192.0.2.12"}},
+    "__common_relay": HOST | {"upstreams": MASTERS},
 }
 SAID = {
     "__distributor_listeners": ["balance leastconn", "server p1 192.0.2.1:8443 ssl verify required", " weight 100"],
