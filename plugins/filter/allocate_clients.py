@@ -111,12 +111,16 @@ _value:
       type: str
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation import AllocationError, allocate
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation import (
+    AllocationError,
+    Fault,
+    allocate,
+)
 from ansible_collections.distributed.tiers.plugins.plugin_utils.populations import read_population
 
 # Of lists and dictionaries in each other; a former result has four.
@@ -156,13 +160,13 @@ def _plain(value: Any, levels: int = MOST_LEVELS) -> Any:
     if not isinstance(value, (Mapping, list)):
         return value
     if not levels:
-        raise AllocationError(["a list or dictionary is nested too deeply"])
+        raise AllocationError([Fault("a list or dictionary is nested too deeply")])
     if isinstance(value, list):
         return [_plain(inner, levels - 1) for inner in value]
     return {key: _plain(inner, levels - 1) for key, inner in value.items()}
 
 
-def _message(problems: list[str]) -> str:
+def _message(problems: Sequence[str | Fault]) -> str:
     shown = "\n".join(f"  - {problem}" for problem in problems[:50])
     more = f"\n  - and {len(problems) - 50} more" if len(problems) > 50 else ""
     return f"The clients cannot be allocated:\n{shown}{more}"

@@ -15,7 +15,7 @@ from typing import Any
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner import rules
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation import AllocationError, allocate
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import ERROR, Finding, Problem
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import ERROR, Finding
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.operation import detection
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.pairs import (
     active_of,
@@ -70,7 +70,7 @@ def make_plan(topology: Topology, previous: Mapping[str, Any] | None = None) -> 
     try:
         allocation = share_out(topology, previous)
     except AllocationError as error:
-        told = tuple(Problem(None, None, problem, rule="allocation-input") for problem in error.problems)
+        told = rules.refused(topology, error.problems)
         topology = dataclasses.replace(topology, problems=(*topology.problems, *told))
     findings = tuple(rules.judge(topology, allocation))
     outcome = Outcome(findings, None)

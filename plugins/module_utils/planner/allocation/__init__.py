@@ -20,11 +20,12 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocati
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation.model import (
     MICROSECONDS,
     AllocationError,
+    Fault,
     Problem,
 )
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation.place import Placement, latency_cost
 
-__all__ = ["AllocationError", "allocate", "least_headroom"]
+__all__ = ["AllocationError", "Fault", "allocate", "least_headroom"]
 
 
 def allocate(

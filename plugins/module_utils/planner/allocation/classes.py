@@ -23,6 +23,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocati
     SELECTORS,
     AllocationError,
     Demand,
+    Fault,
     Key,
     Latency,
     Policy,
@@ -43,7 +44,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocati
 
 def build(clients: Any, proxies: Any, latency: Any, previous: Any, previous_backups: Any, policy: Any) -> Problem:
     """Check everything, then group. Raises AllocationError with all problems at once."""
-    problems: list[str] = []
+    problems: list[Fault] = []
     rules = read_policy(policy, problems)
     servers = read_proxies(proxies, problems)
     matrix = read_latency(latency, problems)

@@ -23,12 +23,29 @@ Runs = dict[int, list[str]]  # weight -> sorted names
 NO_RESTRICTION: Restriction = (None, (), ())
 
 
-class AllocationError(ValueError):
-    """The input cannot be planned from. ``problems`` holds every reason, one line each."""
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong with the input. As a text it is one line."""
 
-    def __init__(self, problems: Iterable[str]) -> None:
+    what: str
+    # How the line says what it is about: "client 'desk-1'".
+    where: str = ""
+    # The client or proxy it is about, and which of its settings, where it is about one.
+    name: str | None = None
+    key: str | None = None
+    # A name in the setting that no proxy has.
+    unknown: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}" if self.where else self.what
+
+
+class AllocationError(ValueError):
+    """The input cannot be planned from. ``problems`` holds every reason."""
+
+    def __init__(self, problems: Iterable[Fault]) -> None:
         self.problems = list(problems)
-        shown = self.problems[:SHOWN_PROBLEMS]
+        shown = [str(problem) for problem in self.problems[:SHOWN_PROBLEMS]]
         if len(self.problems) > len(shown):
             shown.append(f"and {len(self.problems) - len(shown)} more")
         super().__init__("; ".join(shown))

@@ -15,6 +15,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocati
     ACTIVE,
     NO_RESTRICTION,
     SELECTORS,
+    Fault,
     Key,
     Latency,
     Policy,
@@ -41,16 +42,16 @@ def _is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def read_policy(policy: Any, problems: list[str]) -> Policy:
+def read_policy(policy: Any, problems: list[Fault]) -> Policy:
     if policy is None:
         return Policy()
     if not isinstance(policy, Mapping):
-        problems.append(f"policy: must be a dictionary, not {type(policy).__name__}")
+        problems.append(Fault(f"must be a dictionary, not {type(policy).__name__}", "policy"))
         return Policy()
     before = len(problems)
     for key in policy:
         if key not in POLICY_KEYS:
-            problems.append(f"policy: unknown key {shown(key)}; known are {', '.join(sorted(POLICY_KEYS))}")
+            problems.append(Fault(f"unknown key {shown(key)}; known are {', '.join(sorted(POLICY_KEYS))}", "policy"))
 
     def number(key: str, default: float | None, lowest: float, below: float = math.inf) -> float | None:
         value = policy.get(key)
@@ -58,7 +59,7 @@ def read_policy(policy: Any, problems: list[str]) -> Policy:
             return default
         if not _is_number(value) or not lowest <= value < below:
             limit = f"at least {lowest:g}" + ("" if below == math.inf else f" and below {below:g}")
-            problems.append(f"policy: {key} must be a number of {limit}, not {shown(value)}")
+            problems.append(Fault(f"{key} must be a number of {limit}, not {shown(value)}", "policy", key=key))
             return default
         return float(value)
 
@@ -68,83 +69,89 @@ def read_policy(policy: Any, problems: list[str]) -> Policy:
     rebalance = number("rebalance", 0.0, 0)
     budget = policy.get("move_budget")
     if budget is not None and (not _is_whole(budget) or budget < 0):
-        problems.append(f"policy: move_budget must be a whole number of at least 0 or null, not {shown(budget)}")
+        what = f"move_budget must be a whole number of at least 0 or null, not {shown(budget)}"
+        problems.append(Fault(what, "policy", key="move_budget"))
     if len(problems) > before or move_cost is None or headroom is None or rebalance is None:
         return Policy()
     return Policy(move_cost, budget, balance, headroom, rebalance)
 
 
-def read_proxies(proxies: Any, problems: list[str]) -> list[Proxy]:
+def read_proxies(proxies: Any, problems: list[Fault]) -> list[Proxy]:
     if not isinstance(proxies, Mapping):
-        problems.append(f"proxies: must be a dictionary, not {type(proxies).__name__}")
+        problems.append(Fault(f"must be a dictionary, not {type(proxies).__name__}", "proxies"))
         return []
     servers: list[Proxy] = []
     for name, given in proxies.items():
-        where = f"proxy {shown(name)}"
-        if not isinstance(name, str) or not name:
-            problems.append(f"{where}: a proxy's name must be a text that is not empty")
-            continue
-        if not isinstance(given, Mapping):
-            problems.append(f"{where}: must be a dictionary, not {type(given).__name__}")
-            continue
-        before = len(problems)
-        for key in given:
-            if key not in PROXY_KEYS:
-                problems.append(f"{where}: unknown key {shown(key)}; known are {', '.join(sorted(PROXY_KEYS))}")
-        site = given.get("site")
-        if not isinstance(site, str) or not site:
-            problems.append(f"{where}: site must be a text that is not empty, not {shown(site)}")
-        for key in ("zone", "region", "backup"):
-            if given.get(key) is not None and not isinstance(given[key], str):
-                problems.append(f"{where}: {key} must be a text, not {shown(given[key])}")
-        capacity = given.get("capacity")
-        if capacity is not None and (not _is_whole(capacity) or not 0 <= capacity <= LARGEST_CAPACITY):
-            problems.append(f"{where}: capacity must be a whole number of at least 0 or null, not {shown(capacity)}")
-        state = given.get("state", ACTIVE)
-        if state not in STATES:
-            problems.append(f"{where}: state must be one of {', '.join(STATES)}, not {shown(state)}")
-        weight = given.get("weight", 1)
-        if not _is_number(weight) or weight <= 0:
-            problems.append(f"{where}: weight must be a number above 0, not {shown(weight)}")
-        tags = given.get("tags") or []
-        if not isinstance(tags, (list, tuple)) or not all(isinstance(tag, str) for tag in tags):
-            problems.append(f"{where}: tags must be a list of texts, not {shown(tags)}")
-        if len(problems) == before:
+        wrong = list(_proxy_complaints(name, given))
+        problems += wrong
+        if not wrong:
             servers.append(
                 Proxy(
-                    name, str(site), given.get("zone"), given.get("region"), capacity, state, float(weight),
-                    frozenset(tags), given.get("backup"),
+                    name, str(given["site"]), given.get("zone"), given.get("region"), given.get("capacity"),
+                    given.get("state", ACTIVE), float(given.get("weight", 1)), frozenset(given.get("tags") or []),
+                    given.get("backup"),
                 )
             )  # fmt: skip
     return sorted(servers, key=lambda server: server.name)
 
 
-def read_latency(latency: Any, problems: list[str]) -> Latency:
+def _proxy_complaints(name: Any, given: Any) -> Iterator[Fault]:
+    where = f"proxy {shown(name)}"
+    if not isinstance(name, str) or not name:
+        yield Fault("a proxy's name must be a text that is not empty", where)
+        return
+    if not isinstance(given, Mapping):
+        yield Fault(f"must be a dictionary, not {type(given).__name__}", where, name)
+        return
+    for key in given:
+        if key not in PROXY_KEYS:
+            yield Fault(f"unknown key {shown(key)}; known are {', '.join(sorted(PROXY_KEYS))}", where, name)
+    site = given.get("site")
+    if not isinstance(site, str) or not site:
+        yield Fault(f"site must be a text that is not empty, not {shown(site)}", where, name, "site")
+    for key in ("zone", "region", "backup"):
+        if given.get(key) is not None and not isinstance(given[key], str):
+            yield Fault(f"{key} must be a text, not {shown(given[key])}", where, name, key)
+    capacity = given.get("capacity")
+    if capacity is not None and (not _is_whole(capacity) or not 0 <= capacity <= LARGEST_CAPACITY):
+        what = f"capacity must be a whole number of at least 0 or null, not {shown(capacity)}"
+        yield Fault(what, where, name, "capacity")
+    state = given.get("state", ACTIVE)
+    if state not in STATES:
+        yield Fault(f"state must be one of {', '.join(STATES)}, not {shown(state)}", where, name, "state")
+    weight = given.get("weight", 1)
+    if not _is_number(weight) or weight <= 0:
+        yield Fault(f"weight must be a number above 0, not {shown(weight)}", where, name, "weight")
+    tags = given.get("tags") or []
+    if not isinstance(tags, (list, tuple)) or not all(isinstance(tag, str) for tag in tags):
+        yield Fault(f"tags must be a list of texts, not {shown(tags)}", where, name, "tags")
+
+
+def read_latency(latency: Any, problems: list[Fault]) -> Latency:
     if latency is None:
         return Latency(None)
     if not isinstance(latency, Mapping):
-        problems.append(f"latency: must be a dictionary, not {type(latency).__name__}")
+        problems.append(Fault(f"must be a dictionary, not {type(latency).__name__}", "latency"))
         return Latency(None)
     before = len(problems)
     for site, row in latency.items():
         if not isinstance(site, str) or not isinstance(row, Mapping):
-            problems.append(f"latency[{shown(site)}]: must be a dictionary of milliseconds by the proxy's site")
+            what = "must be a dictionary of milliseconds by the proxy's site"
+            problems.append(Fault(what, f"latency[{shown(site)}]"))
             continue
         for other, value in row.items():
             if not isinstance(other, str) or not _is_number(value) or value < 0:
-                problems.append(
-                    f"latency[{shown(site)}][{shown(other)}]: must be a finite number of milliseconds of at least 0, "
-                    f"not {shown(value)}"
-                )
+                what = f"must be a finite number of milliseconds of at least 0, not {shown(value)}"
+                problems.append(Fault(what, f"latency[{shown(site)}][{shown(other)}]"))
     return Latency(None if len(problems) > before else latency)
 
 
-def read_previous(previous: Any, problems: list[str]) -> Mapping[str, str]:
+def read_previous(previous: Any, problems: list[Fault]) -> Mapping[str, str]:
     """Flat ``{client: proxy}``, or the lists of a former result: ``{"proxies": {proxy: {"clients": [names]}}}``."""
     if previous is None:
         return {}
     if not isinstance(previous, Mapping):
-        problems.append(f"previous: must be a dictionary, not {type(previous).__name__}")
+        problems.append(Fault(f"must be a dictionary, not {type(previous).__name__}", "previous"))
         return {}
     lists = previous.get("proxies")
     if not isinstance(lists, Mapping):
@@ -156,12 +163,12 @@ def read_previous(previous: Any, problems: list[str]) -> Mapping[str, str]:
     return flat
 
 
-def read_backups(previous: Any, problems: list[str]) -> Mapping[str, str]:
+def read_backups(previous: Any, problems: list[Fault]) -> Mapping[str, str]:
     """Flat ``{client: server}``, or as in a result: ``{proxy: {server: [names]}}``."""
     if previous is None:
         return {}
     if not isinstance(previous, Mapping):
-        problems.append(f"previous_backups: must be a dictionary, not {type(previous).__name__}")
+        problems.append(Fault(f"must be a dictionary, not {type(previous).__name__}", "previous_backups"))
         return {}
     # Most often all are names, and asking a million of them for more takes longer than all the rest.
     if all(map(isinstance, previous.values(), repeat(str))):
@@ -171,18 +178,18 @@ def read_backups(previous: Any, problems: list[str]) -> Mapping[str, str]:
     flat: dict[str, str] = {}
     for proxy, lists in previous.items():
         if not isinstance(lists, Mapping):
-            problems.append(f"previous_backups[{shown(proxy)}]: must be a dictionary of names by server")
+            problems.append(Fault("must be a dictionary of names by server", f"previous_backups[{shown(proxy)}]"))
             continue
         for server, names in lists.items():
             _add_names(flat, names, server, f"previous_backups[{shown(proxy)}][{shown(server)}]", problems)
     return flat
 
 
-def _flat(given: Mapping[Any, Any], what: str, problems: list[str]) -> Mapping[str, str]:
+def _flat(given: Mapping[Any, Any], what: str, problems: list[Fault]) -> Mapping[str, str]:
     if all(map(isinstance, given.values(), repeat(str))):
         return given
     wrong = (
-        f"{what}: client {shown(name)} must have a server's name, not {shown(server)}"
+        Fault(f"client {shown(name)} must have a server's name, not {shown(server)}", what)
         for name, server in given.items()
         if not isinstance(server, str)
     )
@@ -190,19 +197,19 @@ def _flat(given: Mapping[Any, Any], what: str, problems: list[str]) -> Mapping[s
     return {}
 
 
-def _add_names(flat: dict[str, str], names: Any, server: Any, where: str, problems: list[str]) -> None:
+def _add_names(flat: dict[str, str], names: Any, server: Any, where: str, problems: list[Fault]) -> None:
     if not isinstance(server, str) or not isinstance(names, (list, tuple)):
-        problems.append(f"{where} must be a list of names")
+        problems.append(Fault(f"{where} must be a list of names"))
     elif not all(map(isinstance, names, repeat(str))):
-        problems.append(f"{where}: every name must be a text")
+        problems.append(Fault("every name must be a text", where))
     else:
         flat.update(zip(names, repeat(server)))
 
 
-def group_clients(clients: Any, proxies: set[str], problems: list[str]) -> dict[Key, list[str]] | None:
+def group_clients(clients: Any, proxies: set[str], problems: list[Fault]) -> dict[Key, list[str]] | None:
     """Names by what makes clients differ, each list sorted: the one pass that touches every client."""
     if not isinstance(clients, Mapping):
-        problems.append(f"clients: must be a dictionary, not {type(clients).__name__}")
+        problems.append(Fault(f"must be a dictionary, not {type(clients).__name__}", "clients"))
         return None
     try:
         return _group_fast(clients, proxies)
@@ -211,7 +218,7 @@ def group_clients(clients: Any, proxies: set[str], problems: list[str]) -> dict[
         found = list(islice(complaints, MOST_PROBLEMS))
         problems += found
         if rest := sum(1 for _complaint in complaints):
-            problems.append(f"and {rest} more problems")
+            problems.append(Fault(f"and {rest} more problems"))
     # Nothing wrong after all: dictionaries of a kind that only show what they hold when asked politely.
     return None if found else _group_fast({name: dict(client.items()) for name, client in clients.items()}, proxies)
 
@@ -271,38 +278,40 @@ def _extras(client: Mapping[str, Any], proxies: set[str]) -> tuple[Restriction, 
     return (client.get("pin"), allow, deny), client.get("spread")
 
 
-def _complaints(clients: Mapping[Any, Any], proxies: set[str]) -> Iterator[str]:
+def _complaints(clients: Mapping[Any, Any], proxies: set[str]) -> Iterator[Fault]:
     """Every problem of every client, by name; only run once something is known to be wrong."""
     for name in sorted(clients, key=lambda name: name if isinstance(name, str) else shown(name)):
         client = clients[name]
         where = f"client {shown(name)}"
         if not isinstance(name, str) or not name:
-            yield f"{where}: a client's name must be a text that is not empty"
-        if not isinstance(client, Mapping):
-            yield f"{where}: must be a dictionary, not {type(client).__name__}"
-            continue
-        for complaint in _client_complaints(client, proxies):
-            yield f"{where}: {complaint}"
+            yield Fault("a client's name must be a text that is not empty", where)
+        if isinstance(client, Mapping):
+            yield from _client_complaints(client, proxies, where, name)
+        else:
+            yield Fault(f"must be a dictionary, not {type(client).__name__}", where, name)
 
 
-def _client_complaints(client: Mapping[str, Any], proxies: set[str]) -> Iterator[str]:
+def _client_complaints(
+    client: Mapping[str, Any], proxies: set[str], where: str = "", name: str | None = None
+) -> Iterator[Fault]:
     for key in client:
         if key not in CLIENT_KEYS:
-            yield f"unknown key {shown(key)}; known are {', '.join(sorted(CLIENT_KEYS))}"
+            yield Fault(f"unknown key {shown(key)}; known are {', '.join(sorted(CLIENT_KEYS))}", where, name)
     site = client.get("site")
     if not isinstance(site, str) or not site:
-        yield f"site must be a text that is not empty, not {shown(site)}"
+        yield Fault(f"site must be a text that is not empty, not {shown(site)}", where, name, "site")
     if not _weight_is_right(client.get("weight")):
-        yield f"weight must be a whole number from 1 to 10^15, not {shown(client['weight'])}"
+        what = f"weight must be a whole number from 1 to 10^15, not {shown(client['weight'])}"
+        yield Fault(what, where, name, "weight")
     pin = client.get("pin")
     if pin is not None and (not isinstance(pin, str) or pin not in proxies):
-        yield f"pin names no proxy: {shown(pin)}"
+        yield Fault(f"pin names no proxy: {shown(pin)}", where, name, "pin", pin if isinstance(pin, str) else None)
     for key in ("allow", "deny"):
         selectors = client.get(key)
         if selectors is None:
             continue
         if not isinstance(selectors, (list, tuple)):
-            yield f"{key} must be a list of selectors, not {shown(selectors)}"
+            yield Fault(f"{key} must be a list of selectors, not {shown(selectors)}", where, name, key)
             continue
         for selector in selectors:
             kind, colon, value = selector.partition(":") if isinstance(selector, str) else ("", "", "")
@@ -310,7 +319,8 @@ def _client_complaints(client: Mapping[str, Any], proxies: set[str]) -> Iterator
                 continue
             if not colon or kind not in SELECTORS or not value:
                 known = ", ".join(f"{kind}:…" for kind in SELECTORS)
-                yield f"{key} names no proxy and is no selector ({known}): {shown(selector)}"
+                what = f"{key} names no proxy and is no selector ({known}): {shown(selector)}"
+                yield Fault(what, where, name, key)
     spread = client.get("spread")
     if spread is not None and (not isinstance(spread, str) or not spread):
-        yield f"spread must be a text that is not empty, not {shown(spread)}"
+        yield Fault(f"spread must be a text that is not empty, not {shown(spread)}", where, name, "spread")

@@ -27,5 +27,6 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.re
 )
 
 demands = clients.demands
+refused = clients.refused
 
-__all__ = ["EXAMPLE", "REGISTRY", "Rule", "demands", "judge", "judge_part", "switched_off"]
+__all__ = ["EXAMPLE", "REGISTRY", "Rule", "demands", "judge", "judge_part", "refused", "switched_off"]

@@ -6,19 +6,24 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation import Fault
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import ERROR, WARNING, Problem
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.registry import (
     Allocation,
     Guesses,
+    reading,
     rule,
 )
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.shown import shorten
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Topology
 from ansible_collections.distributed.tiers.plugins.module_utils.text import counted, enumerate_names
+
+# Of one client, as a person is told it.
+LONGEST_NAME = 80
 
 
 def demands(topology: Topology) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -29,7 +34,7 @@ def demands(topology: Topology) -> Iterator[tuple[str, Mapping[str, Any]]]:
     yield from topology.population.items()
 
 
-@rule(
+rule(
     "allocation-input",
     ERROR,
     reason="Clients can only be shared out by what is known of them and of the proxies.",
@@ -47,22 +52,18 @@ def demands(topology: Topology) -> Iterator[tuple[str, Mapping[str, Any]]]:
               - {name: desk-1, site: berlin, pin: px2}
     """,
     firm=True,
-)
-def allocation_input(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+)(reading("allocation-input"))
+
+
+def refused(topology: Topology, faults: Iterable[Fault]) -> Iterator[Problem]:
+    """What the allocation finds wrong. It knows clients, proxies and what they ask for, and nothing of variables."""
     guesses = Guesses(proxy.name for proxy in topology.tier("proxy"))
-    for problem in topology.problems:
-        if problem.rule != "allocation-input":
-            continue
-        about, pinned = ABOUT.match(problem.message), PINNED.search(problem.message)
-        host, key = about.groups() if about else (None, None)
-        variable = "tiers_clients" if host in topology.population else f"tiers_{key}" if key else None
-        message = guesses.said(problem.message, pinned[1]) if pinned else f"{problem.message}."
-        yield Problem(host, variable, message)
-
-
-# The allocation knows clients, proxies and what they ask for, and nothing of hosts and variables.
-ABOUT = re.compile(r"(?:client|proxy) '([^']+)': ([a-z]+) ")
-PINNED = re.compile(r"pin names no proxy: '([^']+)'$")
+    for fault in faults:
+        host = None if fault.name is None else shorten(fault.name, LONGEST_NAME)
+        hosts = () if fault.name is None else (fault.name,)
+        variable = "tiers_clients" if fault.name in topology.population else f"tiers_{fault.key}" if fault.key else None
+        message = f"{fault}." if fault.unknown is None else guesses.said(str(fault), fault.unknown)
+        yield Problem(host, variable, message, rule="allocation-input", hosts=hosts)
 
 
 @rule(

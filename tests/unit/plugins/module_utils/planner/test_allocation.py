@@ -414,11 +414,34 @@ def test_bad_input_is_refused(wrong: dict[str, Any], message: str) -> None:
     given: dict[str, Any] = {"clients": {"c": {"site": "x"}}, "proxies": {"p": {"site": "x"}}, "latency": None}
     with pytest.raises(AllocationError) as caught:
         allocate(**{**given, **wrong})
-    assert message in "; ".join(caught.value.problems)
-    assert len(caught.value.problems) == 1
+    (problem,) = caught.value.problems
+    assert message in str(problem)
+    assert str(caught.value) == str(problem)
 
 
 def test_all_problems_come_at_once() -> None:
     with pytest.raises(AllocationError) as caught:
         allocate({"c": {"weight": 0}, "d": 1}, {"p": {"site": 1}}, {"x": 1}, [], 7, {"balance": "high"})  # type: ignore
     assert len(caught.value.problems) == 8
+
+
+# (clients, proxies, whose setting it is, what of it no proxy is called)
+WHOSE = [
+    ({"c": {"site": "x", "pin": "q"}}, {}, ("c", "pin", "q")),
+    ({"c's": {"site": "x", "pin": 7}}, {}, ("c's", "pin", None)),
+    ({"c": {"site": "x", "weight": 0}}, {}, ("c", "weight", None)),
+    ({"c" * 300: {"site": "x", "deny": ["q"]}}, {}, ("c" * 300, "deny", None)),
+    ({"c": {"site": "x", "must": 1}}, {}, ("c", None, None)),
+    ({"c": 1}, {}, ("c", None, None)),
+    ({"": {"site": "x"}}, {}, (None, None, None)),
+    ({}, {"p": {"site": "x", "capacity": -1}}, ("p", "capacity", None)),
+    ({}, {"p": {"site": ""}}, ("p", "site", None)),
+]
+
+
+@pytest.mark.parametrize(("clients", "proxies", "whose"), WHOSE)
+def test_a_problem_says_whose_setting_it_is(clients: dict[str, Any], proxies: dict[str, Any], whose: Any) -> None:
+    with pytest.raises(AllocationError) as caught:
+        allocate(clients, {"a": {"site": "x"}, **proxies}, None)
+    (problem,) = caught.value.problems
+    assert (problem.name, problem.key, problem.unknown) == whose

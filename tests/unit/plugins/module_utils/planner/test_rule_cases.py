@@ -357,6 +357,21 @@ FIRES = [
         "did you mean 'px",
         "all: {vars: {tiers_clients: [{name: desk-1, site: berlin, pin: px3}]}}",
     ),
+    # A name may have what messages are put together with.
+    (
+        "allocation-input",
+        "it's: pin",
+        "tiers_clients",
+        "did you mean 'px",
+        """all: {vars: {tiers_clients: [{name: "it's: pin", site: berlin, pin: px3}]}}""",
+    ),
+    (
+        "allocation-input",
+        "client 'c1': pin",
+        "tiers_clients",
+        "no selector",
+        """all: {vars: {tiers_clients: [{name: "client 'c1': pin", site: berlin, deny: [x]}]}}""",
+    ),
     (
         "selector-known",
         "c1",
