@@ -13,6 +13,12 @@ from typing import Any
 NAMES_SHOWN = 5
 
 
+def ended(text: str) -> str:
+    """The text with one end of a sentence: what it was put together of may have one, or end in the middle."""
+    text = text.rstrip(" .:;,")
+    return text if text.endswith(("?", "!", "…")) else f"{text}."
+
+
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known word most like `word`, if any is like it."""
     matches = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)

@@ -50,6 +50,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology
     read_fact,
     read_topology,
 )
+from ansible_collections.distributed.tiers.plugins.module_utils.text import ended
 from ansible_collections.distributed.tiers.plugins.plugin_utils.files import check_has_end, why_not
 from ansible_collections.distributed.tiers.plugins.plugin_utils.populations import read_population
 
@@ -78,7 +79,9 @@ def read_inventory(
     seen = {host: views.view(host) for host in hosts}
     for name in product_names(groups, seen, tiers_groups):
         product, problems = load_product(name)
-        wrong += [Problem(None, "tiers_product", f"{role_of(name)}: {text}", rule="product-role") for text in problems]
+        wrong += [
+            Problem(None, "tiers_product", ended(f"{role_of(name)}: {text}"), rule="product-role") for text in problems
+        ]
         if product:
             product, undescribed = described(
                 product, {host: seen[host] for host in hosts if seen[host].get("tiers_product") == name}
@@ -147,6 +150,9 @@ class _Views:
                     view[name] = self.description(host, raw, name)
                 elif known.systemwide:
                     view[name] = self.systemwide(host, raw, name)
+                    if view[name] is not raw[name]:
+                        # From a vault, or from a template that may take something out of one.
+                        view[variables.OPENED] = (*view.get(variables.OPENED, ()), name)
                 else:
                     view[name] = filled_in(self.template, host, raw, name)
         for name in (variables.ANSIBLE_HOST, variables.ANSIBLE_PORT):
@@ -304,7 +310,7 @@ def described(product: Product, views: Mapping[str, Mapping[str, Any]]) -> tuple
     if given is None:
         return product, problems
     description, faults = read_description(given, load_options(product.role, variable))
-    problems += [Problem(None, variable, f"'{where}' {text}", rule=rule) for where, text in faults]
+    problems += [Problem(None, variable, ended(f"'{where}' {text}"), rule=rule) for where, text in faults]
     return complete(product, description), problems
 
 
@@ -349,7 +355,7 @@ def with_plan(topology: Topology, path: str, part: bool = False) -> Topology:
         check_has_end(path)
         plan = json.loads(Path(path).read_bytes())
     except (OSError, ValueError, RecursionError) as error:
-        told = f"{shorten(path, 200)} cannot be read: {shorten(why_not(error), 200)}"
+        told = ended(f"{shorten(path, 200)} cannot be read: {shorten(why_not(error), 200)}")
         wrong = [Problem(None, "tiers_plan_file", told, rule=handed.RULE)]
         return replace(topology, handed_from=path, problems=(*topology.problems, *wrong))
     return taken(topology, plan, path, Problem(None, "tiers_plan_file", path, rule=handed.RULE), part)
@@ -376,7 +382,7 @@ def taken(topology: Topology, plan: Any, source: str, wrong: Problem, part: bool
         faults = list(handed.faults(plan, json.loads(PLAN_SCHEMA.read_bytes())))
     except RecursionError:
         faults = ["it holds no plan"]
-    problems = [replace(wrong, message=f"{wrong.message}: {fault}.") for fault in faults]
+    problems = [replace(wrong, message=ended(f"{wrong.message}: {fault}")) for fault in faults]
     if not faults:
         problems = list(handed.misfits(plan, topology, part))
     return replace(topology, handed=plan, handed_from=source, problems=(*topology.problems, *problems))

@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import reprlib
+from collections.abc import Iterator, Mapping
+from itertools import zip_longest
 from typing import Any
 
 LARGEST_DIGITS = 40
@@ -33,6 +35,8 @@ class _Shown(reprlib.Repr):
 
 
 shown = _Shown().repr
+NOTHING = object()
+MOST_LEVELS = 6
 
 
 def shorten(value: Any, most: int = 60) -> str:
@@ -42,3 +46,35 @@ def shorten(value: Any, most: int = 60) -> str:
     else:
         text = shown(value)
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def first_difference(mine: Any, its: Any) -> tuple[str, Any, Any]:
+    """Where two values that differ do so first (` at 'paris'`), and what is there: in a large one little may differ."""
+    place = ""
+    steps: Iterator[tuple[str, Any, Any]]
+    for _level in range(MOST_LEVELS):
+        if isinstance(mine, Mapping) and isinstance(its, Mapping):
+            keys = {**mine, **its}
+            steps = ((f"'{shorten(key, 40)}'", mine.get(key, NOTHING), its.get(key, NOTHING)) for key in keys)
+        elif isinstance(mine, (list, tuple)) and isinstance(its, (list, tuple)):
+            steps = ((f"entry {n}", *pair) for n, pair in enumerate(zip_longest(mine, its, fillvalue=NOTHING), 1))
+        else:
+            break
+        found = next((step for step in steps if step[1] is not step[2] and step[1] != step[2]), None)
+        if found is None:
+            break
+        place += f" at {found[0]}"
+        mine, its = found[1:]
+    return place, mine, its
+
+
+def apart(mine: Any, its: Any, most: int = 60) -> tuple[str, str]:
+    """Two values that differ, each as a text that is short, and not the same as the other's."""
+    if isinstance(mine, str) and isinstance(its, str):
+        pairs = enumerate(zip(mine, its, strict=False))
+        alike = next((number for number, (one, other) in pairs if one != other), min(len(mine), len(its)))
+        if alike >= most // 2:
+            # What comes before is the same.
+            mine, its = (f"…{text[alike - most // 4 :]}" for text in (mine, its))
+    one, other = (f"'{shorten(text, most)}'" if isinstance(text, str) else shorten(text, most) for text in (mine, its))
+    return one, other

@@ -19,7 +19,13 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.products
     TIERS,
     Product,
 )
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.shown import shorten, shown
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.shown import (
+    NOTHING,
+    apart,
+    first_difference,
+    shorten,
+    shown,
+)
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.values import (
     GROUPS,
     BadValueError,
@@ -27,7 +33,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.values i
     groups,
 )
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.variables import BY_NAME
-from ansible_collections.distributed.tiers.plugins.module_utils.text import with_hint
+from ansible_collections.distributed.tiers.plugins.module_utils.text import ended, enumerate_names, with_hint
 
 DEFAULT_NAME = "tiers"
 DEFAULT_DOMAIN = "tiers.internal"
@@ -219,13 +225,13 @@ class _Reading:
 
     def convert(self, host: str | None, name: str, raw: Any, default: Any) -> Any:
         if isinstance(raw, Unreadable):
-            self.problem("unreadable-value", host, name, f"The value cannot be had: {raw.reason}")
+            self.problem("unreadable-value", host, name, ended(f"The value cannot be had: {raw.reason}"))
             return default
         read = BY_NAME[name].read
         try:
             return read(raw) if read else raw
         except BadValueError as error:
-            self.problem("bad-value", host, name, f"'{shorten(raw)}' {error}.")
+            self.problem("bad-value", host, name, ended(f"'{shorten(raw)}' {error}"))
             return default
 
     def systemwide(self, hosts: list[str], name: str, default: Any = None) -> Any:
@@ -244,10 +250,20 @@ class _Reading:
                 kinds.append((raw, [host]))
         if not kinds:
             return default
-        raw, _having = max(kinds, key=lambda kind: len(kind[1]))
-        for host in (host for other, odd in kinds if other is not raw for host in odd):
-            self.problem("setting-differs", host, name, "The value differs from that of the other hosts.")
+        raw, having = max(kinds, key=lambda kind: len(kind[1]))
+        if len(kinds) > 1:
+            others, closed = enumerate_names(having), self.is_closed(having, name, raw)
+            for other, odd in kinds:
+                if other is not raw:
+                    message = differing(other, raw, others, closed or self.is_closed(odd, name, other))
+                    for host in odd:
+                        self.problem("setting-differs", host, name, message)
         return self.convert(None, name, raw, default)
+
+    def is_closed(self, hosts: list[str], name: str, value: Any) -> bool:
+        """Whether a value is not to be shown: something in it may be a secret, or it cannot be had."""
+        unseen = name in DESCRIPTIONS or isinstance(value, Unreadable)
+        return unseen or any(name in self.hostvars.get(host, {}).get(variables.OPENED, ()) for host in hosts)
 
     def names(self, host: str) -> None:
         """Report variables of ours that nobody knows, and a host that certificates and configurations cannot name."""
@@ -272,12 +288,12 @@ class _Reading:
         if raw is None:
             return host
         if isinstance(raw, Unreadable):
-            self.problem("unreadable-value", host, name, f"The value cannot be had: {raw.reason}")
+            self.problem("unreadable-value", host, name, ended(f"The value cannot be had: {raw.reason}"))
             return host
         try:
             return address(raw)
         except BadValueError as error:
-            self.problem("bad-value", host, name, f"'{shorten(raw)}' {error}.")
+            self.problem("bad-value", host, name, ended(f"'{shorten(raw)}' {error}"))
             return host
 
     def login(self, host: str) -> str | None:
@@ -354,6 +370,19 @@ class _Reading:
         )
 
 
+def differing(mine: Any, its: Any, others: str, closed: bool) -> str:
+    """What tells a value from that of other hosts."""
+    place, mine, its = first_difference(mine, its)
+    if mine is NOTHING:
+        return f"The value has nothing{place}, unlike that of {others}."
+    if its is NOTHING:
+        return f"The value has something{place}, unlike that of {others}."
+    if closed:
+        return f"The value{place} differs from that of {others}."
+    here, there = apart(mine, its)
+    return f"The value {here}{place} differs from {there} of {others}."
+
+
 def read_fact(fact: Any) -> Deployed | None:
     """The local fact of a server. One that is half-written counts as none: the server is set up anew."""
     if not isinstance(fact, Mapping) or fact.get("schema") != 1:
@@ -381,11 +410,13 @@ def group_names(value: Any) -> tuple[dict[str, tuple[str, ...]], Problem | None]
     if value is None:
         return names, None
     if isinstance(value, Unreadable):
-        return names, Problem(None, "tiers_groups", f"The value cannot be had: {value.reason}", rule="unreadable-value")
+        return names, Problem(
+            None, "tiers_groups", ended(f"The value cannot be had: {value.reason}"), rule="unreadable-value"
+        )
     try:
         return names | groups(value), None
     except BadValueError as error:
-        return names, Problem(None, "tiers_groups", f"'{shorten(value)}' {error}.", rule="bad-value")
+        return names, Problem(None, "tiers_groups", ended(f"'{shorten(value)}' {error}"), rule="bad-value")
 
 
 def members(groups: Mapping[str, Any], names: Mapping[str, tuple[str, ...]]) -> dict[str, list[str]]:
@@ -441,7 +472,7 @@ def read_topology(
     if source is not None:
         population, wrong = read_population(source)
         for text in wrong:
-            reading.problem("bad-population", None, "tiers_clients", text)
+            reading.problem("bad-population", None, "tiers_clients", ended(text))
     for twice in sorted(set(population) & set(tiers_of)):
         reading.problem("bad-population", twice, "tiers_clients", f"'{twice}' is a named client and an inventory host.")
 

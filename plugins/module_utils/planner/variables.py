@@ -488,7 +488,8 @@ ANSIBLE_PORT = "ansible_port"
 OWN_CERTIFICATE = "common_certificate"
 UNLOCKS_CA = "tiers_ca_passphrase"
 # Made of the host's variables when they are read: what its own certificate is good for, and fingerprints of the
-# product's options.
+# product's options; and the system's settings that may hold what was in a vault.
 CERTIFICATE_FOR = "certificate.names"
 OPTIONS = "product.options"
+OPENED = "settings.opened"
 LOCAL_FACT = "ansible_local.tiers"

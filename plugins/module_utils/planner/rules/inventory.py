@@ -18,7 +18,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.re
 )
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Topology
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.values import GROUPS
-from ansible_collections.distributed.tiers.plugins.module_utils.text import did_you_mean, nearest
+from ansible_collections.distributed.tiers.plugins.module_utils.text import did_you_mean, ended, nearest
 
 rule(
     "unknown-variable",
@@ -186,7 +186,7 @@ def unread_group(topology: Topology, _allocation: Allocation) -> Iterator[Proble
             yield Problem(
                 None,
                 "tiers_groups",
-                f"Group '{group}' is no tier and its hosts are in none; {hint}".rstrip("; "),
+                ended(f"Group '{group}' is no tier and its hosts are in none; {hint}"),
                 hosts=hosts,
             )
 

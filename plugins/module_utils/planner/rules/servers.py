@@ -230,7 +230,8 @@ def one_login(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
             at.setdefault(str(host.login), {})[host.address] = host.name
     for login, hosts in at.items():
         if len(hosts) > 1:
-            message = f"Ansible reaches {enumerate_names(hosts.values())} at {login}, but their addresses differ."
+            told, addresses = enumerate_names(hosts.values()), enumerate_names(hosts)
+            message = f"Ansible reaches {told} at {login}, but their addresses differ: {addresses}."
             yield Problem(None, "ansible_host", message, hosts=tuple(hosts.values()))
 
 

@@ -21,7 +21,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.re
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.servers import TAKEN
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.service import is_template, part
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Server, Topology
-from ansible_collections.distributed.tiers.plugins.module_utils.text import did_you_mean, with_hint
+from ansible_collections.distributed.tiers.plugins.module_utils.text import did_you_mean, ended, with_hint
 
 # A sound description, which the examples change.
 LEDGER = """\
@@ -184,7 +184,7 @@ def service_command(topology: Topology, _allocation: Allocation) -> Iterator[Pro
         elif isinstance(command, Mapping):
             for key in sorted(str(key) for key in command.keys() - set(COMMANDS)):
                 hint = did_you_mean(key, COMMANDS) or f"known are {', '.join(COMMANDS)}"
-                yield Problem(None, variable, f"'command.{key}' is not known; {hint}")
+                yield Problem(None, variable, ended(f"'command.{key}' is not known; {hint}"))
             for work in sorted({work for _server, work in runners(topology, product)}):
                 if not command.get(work) and not command.get("default"):
                     yield Problem(None, variable, f"'command' has nothing for {work}, and no default.")

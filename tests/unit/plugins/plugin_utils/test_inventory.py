@@ -29,6 +29,7 @@ from ansible_collections.distributed.tiers.plugins.plugin_utils.inventory import
     fingerprint,
     load_population,
     local_fact,
+    read_inventory,
     read_product,
     with_plan,
 )
@@ -179,3 +180,22 @@ def test_versions_of_any_length() -> None:
 @pytest.mark.parametrize("name", ["a" * 300, "a..b", "\0", "no such host", "\ud800"])
 def test_odd_names_resolve_to_nothing(name: str) -> None:
     assert addresses_of(name) == set()
+
+
+VAULTED = object()
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("b.example", "The value 'b.example' differs from 'a.example' of m1."),
+        (VAULTED, "The value differs from that of m1."),
+        ([VAULTED], "The value differs from that of m1."),
+        ("{{ anything }}", "The value differs from that of m1."),
+    ],
+)
+def test_what_was_in_a_vault_is_not_shown(given: Any, told: str) -> None:
+    hosts = {"m1": {"tiers_domain": "a.example"}, "px1": {"tiers_domain": given}}
+    opened = ["from-a-vault"] if isinstance(given, list) else "from-a-vault"
+    read = read_inventory({"master": ["m1"], "proxy": ["px1"]}, hosts, lambda *_arguments: opened, None, ".")
+    assert [problem.message for problem in read.problems if problem.rule == "setting-differs"] == [told]

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import pytest
 
@@ -14,6 +15,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner import t
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.plan import make_plan
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules import REGISTRY
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.registry import Guesses
+from ansible_collections.distributed.tiers.plugins.module_utils.text import ended
 
 PX1_BACKUP = "backup: {hosts: {px1-b: {ansible_host: 192.0.2.13, tiers_backup_of: px1, tiers_zone: rack-b}}}"
 P1_BACKUP = "backup: {hosts: {p1-b: {ansible_host: 192.0.2.24, tiers_backup_of: p1, tiers_zone: rack-b}}}"
@@ -341,6 +343,63 @@ FIRES = [
         "{all: {vars: {tiers_product: example.voting.product}}, "
         "backup: {hosts: {p1-b: {ansible_host: 192.0.2.21, tiers_port: 701}}}}",
     ),
+    # Settings of the system.
+    (
+        "setting-differs",
+        "m2",
+        "tiers_domain",
+        "The value 'b.example' differs from 'a.example' of c1, d1, d2, m1, p1 and 3 more.",
+        "{all: {vars: {tiers_domain: a.example}}, backup: {hosts: {m2: {tiers_domain: b.example}}}}",
+    ),
+    (
+        "setting-differs",
+        "m2",
+        "tiers_name",
+        "'…" + "x" * 15 + "b' differs from '…" + "x" * 15 + "a'",
+        f"{{all: {{vars: {{tiers_name: {'x' * 70}a}}}}, backup: {{hosts: {{m2: {{tiers_name: {'x' * 70}b}}}}}}}}",
+    ),
+    (
+        "setting-differs",
+        "m2",
+        "tiers_client_timeout",
+        "The value '60' differs from 60 of",
+        "{all: {vars: {tiers_client_timeout: 60}}, backup: {hosts: {m2: {tiers_client_timeout: '60'}}}}",
+    ),
+    (
+        "setting-differs",
+        "m2",
+        "tiers_site_latency",
+        "The value 12 at 'berlin' at 'paris' differs from 120 of",
+        "{all: {vars: {tiers_site_latency: {berlin: {tokyo: 9, paris: 120}}}}, "
+        "backup: {hosts: {m2: {tiers_site_latency: {berlin: {tokyo: 9, paris: 12}}}}}}",
+    ),
+    (
+        "setting-differs",
+        "m2",
+        "tiers_clients",
+        "The value has nothing at entry 2, unlike that of",
+        "{all: {vars: {tiers_clients: [{name: a, site: berlin}, {name: b, site: berlin}]}}, "
+        "backup: {hosts: {m2: {tiers_clients: [{name: a, site: berlin}]}}}}",
+    ),
+    # Something of it may be from a vault.
+    (
+        "setting-differs",
+        "m2",
+        "tiers_clients",
+        "The value at entry 1 at 'site' differs from that of",
+        "backup: {hosts: {m2: {tiers_clients: [{name: desk-1, site: '{{ hidden }}'}], hidden: from-a-vault}}}",
+    ),
+    (
+        "setting-differs",
+        "m2",
+        "tiers_service",
+        "The value at 'environment' at 'KEY' differs from that of",
+        TERMINATED,
+        "{all: {vars: {tiers_service: {environment: {KEY: from-a-vault}}}}, "
+        "backup: {hosts: {m2: {tiers_service: {name: ledger, port: 8443, protocol: http, tls: product, "
+        "tiers: [master, proxy, parallel], proxy: {mode: pass}, redundancy: {master: [warm]}, stateful: false, "
+        "install: {way: none}, unit: ledger.service, environment: {KEY: another}}}}}}",
+    ),
     # Clients.
     (
         "allocation-input",
@@ -507,6 +566,8 @@ def test_told(judge, rule, host, variable, text, patches):
     found = [finding for finding in judge(*patches).findings if finding.rule == rule]
     assert (host, variable) in [(finding.host, finding.variable) for finding in found]
     assert any(text in finding.message for finding in found)
+    # One end, whatever a message is put together of.
+    assert [f.message for f in found if not re.fullmatch(r"[^\s.,:;?!][.?]", f.message[-2:])] == []
 
 
 @pytest.mark.parametrize(("rule", "patches"), [(c[0], c[1:]) for c in SILENT])
@@ -571,3 +632,18 @@ def test_guesses_are_made_for_the_first_names_only():
     assert said[0] == "No; did you mean 'server-0'?"
     assert sum("did you mean" in text for text in said) == Guesses.MOST
     assert guesses.said("No", "servr-0") == said[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("It is so", "It is so."),
+        ("It is so.", "It is so."),
+        ("Was it 'so'?", "Was it 'so'?"),
+        ("Was it 'so'?.", "Was it 'so'?"),
+        ("It is so; ", "It is so."),
+        ("it is cut…", "it is cut…"),
+    ],
+)
+def test_a_text_has_one_end(text, told):
+    assert ended(text) == told

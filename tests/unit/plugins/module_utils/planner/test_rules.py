@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import pytest
 
@@ -34,6 +35,16 @@ def test_fires(judge, rule: Rule):
         assert finding.severity == rule.severity
         assert finding.message.strip() == finding.message
         assert finding.remedy
+
+
+# One stop or question mark, and no other sign before it that ends something.
+ENDS = re.compile(r"[^\s.,:;?!][.?]")
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_what_is_told_has_one_end(judge, rule: Rule):
+    texts = [text for finding in judge(rule.fires).findings for text in (finding.message, finding.remedy)]
+    assert [text for text in (*texts, rule.reason) if not ENDS.fullmatch(text[-2:])] == []
 
 
 @pytest.mark.parametrize("rule", RULES)

@@ -214,7 +214,7 @@ def test_templates_of_the_inventory(judge: Any) -> None:
     outcome = judge(port, "all: {vars: {my_port: 9443}}")
     assert outcome.findings == ()
     assert outcome.plan["servers"]["m1"]["port"] == 9443
-    assert told(judge(port)) == [(None, "'port' cannot be had: 'my_port' is undefined")]
+    assert told(judge(port)) == [(None, "'port' cannot be had: 'my_port' is undefined.")]
 
 
 def test_a_part_that_is_a_template_is_left_to_the_roles(judge: Any) -> None:
