@@ -190,7 +190,7 @@ class MasterApplication(Application):
             case "POST", "/pair/apply":
                 return data(self._master.apply(json.loads(request.body)))
             case "POST", "/pair/step-down":
-                return data(self._master.step_down())
+                return data(self._master.step_down(json.loads(request.body)))
         raise Refused(404, "There is nothing here")
 
 

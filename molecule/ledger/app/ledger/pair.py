@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import threading
 import time
 from collections.abc import Sequence
@@ -33,7 +34,13 @@ class Master:
     """This half of the pair; with `other` None it is alone and acts always."""
 
     def __init__(
-        self, store: Store, other: Remote | None = None, secret: str = "", second: bool = False, patience: float = 5
+        self,
+        store: Store,
+        other: Remote | None = None,
+        secret: str = "",
+        second: bool = False,
+        patience: float = 5,
+        hold: float = 2,
     ) -> None:
         self._store = store
         self._other = other
@@ -41,6 +48,9 @@ class Master:
         # The halves count terms in odd and even numbers, so no two begin the same one.
         self._remainder = 0 if second else 1
         self._patience = patience
+        # For so many seconds after it made room for the other half this one does not act of itself.
+        self._hold = hold
+        self._made_room = -math.inf
         self._lock = threading.RLock()
         # What the acting half knows about the other, and what the other has been told.
         self._other_in_step = False
@@ -116,15 +126,21 @@ class Master:
 
     def _tell(self, before: Point, entries: Sequence[Entry], reset: bool = False) -> dict[str, Any] | None:
         """Give the other half changes. It says whether it has taken them."""
-        return self._ask(
-            "/pair/apply",
-            {
-                "term": self._store.point.term,
-                "before": before,
-                "terms": self._store.terms,
-                "entries": [entry.as_dict() for entry in entries],
-                "reset": reset,
-            },
+        return self._ask("/pair/apply", {"term": self._store.point.term, **self._changes(before, entries, reset)})
+
+    def _changes(self, before: Point, entries: Sequence[Entry], reset: bool = False) -> dict[str, Any]:
+        return {
+            "before": before,
+            "terms": self._store.terms,
+            "entries": [entry.as_dict() for entry in entries],
+            "reset": reset,
+        }
+
+    def _take(self, changes: dict[str, Any]) -> None:
+        self._store.apply(
+            [Entry(**entry) for entry in changes["entries"]],
+            [tuple(term) for term in changes["terms"]],
+            changes["reset"],
         )
 
     # What the other half asks for
@@ -139,49 +155,65 @@ class Master:
                 return {"taken": False, **self.status()}
             with self._store.transaction():
                 self._store.set_acting(False)
-                self._store.apply(
-                    [Entry(**entry) for entry in data["entries"]],
-                    [tuple(term) for term in data["terms"]],
-                    data["reset"],
-                )
+                self._take(data)
             if not self._ready:
                 log.info("In step with the acting half")
             self._ready, self._other_in_step = True, False
             return {"taken": True, **self.status()}
 
-    def step_down(self) -> dict[str, Any]:
-        """Take no changes any more, because the other half is about to act."""
+    def step_down(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Take no changes any more, because the other half is about to act. It gets what it lacks, if that follows."""
+        with self._lock:
+            self._act_no_more()
+            self._made_room = time.monotonic()
+            theirs = Point(*data["written"])
+            if theirs == self._store.written or not self._store.covers(theirs):
+                return self.status()
+            return {**self.status(), "changes": self._changes(theirs, self._store.since(theirs.position))}
+
+    def _act_no_more(self) -> None:
         with self._lock:
             if self.acting:
                 with self._store.transaction():
                     self._store.set_acting(False)
                 self._other_in_step = False
                 log.info("Stepped down")
-            return self.status()
 
     # Who acts
 
     def promote(self) -> bool:
-        """Act from now on. Not while the other half has changes that are missing here."""
+        """Act from now on, with the changes of the other half that were missing here. If both have changes of their own
+        the newer term counts: a half whose changes are older waits until the other one has brought it in step."""
         self._wanted = True
         with self._lock:
             if self.acting:
                 return True
         # Not under the lock, which the other half may need here to answer.
-        theirs = self._ask("/pair/step-down", {})
+        theirs = self._ask("/pair/step-down", {"written": self._store.written})
         with self._lock:
-            if theirs is not None and not self._store.covers(Point(*theirs["written"])):
+            if theirs is not None and not self._catch_up(theirs):
                 log.warning("The other half has changes that are missing here")
+                self._ready = False
                 return False
             self._begin(max(self._store.point.term, theirs["point"][0] if theirs else 0))
             self._ready = True
             log.info("Acting, in term %d", self._store.point.term)
             return True
 
+    def _catch_up(self, theirs: dict[str, Any]) -> bool:
+        """Take what the other half gave when it stepped down. Whether nothing newer is missing here then."""
+        changes, written = theirs.get("changes"), Point(*theirs["written"])
+        if not changes or Point(*changes["before"]) != self._store.written:
+            return self._store.covers(written) or written < self._store.written
+        log.info("Taking %d changes of the other half", len(changes["entries"]))
+        with self._store.transaction():
+            self._take(changes)
+        return True
+
     def demote(self) -> None:
         """Act no more."""
         self._wanted = False
-        self.step_down()
+        self._act_no_more()
 
     def _begin(self, after: int) -> None:
         """Act, in the first term after that one that is this half's to begin."""
@@ -222,6 +254,8 @@ class Master:
         that was told to act, and had to step down before the other, acts again once nobody does."""
         if not self._ready or not (self.acting or self._wanted):
             return
+        if not self.acting and time.monotonic() < self._made_room + self._hold:
+            return
         theirs = self._ask("/pair/status")
         if not self.acting:
             if theirs is None or not theirs["acting"]:
@@ -234,7 +268,7 @@ class Master:
             return
         if self._is_newer(theirs):
             log.warning("The other half acts in a newer term")
-            self.step_down()
+            self._act_no_more()
             return
         with self._lock:
             if not self.acting:

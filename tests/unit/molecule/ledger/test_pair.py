@@ -49,10 +49,10 @@ class Pair:
         self.halves: dict[str, Master] = {}
         self.stores: dict[str, Store] = {}
 
-    def start(self, name: str) -> Master:
+    def start(self, name: str, hold: float = 0) -> Master:
         other = "m2" if name == "m1" else "m1"
         store = self.stores[name] = Store(self.path / f"{name}.db")
-        half = Master(store, self.wires[name], "of the pair", second=name == "m2")  # type: ignore[arg-type]
+        half = Master(store, self.wires[name], "of the pair", second=name == "m2", hold=hold)  # type: ignore[arg-type]
         self.halves[name] = half
         self.wires[other].other = MasterApplication(name, store, half, "user", "password", "of the pair")
         half.find_out(impatient=True)
@@ -144,13 +144,51 @@ def test_the_backup_takes_over_and_gives_back(pair: Pair) -> None:
     assert pair.rows("m2") == pair.rows("m1") == {"a": "1", "b": "2", "c": "3"}
 
 
-def test_a_half_that_lacks_changes_does_not_take_over_from_one_that_answers(pair: Pair) -> None:
-    pair.kill("m1")
+def test_a_half_that_lacks_changes_takes_them_before_it_acts(pair: Pair) -> None:
+    pair.halves["m1"].write("a", "1")
+    # Each believes something else: m2 goes on alone, m1 has been in step.
     pair.halves["m2"].promote()
+    pair.halves["m2"].look()
+    pair.wires["m2"].cut = True
     pair.halves["m2"].write("b", "2")
-    m1 = pair.start("m1")
-    assert not m1.promote()
+    pair.halves["m2"].write("a", None)
+    assert pair.halves["m2"].alone and pair.halves["m1"].ready
+    assert pair.halves["m1"].promote()
+    assert pair.rows("m1") == pair.rows("m2") == {"b": "2"}
+    pair.wires["m2"].cut = False
+    pair.halves["m1"].write("c", "3")
+    pair.halves["m1"].look()
+    assert pair.rows("m1") == pair.rows("m2") == {"b": "2", "c": "3"}
+
+
+def test_of_halves_that_both_acted_the_one_told_to_act_is_brought_in_step_first(pair: Pair) -> None:
+    pair.cut(True)
+    pair.halves["m1"].write("a", "of m1")
+    pair.halves["m2"].promote()
+    pair.halves["m2"].write("a", "of m2")
+    pair.halves["m1"].demote()
+    pair.cut(False)
+    assert not pair.halves["m1"].promote()
+    # Its check fails, so it is not elected any more, and the other one acts again.
+    assert not pair.halves["m1"].ready and not pair.halves["m1"].acting
+    pair.halves["m2"].look()
+    assert pair.halves["m2"].acting
+    pair.halves["m2"].look()
+    assert pair.halves["m1"].ready
+    assert pair.rows("m1") == pair.rows("m2") == {"a": "of m2"}
+
+
+def test_a_half_that_made_room_does_not_act_before_it_is_told_not_to(tmp_path: Path) -> None:
+    pair = Pair(tmp_path)
+    m1, m2 = pair.start("m1", hold=60), pair.start("m2", hold=60)
+    m1.promote()
+    m1.look()
+    # What m2 does first when it is told to act; m1 is told later that it is not to.
+    m1.step_down({"written": list(pair.stores["m2"].written)})
+    m1.look()
     assert not m1.acting
+    assert m2.promote()
+    assert m2.acting
 
 
 def test_halves_that_both_acted_agree_again_on_the_newer_term(pair: Pair) -> None:
