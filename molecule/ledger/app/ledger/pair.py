@@ -6,8 +6,9 @@
 
 A half that cannot be reached is left behind: the acting one goes on alone and remembers it. From then on the other half
 is *not in step* until it has everything again. It learns that from the acting half only, so a half that comes back is
-not ready before. A half that finds nobody for `patience` seconds after its start takes its own data for the newest;
-whoever starts both halves after both were off starts the one that ran last first.
+not ready before; one that is told to act takes what it lacks when it has the other step down. A half that finds nobody
+for `patience` seconds after its start takes its own data for the newest; whoever starts both halves after both were off
+starts the one that ran last first.
 """
 
 from __future__ import annotations

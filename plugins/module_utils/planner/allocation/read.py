@@ -95,6 +95,16 @@ def read_proxies(proxies: Any, problems: list[Fault]) -> list[Proxy]:
     return sorted(servers, key=lambda server: server.name)
 
 
+def _keys_and_site(given: Mapping[Any, Any], known: frozenset[str], where: str, name: str | None) -> Iterator[Fault]:
+    """What proxies and clients have in common: keys that are known, and a site."""
+    for key in given:
+        if key not in known:
+            yield Fault(f"unknown key {shown(key)}; known are {', '.join(sorted(known))}", where, name)
+    site = given.get("site")
+    if not isinstance(site, str) or not site:
+        yield Fault(f"site must be a text that is not empty, not {shown(site)}", where, name, "site")
+
+
 def _proxy_complaints(name: Any, given: Any) -> Iterator[Fault]:
     where = f"proxy {shown(name)}"
     if not isinstance(name, str) or not name:
@@ -103,12 +113,7 @@ def _proxy_complaints(name: Any, given: Any) -> Iterator[Fault]:
     if not isinstance(given, Mapping):
         yield Fault(f"must be a dictionary, not {type(given).__name__}", where, name)
         return
-    for key in given:
-        if key not in PROXY_KEYS:
-            yield Fault(f"unknown key {shown(key)}; known are {', '.join(sorted(PROXY_KEYS))}", where, name)
-    site = given.get("site")
-    if not isinstance(site, str) or not site:
-        yield Fault(f"site must be a text that is not empty, not {shown(site)}", where, name, "site")
+    yield from _keys_and_site(given, PROXY_KEYS, where, name)
     for key in ("zone", "region", "backup"):
         if given.get(key) is not None and not isinstance(given[key], str):
             yield Fault(f"{key} must be a text, not {shown(given[key])}", where, name, key)
@@ -294,12 +299,7 @@ def _complaints(clients: Mapping[Any, Any], proxies: set[str]) -> Iterator[Fault
 def _client_complaints(
     client: Mapping[str, Any], proxies: set[str], where: str = "", name: str | None = None
 ) -> Iterator[Fault]:
-    for key in client:
-        if key not in CLIENT_KEYS:
-            yield Fault(f"unknown key {shown(key)}; known are {', '.join(sorted(CLIENT_KEYS))}", where, name)
-    site = client.get("site")
-    if not isinstance(site, str) or not site:
-        yield Fault(f"site must be a text that is not empty, not {shown(site)}", where, name, "site")
+    yield from _keys_and_site(client, CLIENT_KEYS, where, name)
     if not _weight_is_right(client.get("weight")):
         what = f"weight must be a whole number from 1 to 10^15, not {shown(client['weight'])}"
         yield Fault(what, where, name, "weight")
