@@ -56,6 +56,7 @@ class Half:
             "__common_cold": False,
             "__common_never_again": False,
             "__common_settle_seconds": 1,
+            "__common_taking_limit": 20,
         } | self.settings
         return environment.get_template("turn.j2").render(settings)
 
@@ -160,6 +161,65 @@ def test_the_last_election_decides(make: Callable[..., Half]) -> None:
     half.elect("MASTER", "BACKUP")
     until(lambda: half.state == "standby")
     assert "nft delete table inet tiers_standby" not in half.noted()
+
+
+@pytest.mark.parametrize("event", ["MASTER_RX_LOWER_PRI", "MASTER_PRIORITY", "BACKUP_PRIORITY"])
+def test_elected_node_serves_although_keepalived_reports_another_event_meanwhile(
+    make: Callable[..., Half], event: str
+) -> None:
+    half = make()
+    half.hook("promote", "sleep 0.5")
+    half.watch()
+    half.elect("MASTER", event)
+    until(lambda: half.state == "serving")
+    assert half.noted().count("hook promote") == 1
+
+
+def test_election_after_other_events_decides(make: Callable[..., Half]) -> None:
+    half = make()
+    half.hook("promote", "sleep 0.5")
+    half.watch()
+    half.elect("MASTER", "MASTER_RX_LOWER_PRI", "MASTER_PRIORITY", "BACKUP", "BACKUP_PRIORITY")
+    until(lambda: half.state == "standby")
+    assert "nft delete table inet tiers_standby" not in half.noted()
+
+
+def test_node_elected_twice_serves(make: Callable[..., Half]) -> None:
+    half = make()
+    half.hook("promote", "sleep 0.5")
+    half.watch()
+    half.elect("MASTER", "MASTER")
+    until(lambda: half.state == "serving")
+
+
+def test_promotion_that_ignores_its_end_is_killed(make: Callable[..., Half]) -> None:
+    half = make(common_pair_turn_seconds=1)
+    half.hook("promote", "trap '' TERM; while true; do sleep 0.1; done")
+    half.watch()
+    half.elect("MASTER")
+    until(lambda: half.state == "standby")
+    assert half.turn("check") == 1
+
+
+def test_node_whose_promotion_takes_too_long_is_not_electable(make: Callable[..., Half]) -> None:
+    half = make()
+    half.watch()
+    (half.run / "turn").write_text("taking\n")
+    assert half.turn("check") == 0
+    long_ago = time.time() - 21
+    os.utime(half.run / "turn", (long_ago, long_ago))
+    assert half.turn("check") == 1
+    assert (half.run / "failed").exists()
+    assert "logger --tag tiers-turn -- Taking over for 21 s" in half.notes.read_text()
+
+
+def test_promotion_left_undecided_is_taken_again(make: Callable[..., Half]) -> None:
+    half = make()
+    half.watch()
+    half.elect("MASTER")
+    until(lambda: half.state == "serving")
+    (half.run / "turn").write_text("taking\n")
+    until(lambda: half.state == "serving")
 
 
 def test_who_cannot_be_promoted_leaves_it_to_the_other(make: Callable[..., Half]) -> None:
@@ -279,6 +339,15 @@ def test_a_primary_that_never_fails_back_stays_out_once_it_is_relieved(make: Cal
     half.elect("BACKUP")
     until((half.lasting / "relieved").exists)
     assert half.turn("check") == 1
+
+
+def test_relieved_primary_stays_out_whatever_else_keepalived_reports(make: Callable[..., Half]) -> None:
+    half = make(__common_never_again=True)
+    half.watch()
+    half.elect("MASTER")
+    until(lambda: half.state == "serving")
+    half.elect("BACKUP", "BACKUP_PRIORITY")
+    until((half.lasting / "relieved").exists)
 
 
 def test_without_an_election_a_standby_is_settled_after_a_while(make: Callable[..., Half]) -> None:
