@@ -86,6 +86,12 @@ options:
     description: How many edges are probed at the same time.
     type: int
     default: 32
+  deadline:
+    description:
+      - Seconds after which one attempt at an edge is ended, even if the library that speaks its protocol blocks. The
+        server then counts as one that does not answer.
+    type: float
+    default: 10
 extends_documentation_fragment:
   - distributed.tiers.probing
 attributes:
@@ -185,13 +191,19 @@ def main() -> None:
             },
             "wait": {"type": "float", "default": 0},
             "concurrency": {"type": "int", "default": 32},
+            "deadline": {"type": "float", "default": 10},
             **ACCESS_SPEC,
         },
         supports_check_mode=True,
     )
     params = module.params
     seen = probe_all(
-        params["edges"], Access.of(params["access"]), params["timeout"], params["wait"], params["concurrency"]
+        params["edges"],
+        Access.of(params["access"]),
+        params["timeout"],
+        params["wait"],
+        params["concurrency"],
+        params["deadline"],
     )
     result = {"changed": False, "edges": seen}
     wrong = [f"{edge['name']} ({edge['address']}:{edge['port']}): {edge['why']}" for edge in seen if not edge["ok"]]

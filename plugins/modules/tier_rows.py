@@ -61,6 +61,12 @@ options:
     description: Whether a row that is missing or a server that does not answer is a failure. Else it is only told.
     type: bool
     default: true
+  deadline:
+    description:
+      - Seconds beyond O(wait) after which the work at one server is ended, even if the library that speaks its protocol
+        blocks. Removing rows may take six times as long.
+    type: float
+    default: 10
 extends_documentation_fragment:
   - distributed.tiers.probing
 attributes:
@@ -136,6 +142,7 @@ def main() -> None:
             "names": {"type": "list", "elements": "str", "default": []},
             "wait": {"type": "float", "default": 10},
             "required": {"type": "bool", "default": True},
+            "deadline": {"type": "float", "default": 10},
             **ACCESS_SPEC,
         },
         required_if=[("state", "present", ("prefix", "writer")), ("state", "absent", ("prefix",))],
@@ -154,11 +161,16 @@ def main() -> None:
                 server, f"{given['prefix']}-{given['writer']}-{server.name}", readers, access, timeout, wait
             ),
             servers,
+            given["deadline"] + wait,
         )
     elif given["state"] == "found":
-        done = rows.at_once(lambda server: rows.find(server, access, timeout, given["names"], wait), servers)
+        done = rows.at_once(
+            lambda server: rows.find(server, access, timeout, given["names"], wait), servers, given["deadline"] + wait
+        )
     else:
-        done = [rows.remove(servers, given["prefix"], access, timeout)]
+        done = rows.at_once(
+            lambda _first: rows.remove(servers, given["prefix"], access, timeout), servers[:1], 6 * given["deadline"]
+        )
 
     changed = any("write_ms" in one or one.get("removed") for one in done)
     wrong = [f"{one['server']}: {one['why']}" for one in done if not one["ok"]]

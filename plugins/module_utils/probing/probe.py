@@ -10,10 +10,11 @@ import os
 import re
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.distributed.tiers.plugins.module_utils.probing.children import run_in_children
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols import driver
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import (
     Access,
@@ -29,6 +30,8 @@ LOOKS = ("port", "address", "turn", "drained")
 _TURN = "/etc/tiers/turn"
 # There while the server is out of service because somebody said so.
 _DRAINED = Path("/etc/ansible/facts.d/tiers_drained.fact")
+# Seconds after which a probe is ended, whatever holds it up.
+DEADLINE = 10.0
 
 
 def behind(position: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:
@@ -36,10 +39,10 @@ def behind(position: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:
     return sorted(sid for sid, csn in wanted.items() if position.get(sid, "") < csn)
 
 
-def probe(edge: Mapping[str, Any], access: Access, timeout: float) -> dict[str, Any]:
-    """One attempt along one edge."""
+def _nothing_seen(edge: Mapping[str, Any]) -> dict[str, Any]:
+    """The result of an edge before anything is known of it."""
     endpoint = Endpoint.of(edge)
-    seen: dict[str, Any] = {
+    return {
         "name": endpoint.name,
         "address": endpoint.address,
         "port": endpoint.port,
@@ -54,6 +57,12 @@ def probe(edge: Mapping[str, Any], access: Access, timeout: float) -> dict[str, 
         "connect_ms": None,
         "latency_ms": None,
     }
+
+
+def probe(edge: Mapping[str, Any], access: Access, timeout: float) -> dict[str, Any]:
+    """One attempt along one edge."""
+    endpoint = Endpoint.of(edge)
+    seen = _nothing_seen(edge)
     if endpoint.protocol == "address":
         return {**seen, **_held(endpoint.address, edge["expect"])}
     if endpoint.protocol == "turn":
@@ -153,22 +162,33 @@ def _one_open(edges: Sequence[Mapping[str, Any]], seen: list[dict[str, Any]]) ->
 
 
 def probe_all(
-    edges: Sequence[Mapping[str, Any]], access: Access, timeout: float, wait: float, concurrency: int
+    edges: Sequence[Mapping[str, Any]],
+    access: Access,
+    timeout: float,
+    wait: float,
+    concurrency: int,
+    deadline: float = DEADLINE,
 ) -> list[dict[str, Any]]:
-    """All edges at the same time; those not as expected again, until they are or `wait` seconds are over."""
-    deadline = time.monotonic() + wait
+    """All edges at the same time, each no longer than `deadline` seconds; those not as expected again, until they are
+    or `wait` seconds are over."""
+    end = time.monotonic() + wait
     seen: list[dict[str, Any]] = [{"ok": False} for _edge in edges]
-    with ThreadPoolExecutor(max_workers=max(1, min(concurrency, len(edges)))) as pool:
-        while True:
-            again = [index for index, result in enumerate(seen) if not result["ok"]]
-            for index, result in zip(
-                again, pool.map(lambda index: probe(edges[index], access, timeout), again), strict=True
-            ):
-                seen[index] = result
-            _one_open(edges, seen)
-            if all(result["ok"] for result in seen) or time.monotonic() >= deadline:
-                return seen
-            time.sleep(0.25)
+    while True:
+        again = [index for index, result in enumerate(seen) if not result["ok"]]
+        calls = [partial(probe, edges[index], access, timeout) for index in again]
+        for index, result in zip(again, run_in_children(calls, deadline, concurrency), strict=True):
+            seen[index] = result or _unanswered(edges[index], deadline)
+        _one_open(edges, seen)
+        if all(result["ok"] for result in seen) or time.monotonic() >= end:
+            return seen
+        time.sleep(0.25)
+
+
+def _unanswered(edge: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    """What was seen along an edge whose probe had to be ended."""
+    ok = edge["expect"] != "open" and "service" in (edge.get("refused_by") or [])
+    why = f"no answer within {seconds:g} s"
+    return {**_nothing_seen(edge), "reachable": False, "refused_by": "service", "ok": ok, "why": why}
 
 
 def local_addresses(fib_trie: str, if_inet6: str) -> set[str]:

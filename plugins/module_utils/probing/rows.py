@@ -8,8 +8,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
+from ansible_collections.distributed.tiers.plugins.module_utils.probing.children import run_in_children
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols import driver
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import (
     Access,
@@ -106,7 +108,13 @@ def remove(through: Sequence[Endpoint], prefix: str, access: Access, timeout: fl
     return {"server": session.server, "ok": True, "why": "", "removed": removed}
 
 
-def at_once(work: Callable[[Endpoint], dict[str, Any]], endpoints: Sequence[Endpoint]) -> list[dict[str, Any]]:
-    """The same for several servers at the same time."""
-    with ThreadPoolExecutor(max_workers=max(1, len(endpoints))) as pool:
-        return list(pool.map(work, endpoints))
+def at_once(
+    work: Callable[[Endpoint], dict[str, Any]], endpoints: Sequence[Endpoint], seconds: float
+) -> list[dict[str, Any]]:
+    """The same for several servers at the same time, each no longer than `seconds`."""
+    done = run_in_children([partial(work, endpoint) for endpoint in endpoints], seconds)
+    why = f"not done within {seconds:g} s"
+    return [
+        result or {"server": endpoint.name, "ok": False, "why": why}
+        for endpoint, result in zip(endpoints, done, strict=True)
+    ]

@@ -405,7 +405,7 @@ def report(
         [host, one["server"], _ms(one.get("write_ms")), reader["server"], _ms(reader["ms"])]
         for host, one in written
         if host in plan["clients"]
-        for reader in one["readers"]
+        for reader in one.get("readers", ())
     ]
     if paths:
         text += "\n\n" + table(["client", "wrote through", "in", "read through", "there after"], paths)

@@ -66,11 +66,20 @@ def test_the_password_does_not_show(run: Run, listening: int) -> None:
 
 
 class Store:
-    """Rows in memory behind any endpoint."""
+    """Rows behind any endpoint, in a file: each server is asked in a process of its own."""
 
-    def __init__(self) -> None:
-        self.kept: set[str] = set()
+    def __init__(self, path: Path) -> None:
+        self.path = path
         self.server = "s"
+        self.kept = set()
+
+    @property
+    def kept(self) -> set[str]:
+        return set(self.path.read_text().split())
+
+    @kept.setter
+    def kept(self, names: set[str]) -> None:
+        self.path.write_text(" ".join(names))
 
     def connect(self, _endpoints: Sequence[Endpoint], _access: Access, _timeout: float) -> Store:
         return self
@@ -79,7 +88,7 @@ class Store:
         pass
 
     def write(self, name: str) -> None:
-        self.kept.add(name)
+        self.kept = {*self.kept, name}
 
     def names(self, prefix: str) -> set[str]:
         return {name for name in self.kept if name.startswith(prefix)}
@@ -94,8 +103,8 @@ class Store:
 
 
 @pytest.fixture
-def store(monkeypatch: pytest.MonkeyPatch) -> Store:
-    made = Store()
+def store(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Store:
+    made = Store(tmp_path_factory.mktemp("store") / "rows")
     for module in (load, rows):
         monkeypatch.setattr(module, "driver", lambda _protocol: made)
     return made

@@ -192,9 +192,19 @@ def test_what_was_observed(
     assert (result["ok"], result["why"]) == (not why, why)
 
 
-def test_what_is_not_as_expected_is_tried_again(monkeypatch: pytest.MonkeyPatch, listening: int) -> None:
-    fake = Fake(Unavailable("starting"), Observation("provider"))
-    monkeypatch.setattr(probe, "driver", lambda _protocol: fake)
+def test_what_is_not_as_expected_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, listening: int, tmp_path: Path
+) -> None:
+    class Starting:
+        """Each attempt is a process of its own: what the first leaves for the second lies on disk."""
+
+        def observe(self, *_arguments: Any) -> Observation:
+            if (tmp_path / "asked").exists():
+                return Observation("provider")
+            (tmp_path / "asked").touch()
+            raise Unavailable("starting")
+
+    monkeypatch.setattr(probe, "driver", lambda _protocol: Starting())
     (result,) = probe.probe_all([edge(listening, role="provider")], Access(), 1, wait=5, concurrency=4)
     assert result["ok"]
 
@@ -304,13 +314,14 @@ def test_of_a_group_one_is_open(request: pytest.FixtureRequest, first: str, seco
     assert {result["why"] for result in results if not result["ok"]} | (why & {""}) == why
 
 
-def test_a_group_is_looked_at_again_as_a_whole(monkeypatch: pytest.MonkeyPatch, listening: int) -> None:
+def test_a_group_is_looked_at_again_as_a_whole(monkeypatch: pytest.MonkeyPatch, listening: int, tmp_path: Path) -> None:
     """A half that refused at first may serve by now."""
-    looks: list[str] = []
 
     def look(asked: dict[str, Any], _access: Access, _timeout: float) -> dict[str, Any]:
-        looks.append(asked["name"])
-        return {"name": asked["name"], "ok": True, "why": "", "reachable": asked["name"] == "b" and len(looks) > 2}
+        name = asked["name"]
+        again = (tmp_path / name).exists()
+        (tmp_path / name).touch()
+        return {"name": name, "ok": True, "why": "", "reachable": name == "b" and again}
 
     monkeypatch.setattr(probe, "probe", look)
     edges = [edge(listening, expect="either", one_of="g", name=name) for name in ("a", "b")]
