@@ -56,6 +56,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.verification.dri
 )
 from ansible_collections.distributed.tiers.plugins.plugin_utils.arguments import mapping
 from ansible_collections.distributed.tiers.plugins.plugin_utils.arguments import samples as read_all
+from ansible_collections.distributed.tiers.plugins.plugin_utils.arguments import stalls as read_stalls
 
 
 def drill_report(
@@ -68,6 +69,7 @@ def drill_report(
         str(run),
         mapping("drill_report", "allowed", allowed or {}),
         offers,
+        read_stalls("drill_report", samples),
     )
     return {"ok": report["ok"], "text": as_text(report), "markdown": as_markdown(report), "report": report}
 

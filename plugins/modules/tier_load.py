@@ -17,6 +17,9 @@ description:
   - Every request leaves one line in the file O(path), a JSON list of the stream, when the request started (seconds
     since 1970), how long it took, which server answered, how often it was tried, the number of the row written (V(0)
     for a read), what went wrong (empty if nothing did) and the number of the worker.
+  - The host's own ticks, ten a second, are watched meanwhile. One that comes 0.1 seconds late or later leaves a JSON
+    object in the file, with its delay C(late) and the time C(due) at which it should have come. A host that is short of
+    processor time makes slow requests itself.
   - A read on a kept connection that turns out to be lost is tried once more on a new one, as client libraries do. A
     write never is, as it may have been done. A request on a connection of its own is never repeated.
 options:

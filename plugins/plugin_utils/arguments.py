@@ -5,14 +5,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.values import BadValueError, comma_separated
-from ansible_collections.distributed.tiers.plugins.module_utils.verification.samples import Sample, read_samples
+from ansible_collections.distributed.tiers.plugins.module_utils.verification.samples import (
+    Sample,
+    Stall,
+    read_samples,
+    read_stalls,
+)
+
+_T = TypeVar("_T")
 
 
 def mapping(plugin: str, what: str, value: Any) -> Mapping[str, Any]:
@@ -31,9 +38,18 @@ def names(plugin: str, what: str, value: Any) -> tuple[str, ...]:
 
 
 def samples(plugin: str, directory: Any) -> list[Sample]:
-    """What tier_load left, one file for each client."""
+    """The requests that tier_load recorded, one file for each client."""
+    return _of_all_clients(plugin, directory, read_samples)
+
+
+def stalls(plugin: str, directory: Any) -> list[Stall]:
+    """The late ticks of the client hosts that tier_load recorded in the same files."""
+    return _of_all_clients(plugin, directory, read_stalls)
+
+
+def _of_all_clients(plugin: str, directory: Any, read: Callable[[str, str], list[_T]]) -> list[_T]:
     try:
         files = sorted(Path(str(directory)).glob("*.jsonl"))
-        return [sample for file in files for sample in read_samples(file.stem, file.read_text(encoding="utf-8"))]
+        return [one for file in files for one in read(file.stem, file.read_text(encoding="utf-8"))]
     except (OSError, ValueError, TypeError) as error:  # half of a character, half of a line
         raise AnsibleFilterError(f"{plugin}: {error}") from error

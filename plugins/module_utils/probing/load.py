@@ -23,6 +23,10 @@ from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocol
 )
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.rows import row
 
+# Seconds between two ticks of the measuring host, and from which delay on a tick is recorded.
+_TICK = 0.1
+_LATE = 0.1
+
 
 @dataclass(frozen=True)
 class Stream:
@@ -129,6 +133,17 @@ class Worker:
             self._session = None
 
 
+def record_late_ticks(stop: threading.Event, record: Callable[[dict[str, float]], None]) -> None:
+    """Record each tick that comes late, with its delay and the time when it was due, both in seconds. Where ticks are
+    late this host is short of processor time, and so are the requests that it makes."""
+    due = time.monotonic() + _TICK
+    while not stop.wait(max(0.0, due - time.monotonic())):
+        late = time.monotonic() - due
+        if late >= _LATE:
+            record({"late": round(late, 3), "due": round(time.time() - late, 4)})
+        due = time.monotonic() + _TICK
+
+
 def run(
     streams: Sequence[Stream],
     access: Access,
@@ -136,8 +151,9 @@ def run(
     samples: IO[str],
     over: Callable[[], bool],
 ) -> dict[str, dict[str, int]]:
-    """Run all streams until `over` says so; samples go out one JSON line each, five times a second."""
-    taken: deque[list[Any]] = deque()
+    """Run all streams until `over` says so. Samples are written five times a second, a JSON list a line; among them are
+    the late ticks of this host, a JSON object a line."""
+    taken: deque[list[Any] | dict[str, float]] = deque()
     stop = threading.Event()
 
     def write_down() -> None:
@@ -156,6 +172,7 @@ def run(
         ]
     everybody = [worker for some in workers.values() for worker in some]
     threads = [threading.Thread(target=worker.run, args=(stop,), daemon=True) for worker in everybody]
+    threads.append(threading.Thread(target=record_late_ticks, args=(stop, taken.append), daemon=True))
     for thread in threads:
         thread.start()
     while not over():

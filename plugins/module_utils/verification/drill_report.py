@@ -19,6 +19,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.verification.pro
 )
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.samples import (
     Sample,
+    Stall,
     Times,
     acknowledged,
     figures,
@@ -35,8 +36,10 @@ def build(
     run: str,
     allowed: Mapping[str, float] | None = None,
     offers: Iterable[str] = OPERATIONS,
+    stalls: Sequence[Stall] = (),
 ) -> dict[str, Any]:
-    """All experiments judged. `offers`: what the product offers to probes.
+    """All experiments judged. `offers`: what the product offers to probes; `stalls`: late ticks of the client hosts. An
+    experiment in which a limit was missed while a client host stalled is `disturbed`.
 
     `record`: `experiments` and `skipped` as planned; `times` per kind; `takeover` per kind, what the backup had;
     `broken` per kind, why an experiment could not be carried through; `lasting` per server what it had at the end.
@@ -61,8 +64,17 @@ def build(
             limits,
             None if missing is None else _missing_at_takeover(missing),
             offers,
+            stalls,
         )
-        done.append({**experiment, "times": dict(times), "promises": promises, "figures": _figures(samples, moments)})
+        done.append(
+            {
+                **experiment,
+                "times": dict(times),
+                "promises": promises,
+                "figures": _figures(samples, moments),
+                "disturbed": any(promise.get("stalled") for promise in promises),
+            }
+        )
     written = len(acknowledged(samples, run))
     final = _final(plan, record, written, offers)
     promises = [promise for one in done for promise in one["promises"]] + final
@@ -77,6 +89,7 @@ def build(
         "written": written,
         "method": record.get("method", ""),
         "allowed": limits,
+        "slowest_tick": max((stall.seconds for stall in stalls), default=0.0),
     }
 
 

@@ -18,7 +18,12 @@ from ansible_collections.distributed.tiers.plugins.module_utils.verification.dri
     POOL_WATCH,
     WRITES,
 )
-from ansible_collections.distributed.tiers.plugins.module_utils.verification.samples import Sample, Times, figures
+from ansible_collections.distributed.tiers.plugins.module_utils.verification.samples import (
+    Sample,
+    Stall,
+    Times,
+    figures,
+)
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.verify import takes_turns, without
 
 # Seconds. What an operator may tighten or loosen: `tiers_drill_allowed`.
@@ -31,7 +36,11 @@ ALLOWED: dict[str, float] = {
     "return": 90,
 }
 
+# Seconds by which a tick of a client host is late when the host, and not the system, may be what is slow.
+STALLED = 0.5
+
 NOBODY = "not measured: no other client host asks"
+_MISSING_AT_TAKEOVER = "acknowledged writes missing at the backup at takeover"
 
 
 def _promise(text: str, measured: str, allowed: str, ok: bool | None) -> dict[str, Any]:
@@ -142,8 +151,9 @@ def judge(
     allowed: Mapping[str, float],
     missing_at_takeover: int | None = None,
     offers: Iterable[str] = OPERATIONS,
+    stalls: Iterable[Stall] = (),
 ) -> list[dict[str, Any]]:
-    """The promises of one experiment."""
+    """The promises of one experiment. A limit that was missed while a client host stalled is not measured."""
     seen = _Seen(samples, times, offers, plan["clients"])
     clients = sorted(name for name, client in plan["clients"].items() if client["endpoints"])
     own: list[str] = experiment["own"]
@@ -178,7 +188,8 @@ def judge(
         else:
             out = _master(experiment, plan, seen, allowed, clients, missing_at_takeover, offers)
     took = times.whole - times.on
-    return [
+    stall = _worst_stall(stalls, times)
+    promises = [
         *out,
         _promise(
             f"{experiment['target']} comes back, all is as planned",
@@ -188,6 +199,26 @@ def judge(
         ),
         _return(seen, unaffected, times, allowed["return_gap"]),
     ]
+    return [_unless_stalled(promise, stall) for promise in promises]
+
+
+def _worst_stall(stalls: Iterable[Stall], times: Times) -> Stall | None:
+    """The longest stall of a client host between the loss of the server and the end of its return, if it counts."""
+    counting = [
+        stall
+        for stall in stalls
+        if stall.seconds >= STALLED and stall.end >= times.off_begin and stall.begin <= times.whole
+    ]
+    return max(counting, key=lambda stall: stall.seconds, default=None)
+
+
+def _unless_stalled(promise: dict[str, Any], stall: Stall | None) -> dict[str, Any]:
+    """The promise, or "not measured" in its place where it was missed while a client host stalled. Missing data are
+    missing, however slow a host was."""
+    if stall is None or promise["ok"] is not False or promise["promise"] == _MISSING_AT_TAKEOVER:
+        return promise
+    why = f"not measured: {stall.client} itself stalled for {_seconds(stall.seconds)}"
+    return {**promise, "measured": f"{promise['measured']}; {why}", "ok": None, "stalled": True}
 
 
 def _return(seen: _Seen, unaffected: Sequence[str], times: Times, limit: float) -> dict[str, Any]:
@@ -271,7 +302,7 @@ def _master(
         out.append(seen.kept("so does the pool", POOL_READS))
     out.append(seen.soon(f"writes resume at {backup}", HOME_WRITES, limit))
     replication = plan["servers"][experiment["target"]].get("replication", "asynchronous")
-    text = "acknowledged writes missing at the backup at takeover"
+    text = _MISSING_AT_TAKEOVER
     tolerated = {"synchronous": "0", "none": "any, told (nothing is replicated)"}
     told = tolerated.get(replication, "any, told (asynchronous replication)")
     if why := without(offers, "write", "names", "remove"):

@@ -9,8 +9,9 @@ that fail are *failed*. A *gap* is the time from one success of a program to its
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -54,16 +55,40 @@ class Times:
     whole: float
 
 
-def read_samples(client: str, text: str) -> list[Sample]:
-    """The lines that tier_load wrote. A last line that was cut off is left out."""
-    samples = []
+@dataclass(frozen=True)
+class Stall:
+    """A client host that was short of processor time: a tick due at `begin` came at `end`."""
+
+    client: str
+    begin: float
+    end: float
+
+    @property
+    def seconds(self) -> float:
+        return self.end - self.begin
+
+
+def _lines(text: str) -> Iterator[Any]:
+    """What tier_load wrote, line by line. A last line that was cut off is left out."""
     for line in text.splitlines():
-        try:
-            stream, start, seconds, server, tries, number, error, worker = json.loads(line)
-        except ValueError:
-            continue
-        samples.append(Sample(client, stream, start, start + seconds, server, tries, number, error, worker))
+        with contextlib.suppress(ValueError):
+            yield json.loads(line)
+
+
+def read_samples(client: str, text: str) -> list[Sample]:
+    """The requests that tier_load recorded on a client."""
+    samples = []
+    for line in _lines(text):
+        if isinstance(line, list):
+            stream, start, seconds, server, tries, number, error, worker = line
+            samples.append(Sample(client, stream, start, start + seconds, server, tries, number, error, worker))
     return samples
+
+
+def read_stalls(client: str, text: str) -> list[Stall]:
+    """The late ticks that tier_load recorded on a client."""
+    late = [line for line in _lines(text) if isinstance(line, dict)]
+    return [Stall(client, line["due"], line["due"] + line["late"]) for line in late]
 
 
 def figures(samples: Iterable[Sample], times: Times, until: float | None = None) -> dict[str, Any]:

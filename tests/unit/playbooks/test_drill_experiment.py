@@ -1,36 +1,57 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an experiment of a drill leaves in the record."""
+"""What an experiment of a drill leaves in the record, and when it is repeated."""
 
 from __future__ import annotations
 
 import json
 import sys
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from ansible_collections.distributed.tiers.tests.unit.playbooks.test_runs import REPOSITORY, ansible_playbook
 
-EXPERIMENT = {"kind": "member", "title": "a parallel member is lost: p1", "target": "p1"}
-RECORD = {"__drill_times": {}, "__drill_broken": {}, "__drill_not_whole": []}
-# A host that nobody asks: it is never as planned again.
-HOST = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, "tiers_server": {}}
-POWER = {"tiers_drill_power_off": "true", "tiers_drill_power_on": "true", "tiers_drill_seconds": 1}
+EXPERIMENT = {"kind": "member", "title": "a parallel member is lost: p1", "target": "p1", "own": []}
+RECORD = {"__drill_times": {}, "__drill_broken": {}, "__drill_takeover": {}, "__drill_not_whole": []}
+HOST = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+CLIENT = {"name": "p1", "endpoints": [], "pool": [{"name": "pool", "address": "192.0.2.1", "port": 636}]}
 
 
-def test_what_is_not_whole_again_is_noted_and_ends_the_drill(tmp_path: Path) -> None:
-    inventory, playbook, record = (tmp_path / name for name in ("hosts.json", "drill.yml", "record.json"))
-    inventory.write_text(json.dumps({"tiers_servers": {"hosts": {"p1": HOST}}}), encoding="utf-8")
+def drill(
+    directory: Path, server: dict[str, Any], experiments: list[dict[str, Any]], power_off: str = "true"
+) -> dict[str, Any]:
+    """Carry out experiments on this machine; what they leave in the record."""
+    inventory, playbook, record = (directory / name for name in ("hosts.json", "drill.yml", "record.json"))
+    inventory.write_text(json.dumps({"tiers_servers": {"hosts": {"p1": HOST | {"tiers_server": server}}}}))
+    load = directory / "load.jsonl"
+    load.touch()
     said = {"broken": "{{ __drill_broken }}", "switched": "{{ __drill_times.keys() | list }}"}
     play = {
         "hosts": "tiers_servers",
         "gather_facts": False,
-        "vars": POWER | {"__drill_power": True, "__drill_patience": 1, "tiers_plan": {"servers": {}}},
+        "vars": {
+            "tiers_drill_power_off": power_off,
+            "tiers_drill_power_on": "true",
+            "tiers_drill_seconds": 1,
+            "__drill_power": True,
+            "__drill_patience": 1,
+            "__drill_clients": ["p1"],
+            "__drill_load": str(load),
+            "__drill_samples": str(directory / "samples"),
+            "__drill_run": "trial",
+            "__tiers_protocol": "",
+            "__tiers_offers": ["read"],
+            "tiers_probe_access": {},
+            "tiers_plan": {"system": "trial", "servers": {"p1": server}, "clients": {"p1": CLIENT}},
+        },
         "tasks": [
             {"ansible.builtin.set_fact": RECORD},
             {
                 "ansible.builtin.include_tasks": str(REPOSITORY / "playbooks/tasks/drill/experiment.yml"),
-                "loop": [EXPERIMENT, EXPERIMENT | {"kind": "distributor"}],
+                "loop": experiments,
                 "loop_control": {"loop_var": "__drill_experiment"},
             },
             {
@@ -42,6 +63,21 @@ def test_what_is_not_whole_again_is_noted_and_ends_the_drill(tmp_path: Path) -> 
     playbook.write_text(json.dumps([play]), encoding="utf-8")
     done = ansible_playbook("--inventory", inventory, playbook)
     assert done.returncode == 0, done.stdout + done.stderr
-    noted = json.loads(record.read_text(encoding="utf-8"))
+    noted: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
+    return noted
+
+
+def test_what_is_not_whole_again_is_noted_and_ends_the_drill(tmp_path: Path) -> None:
+    # A host that nobody asks: it is never as planned again.
+    noted = drill(tmp_path, {}, [EXPERIMENT, EXPERIMENT | {"kind": "distributor"}])
     assert noted["broken"] == {"member": "not whole again after 1 s: p1: no answer"}
     assert noted["switched"] == ["member"]
+
+
+@pytest.mark.parametrize(("late", "times"), [(2.0, 2), (0.2, 1)])
+def test_an_experiment_with_a_stalled_client_host_is_repeated_once(late: float, times: int, tmp_path: Path) -> None:
+    """No client asks anything, so each time a limit is missed."""
+    tick = f"""echo "{{\\"late\\": {late}, \\"due\\": $(date +%s)}}" >> {tmp_path}/load.jsonl"""
+    noted = drill(tmp_path, {"name": "p1", "state": "down"}, [EXPERIMENT], power_off=tick)
+    assert noted["broken"] == {}
+    assert len((tmp_path / "load.jsonl").read_text(encoding="utf-8").splitlines()) == times

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -88,6 +89,11 @@ def outcome(samples: list[list[Any]]) -> list[tuple[Any, ...]]:
     return [tuple(sample[3:7]) for sample in samples]
 
 
+def requests(samples: io.StringIO) -> list[list[Any]]:
+    """The lines of requests; a late tick of this machine is none."""
+    return [line for line in map(json.loads, samples.getvalue().splitlines()) if isinstance(line, list)]
+
+
 def test_a_read_on_a_lost_connection_is_tried_once_more(product: Product) -> None:
     reader, samples = worker(product, "read", persistent=True)
     reader._request()
@@ -143,9 +149,30 @@ def test_the_load_is_bounded_and_every_request_leaves_a_sample(product: Product)
     samples = io.StringIO()
     end = time.monotonic() + 0.5
     done = load.run(streams, Access(), 1, samples, lambda: time.monotonic() > end)
-    lines = [json.loads(line) for line in samples.getvalue().splitlines()]
+    lines = requests(samples)
     assert len(lines) == done["x"]["requests"] + done["y"]["requests"]
     assert 5 <= done["x"]["requests"] <= 16
+
+
+class StopAfter(threading.Event):
+    """Waits as told, each time `more` seconds too long, and is set after `ticks` ticks."""
+
+    def __init__(self, ticks: int, more: float) -> None:
+        super().__init__()
+        self._ticks, self._more = ticks, more
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self._ticks -= 1
+        time.sleep((timeout or 0) + self._more)
+        return self._ticks < 0
+
+
+@pytest.mark.parametrize(("more", "recorded"), [(0.0, 0), (0.2, 2)])
+def test_ticks_that_come_late_are_recorded(more: float, recorded: int) -> None:
+    late: list[dict[str, float]] = []
+    load.record_late_ticks(StopAfter(2, more), late.append)
+    assert len([tick for tick in late if tick["late"] >= 0.2]) == recorded
+    assert all(abs(tick["due"] + tick["late"] - time.time()) < 5 for tick in late)
 
 
 def test_workers_share_the_rate_and_number_their_rows_together(product: Product) -> None:
@@ -154,7 +181,7 @@ def test_workers_share_the_rate_and_number_their_rows_together(product: Product)
     samples = io.StringIO()
     end = time.monotonic() + 1
     done = load.run([stream], Access(), 1, samples, lambda: time.monotonic() > end)
-    lines = [json.loads(line) for line in samples.getvalue().splitlines()]
+    lines = requests(samples)
     assert len(lines) == done["w"]["requests"] == len(product.rows)
     assert 150 <= len(lines) <= 250
     assert sorted(line[5] for line in lines) == list(range(1, len(lines) + 1))

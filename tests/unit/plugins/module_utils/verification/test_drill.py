@@ -14,10 +14,12 @@ from ansible_collections.distributed.tiers.plugins.module_utils.verification imp
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.promises import ALLOWED, judge, lasting
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.samples import (
     Sample,
+    Stall,
     Times,
     acknowledged,
     figures,
     read_samples,
+    read_stalls,
 )
 
 # Off at 100 (the command took 0.3 s), on at 110, whole at 120.
@@ -85,9 +87,13 @@ def experiment(kind: str) -> dict[str, Any]:
 
 
 def judged(
-    kind: str, samples: list[Sample], missing: int | None = None, plan: dict[str, Any] | None = None
+    kind: str,
+    samples: list[Sample],
+    missing: int | None = None,
+    plan: dict[str, Any] | None = None,
+    stalls: list[Stall] | None = None,
 ) -> dict[str, bool]:
-    promises = judge(experiment(kind), plan or PLAN, samples, TIMES, ALLOWED, missing)
+    promises = judge(experiment(kind), plan or PLAN, samples, TIMES, ALLOWED, missing, stalls=stalls or [])
     return {promise["promise"]: promise["ok"] for promise in promises}
 
 
@@ -183,6 +189,40 @@ def test_samples_are_read_up_to_a_line_that_was_cut_off() -> None:
         Sample("c1", "home reads", 100.5, 100.75, "x", 2, 0, ""),
         Sample("c1", "home writes", 101, 102, "", 1, 7, "LDAP: gone", 3),
     ]
+
+
+def test_late_ticks_are_read_apart_from_the_requests() -> None:
+    text = '["home reads",100.5,0.25,"x",1,0,"",0]\n{"late":0.75,"due":101.0}\n{"late":0.'
+    assert read_stalls("c1", text) == [Stall("c1", 101.0, 101.75)]
+    assert len(read_samples("c1", text)) == 1
+
+
+@pytest.mark.parametrize(
+    ("stall", "verdict"),
+    [
+        (Stall("c2", 105.0, 106.2), None),
+        (Stall("c2", 119.9, 120.6), None),  # it began before the system was as planned again
+        (Stall("c2", 105.0, 105.4), False),  # too short to explain it
+        (Stall("c2", 95.0, 96.0), False),  # over before the loss
+        (Stall("c2", 121.0, 125.0), False),  # after the end of the experiment
+    ],
+)
+def test_a_limit_missed_while_a_client_host_stalled_is_not_measured(stall: Stall, verdict: bool | None) -> None:
+    late = load(outage("c2", drill.POOL_READS, 101, 109.5))
+    seen = judged("distributor", late, stalls=[stall])
+    assert seen["db takes the pool over"] is verdict
+    assert seen["clients of the proxies do not notice"] is True
+
+
+def test_a_stall_takes_nothing_back_that_was_kept() -> None:
+    assert all(judged("member", load(), stalls=[Stall("c1", 101, 105)]).values())
+
+
+def test_a_stall_excuses_no_missing_write() -> None:
+    replicated = server("m", "master", backup="mb", replication="synchronous")
+    plan = {**PLAN, "servers": {**PLAN["servers"], "m": replicated}}
+    seen = judged("master", load(), missing=1, plan=plan, stalls=[Stall("c1", 101, 105)])
+    assert seen["acknowledged writes missing at the backup at takeover"] is False
 
 
 @pytest.mark.parametrize(
