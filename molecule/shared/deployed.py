@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,9 +17,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
 import testinfra
 import yaml
 from testinfra.host import Host
+
+from ansible_collections.distributed.tiers.plugins.module_utils.probing.load import record_late_ticks
+from ansible_collections.distributed.tiers.plugins.module_utils.verification.promises import STALLED
 
 ROOT = Path(__file__).parents[2]
 INVENTORIES = ROOT / "inventories"
@@ -31,10 +36,39 @@ class Asked(NamedTuple):
     answered: bool
 
 
-def longest_gap(asked: list[Asked]) -> float:
-    """The longest time in seconds from one answer to the next."""
-    times = [one.at for one in asked if one.answered]
-    return max(later - earlier for earlier, later in pairwise(times))
+class Requests(list[Asked]):
+    """The requests of one client, and by how many seconds at most the ticks of this machine were late meanwhile."""
+
+    stalled: float = 0.0
+
+    def longest_gap(self) -> float:
+        """The longest time in seconds from one answer to the next."""
+        times = [one.at for one in self if one.answered]
+        return max(later - earlier for earlier, later in pairwise(times))
+
+    def check_gap(self, limit: float) -> None:
+        """Fail if the longest gap is above a limit in seconds. While this machine stalled that is not measured."""
+        gap = self.longest_gap()
+        if gap >= limit and self.stalled >= STALLED:
+            pytest.skip(f"not measured: a gap of {gap:.1f} s while this machine stalled for {self.stalled:.1f} s")
+        assert gap < limit
+
+
+@contextmanager
+def ticking(requests: Requests) -> Iterator[None]:
+    """Watch the ticks of this machine, ten a second, and note the longest delay in the requests."""
+    stop = threading.Event()
+
+    def note(tick: dict[str, float]) -> None:
+        requests.stalled = max(requests.stalled, tick["late"])
+
+    watch = threading.Thread(target=record_late_ticks, args=(stop, note), daemon=True)
+    watch.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        watch.join()
 
 
 class Inventory:
@@ -92,14 +126,15 @@ class Inventory:
         subprocess.run(["podman", "cp", str(file), f"{self.container(host)}:{directory}"], check=True)
 
     @contextmanager
-    def asking(self, host: str, command: str) -> Iterator[list[Asked]]:
+    def asking(self, host: str, command: str) -> Iterator[Requests]:
         """Have a client ask again and again, for five minutes at most. What it got is in the list afterwards."""
-        asked: list[Asked] = []
+        asked = Requests()
         client, file = self.connect(host), "/run/asked"
         loop = f"for i in $(seq 1500); do {command} >/dev/null 2>&1; echo $(date +%s.%N) $?; sleep 0.2; done > {file}"
         client.check_output("systemd-run --unit=asking --collect sh -c %s", loop)
         try:
-            yield asked
+            with ticking(asked):
+                yield asked
         finally:
             time.sleep(1)
             client.check_output("systemctl stop asking")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from deployed import ROOT, Inventory, longest_gap
+from deployed import ROOT, Inventory
 
 demo = Inventory("demo")
 # The same with a member that is to go
@@ -55,7 +55,7 @@ class TestDrain:
         assert len(paris) > 20
         assert [one for one in [*paris, *tokyo] if not one.answered] == []
         # The address of the pool moves to the other distributor.
-        assert longest_gap(pool) < 5
+        pool.check_gap(5)
 
     def test_others_serve_meanwhile(self) -> None:
         shown = status()
@@ -100,7 +100,7 @@ class TestUndrain:
             done = demo.run("undrain")
         assert done.returncode == 0, done.stdout
         assert [one for one in [*paris, *tokyo] if not one.answered] == []
-        assert longest_gap(pool) < 5
+        pool.check_gap(5)
 
     def test_all_is_as_planned_again(self) -> None:
         strict = demo.run("status", tiers_status_strict=True)
