@@ -248,6 +248,8 @@ that was broken off is completed by running it again.
 - `--limit HOSTS` works on some hosts, under a plan of the whole.
 - `--check` shows what would change, and changes nothing; with `--diff` line by line.
 - An inventory, a plan or an answer that is wrong is refused before a host is touched.
+- One run at a time changes the system: a second one is refused and names the first
+  ([runbook](runbooks.md#another-run-holds-the-lock)).
 
 Where something is broken now, begin at the [runbooks](runbooks.md).
 """

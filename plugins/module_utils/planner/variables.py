@@ -404,7 +404,25 @@ TABLE: tuple[Variable, ...] = (
         "them, `variable`, `message`, `remedy` and, where it was lowered, `why`.",
         asked=True,
     ),
+    Variable(
+        "tiers_lock_takeover",
+        "all",
+        "text",
+        "",
+        "The id of a run that is dead but still holds the lock of the system, from the message that names it: its lock "
+        "is taken over. Make sure first that the run is dead.",
+        asked=True,
+    ),
     # What playbooks and roles use.
+    Variable(
+        "tiers_lock_seconds",
+        "all",
+        "number",
+        "3600",
+        "Seconds after which the lock of a run expires if the run does not renew it. A run renews it before each wave "
+        "of servers and before each restart.",
+        number(60),
+    ),
     Variable(
         "tiers_ca_dir",
         "all",

@@ -75,6 +75,16 @@ def test_only_what_says_so_takes_a_part_of_an_inventory():
         assert takes is operation(name).slices, name
 
 
+def test_what_changes_a_system_holds_its_lock_and_what_reads_needs_none():
+    for name in NAMES:
+        text = (PLAYBOOKS / f"{name}.yml").read_text(encoding="utf-8")
+        reads = name in ("awx", "plan", "status", "validate", "verify")
+        assert (f"vars: {{__tiers_lock_for: {name}}}" in text) is not reads, name
+        released = r"import_(tasks|playbook): (tasks|parts)/unlock\.yml\n(?!      when)"
+        assert bool(re.search(released, text)) is not reads, name
+        assert ("tiers_lock_takeover" in operation(name).variables) is not reads, name
+
+
 def test_no_playbook_waits_for_a_terminal():
     for path in PLAYBOOKS.rglob("*.yml"):
         assert not re.search(r"^\s+(vars_prompt|prompt):", path.read_text(encoding="utf-8"), flags=re.MULTILINE), path
