@@ -40,10 +40,11 @@ options:
             address of a pair; with O(edges[].expect=refused) it must not.
           - V(turn) connects to nobody either. It looks whether this half of a pair serves, of which one does at a time.
           - V(drained) connects to nobody either. It looks whether somebody has taken this server out of service.
+          - V(writes) connects to nobody either. It looks whether the watchdog found that this server cannot write.
           - V(port) looks whether the port is open, and says nothing there.
           - V(haproxy) is the monitor of HAProxy, which knows the servers it gives to.
         type: str
-        choices: [tcp, tls, http, https, ldap, ldaps, ldapi, command, haproxy, port, address, turn, drained]
+        choices: [tcp, tls, http, https, ldap, ldaps, ldapi, command, haproxy, port, address, turn, drained, writes]
         default: tcp
       expect:
         description:

@@ -196,6 +196,9 @@ class _Planner:
             "virtual_address": shared,
             "virtual_router_id": self.wiring.router_id(server),
             "failure_detection": detection(self.topology, server),
+            "steps_aside_for": aside.name if (aside := self.wiring.steps_aside_for(server)) else None,
+            "free_percent": server.free_percent,
+            "watchdog_seconds": server.watchdog_seconds,
             "reload_delay": self.wiring.primary(server).reload_delay
             if server.reload_delay is None
             else server.reload_delay,

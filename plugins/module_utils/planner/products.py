@@ -41,6 +41,8 @@ class Port:
 
 
 SOURCES = (*TIERS, "pair", "client")
+# Where a server tells its peer whether it can write.
+WATCHDOG = Port("watchdog", 8405, "tcp", (), ())
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ def report(topology: Topology, outcome: Outcome, previewed: list[Loss] | None = 
             moves(plan, **most),
             losses(preview(topology, plan) if previewed is None else previewed, **most),
             asked_loss(preview_asked(topology, plan)),
+            who_cannot_write(plan),
         ]
         change = difference(topology, plan)
         if diff or len(change["unseen"]) < len(plan["servers"]):
@@ -210,6 +211,21 @@ def asked_loss(loss: Loss | None) -> str:
         return ""
     of = "" if loss["servers"] == [loss["name"]] else f" ({enumerate_names(loss['servers'])})"
     return f"As asked: {loss['name']} lost{of}, {consequence(loss)}.\n{table(LOSS_HEADS, [loss_row('as asked', loss)])}"
+
+
+def who_cannot_write(plan: Plan) -> str:
+    """What a master with a full disk does, and a proxy that reaches no master."""
+    steps, stays = [], []
+    for server in plan["servers"].values():
+        if server["tier"] != "master" and (server["tier"] != "proxy" or server["proxy_mode"] != "product"):
+            continue
+        if server["steps_aside_for"]:
+            steps.append(f"{server['name']} for {server['steps_aside_for']}")
+        else:
+            stays.append(server["name"])
+    parts = [f"steps aside for its peer: {enumerate_names(steps)}"] if steps else []
+    parts += [f"{'or, without one, ' if steps else ''}goes on serving reads: {enumerate_names(stays)}"] if stays else []
+    return f"A server that cannot write {', '.join(parts)}." if parts else ""
 
 
 def is_costly(loss: Loss) -> bool:

@@ -83,6 +83,8 @@ class Server:
     data_version: str | None = None
     network: str | None = None
     failure_detection: float | None = None
+    watchdog_seconds: float = 20.0
+    free_percent: float = 5.0
     reload_delay: float | None = None
     time_service: str | None = None
     starts_after: tuple[str, ...] = ()
@@ -334,6 +336,8 @@ class _Reading:
             data_version=self.value(name, "tiers_data_version"),
             network=self.value(name, "tiers_network"),
             failure_detection=self.value(name, "tiers_failure_detection"),
+            watchdog_seconds=self.value(name, "tiers_watchdog_seconds", 20.0),
+            free_percent=self.value(name, "tiers_free_percent", 5.0),
             reload_delay=self.value(name, "tiers_reload_delay"),
             time_service=self.value(name, "tiers_time_service"),
             starts_after=self.value(name, "tiers_starts_after", ()),

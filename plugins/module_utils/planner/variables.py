@@ -215,6 +215,22 @@ TABLE: tuple[Variable, ...] = (
         number(0),
     ),
     Variable(
+        "tiers_watchdog_seconds",
+        "server",
+        "number",
+        "20",
+        "Within so many seconds a program that runs but gives no answer is restarted on its host; 0 switches this off.",
+        number(0),
+    ),
+    Variable(
+        "tiers_free_percent",
+        "master, backup",
+        "number",
+        "5",
+        "With less of the file system of its data free, a master with a peer that can write steps aside for it.",
+        number(0),
+    ),
+    Variable(
         "tiers_reload_delay",
         "proxy",
         "number",
@@ -495,6 +511,9 @@ MADE_IN_RUNS = frozenset(
         "tiers_probe_access",
         "tiers_probe_protocol",
         "tiers_probe_units",
+        "tiers_watchdog_can_write",
+        "tiers_watchdog_check",
+        "tiers_watchdog_paths",
         "tiers_earlier",
         "tiers_wave",
     }

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import Port
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import WATCHDOG, Port
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.pairs import router_ids
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Client, Server, Topology
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.upstreams import upstreams
@@ -114,6 +114,8 @@ class Wiring:
             work = self.work[server.name]
             if work == "master" and (other := self.other_half(server)):
                 yield edge(server, other, "the master and its backup keep in step")
+            if peer := self.steps_aside_for(server):
+                yield edge(server, peer, "the peers tell each other whether they can write", port=WATCHDOG)
             for point in self.upward(server) if work != "master" else ():
                 why = f"{'a proxy funnels' if work == 'proxy' else 'a member follows'} to the master"
                 yield edge(server, self.topology.servers[point["name"]], why, point["address"])
@@ -176,6 +178,12 @@ class Wiring:
             if server.tier == "backup"
             else self.backups.get(server.name)
         )
+
+    def steps_aside_for(self, server: Server) -> Server | None:
+        """Its peer, which serves in its place while it cannot write: its disk is full, or it reaches no master."""
+        work, product, other = self.work[server.name], self.topology.products[server.product], self.other_half(server)
+        holds_data = work in ("master", "proxy") and product.runs_on(work) and product.stateful
+        return other if other and holds_data and server.state == other.state == "active" else None
 
     def opened(self, edges: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
         """The firewall of each server: the edges that end there, and the networks its named clients connect from."""

@@ -25,13 +25,15 @@ from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocol
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.command import execute
 
 # What an edge may be that is no protocol of a server: see tier_probe.
-LOOKS = ("port", "address", "turn", "drained")
+LOOKS = ("port", "address", "turn", "drained", "writes")
 # Where it shows which half of a pair serves, if only one does.
 _TURN = "/etc/tiers/turn"
 # There while the server is out of service because somebody said so.
 _DRAINED = Path("/etc/ansible/facts.d/tiers_drained.fact")
 # Seconds after which a probe is ended, whatever holds it up.
 DEADLINE = 10.0
+# Why the server cannot write, as its watchdog found, and what follows. Not there while it can.
+_CANNOT_WRITE = Path("/run/tiers/cannot-write")
 
 
 def behind(position: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:
@@ -70,6 +72,8 @@ def probe(edge: Mapping[str, Any], access: Access, timeout: float) -> dict[str, 
     if endpoint.protocol == "drained":
         what = "is drained, undrain lets it serve again"
         return {**seen, **_as_expected(_DRAINED.exists(), edge["expect"], what, "is not drained")}
+    if endpoint.protocol == "writes":
+        return {**seen, **_writing(edge["expect"])}
     if not endpoint.local:
         refused_by, why, connect_ms = knock(endpoint, timeout)
         seen["connect_ms"] = round(connect_ms, 2)
@@ -121,6 +125,15 @@ def _as_expected(there: bool, expect: str, what: str, what_not: str) -> dict[str
     """The verdict about something that is there or not."""
     ok = expect == "either" or there == (expect == "open")
     return {"reachable": there, "ok": ok, "why": "" if ok else f"this host {what if there else what_not}"}
+
+
+def _writing(expect: str) -> dict[str, Any]:
+    """Whether this server can write, by its watchdog."""
+    try:
+        why = _CANNOT_WRITE.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return {"reachable": True, "ok": True, "why": ""}
+    return {"reachable": False, "ok": expect != "open", "why": why}
 
 
 def _held(address: str, expect: str) -> dict[str, Any]:

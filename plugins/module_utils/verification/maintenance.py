@@ -130,7 +130,8 @@ def _known(plan: Plan, asked: Iterable[str]) -> tuple[list[str], list[str]]:
 
 def _away(server: Mapping[str, Any], seen: Seen) -> bool:
     """Whether a server can stand in for nobody."""
-    return server["state"] != "active" or not seen.reached or seen.drained or (starts(server) and not seen.up)
+    out = seen.drained or not seen.can_write
+    return server["state"] != "active" or not seen.reached or out or (starts(server) and not seen.up)
 
 
 def _serves(server: Mapping[str, Any], seen: Seen) -> bool:

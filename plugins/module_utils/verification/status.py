@@ -43,6 +43,7 @@ class Seen:
     holds: bool | None = None
     serves: bool | None = None
     drained: bool = False
+    can_write: bool = True
     recorded: Mapping[str, Any] | None = None
 
 
@@ -55,9 +56,9 @@ def look(server: Mapping[str, Any], answer: Mapping[str, Any] | None, recorded: 
         return Seen(False, why, reached=False, recorded=recorded)
     services = [edge for edge in answer["edges"] if edge["protocol"] not in ("haproxy", *OF_THE_HOST)]
     service = next((edge for edge in services if edge["address"] == server["address"]), None)
-    balancer, shared, turn, drained = (
+    balancer, shared, turn, drained, writes = (
         next((edge for edge in answer["edges"] if edge["protocol"] == look), None)
-        for look in ("haproxy", "address", "turn", "drained")
+        for look in ("haproxy", "address", "turn", "drained", "writes")
     )
     return Seen(
         up=bool(service and service["reachable"]),
@@ -69,6 +70,7 @@ def look(server: Mapping[str, Any], answer: Mapping[str, Any] | None, recorded: 
         holds=shared["reachable"] if shared else None,
         serves=turn["reachable"] if turn else None,
         drained=bool(drained and drained["reachable"]),
+        can_write=not writes or bool(writes["reachable"]),
         recorded=recorded,
     )
 
@@ -126,6 +128,8 @@ def _observed(server: Mapping[str, Any], seen: Seen) -> str:
         words.append("has the shared address")
     if seen.drained:
         words.append("drained")
+    if not seen.can_write:
+        words.append("cannot write")
     return ", ".join(words)
 
 

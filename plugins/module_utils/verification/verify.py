@@ -23,7 +23,7 @@ MONITOR = 8404
 ROWS = ("write", "names", "remove")
 
 # What is no edge from one host to another: what a server looks at on its own host.
-OF_THE_HOST = ("address", "turn", "drained")
+OF_THE_HOST = ("address", "turn", "drained", "writes")
 
 # A firewall that drops shows as a timeout.
 _FIREWALLS = ["firewall", "timeout"]
@@ -87,8 +87,8 @@ def own_edges(
     protocol: str | None = None,
 ) -> list[dict[str, Any]]:
     """What a server looks at on itself: its service, its role, how far its data is, whom its HAProxy gives to, its part
-    of a shared address, whether it is the half that serves, and whether it is drained. `protocol` is spoken in place of
-    the plan's."""
+    of a shared address, whether it is the half that serves, whether it is drained, and whether it can write. `protocol`
+    is spoken in place of the plan's."""
     server = plan["servers"][name]
     if server["state"] == "down":
         return []
@@ -106,6 +106,8 @@ def own_edges(
             edges.append(_served(server, shared, protocol))
     if server["state"] == "active":
         edges.append(_edge(name, server["address"], server["port"], "drained", expect="refused"))
+    if server.get("steps_aside_for"):
+        edges.append(_edge(name, server["address"], server["port"], "writes"))
     return edges
 
 

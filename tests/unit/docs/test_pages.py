@@ -197,7 +197,9 @@ def test_runbooks_quote_alerts_as_status_gives_them() -> None:
     code_of_status = "".join(
         Path(module.__file__ or "").read_text(encoding="utf-8")
         for module in (status, sys.modules[status.wrong_pairs.__module__])
-    ) + (REPOSITORY / "plugins/module_utils/probing/probe.py").read_text(encoding="utf-8")
+    )
+    for path in ("plugins/module_utils/probing/probe.py", "roles/common/files/watchdog.py"):
+        code_of_status += (REPOSITORY / path).read_text(encoding="utf-8")
     table = (DOCS / "runbooks.md").read_text(encoding="utf-8").split("| the alert says |")[1].split("\n\n")[0]
     for quoted in re.findall(r"`([^`]+)`", table):
         for words in re.split(r"NAME(?: DOWN)?:?|…|:", quoted):

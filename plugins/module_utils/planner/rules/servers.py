@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import TypeAlias
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import ERROR, WARNING, Problem
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import WATCHDOG
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.registry import (
     Allocation,
     Guesses,
@@ -322,7 +323,7 @@ def loss_known(topology: Topology, _allocation: Allocation) -> Iterator[Problem]
 
 
 # What the collection itself, and ssh, listen on.
-TAKEN = {22: "ssh", 8404: "the balancer's monitor", 10636: "the local relay"}
+TAKEN = {22: "ssh", 8404: "the balancer's monitor", WATCHDOG.port: "the watchdog", 10636: "the local relay"}
 
 
 @rule(

@@ -68,6 +68,23 @@ def test_pairs_see_each_other(plan):
     assert plan["servers"]["px-tokyo"]["pair"] is None
 
 
+def test_peers_that_hold_data_step_aside_for_each_other(plan):
+    steps_aside_for = {name: server["steps_aside_for"] for name, server in plan["servers"].items()}
+    asides = {"m1": "m2", "m2": "m1", "px-paris": "px-paris-b", "px-paris-b": "px-paris"}
+    assert {name: peer for name, peer in steps_aside_for.items() if peer} == asides
+    for name, peer in asides.items():
+        assert sources(plan["servers"][name], 8405) == {f"{plan['servers'][peer]['address']}/32"}
+    for name in plan["servers"].keys() - asides.keys():
+        assert sources(plan["servers"][name], 8405) == set()
+
+
+def test_a_server_without_an_active_peer_stays(demo):
+    servers = {name: replace(s, state="draining") if name == "m2" else s for name, s in demo.servers.items()}
+    planned = make_plan(replace(demo, servers=servers)).plan["servers"]
+    assert planned["m1"]["steps_aside_for"] is None
+    assert planned["px-paris"]["steps_aside_for"] == "px-paris-b"
+
+
 def test_the_shared_address(plan):
     for name in ("d1", "d2"):
         server = plan["servers"][name]

@@ -60,6 +60,16 @@ def test_the_report_of_a_sound_system(read):
     assert "FROM > TO" not in text
 
 
+def test_the_report_says_who_steps_aside_for_whom(read):
+    topology = read("backup: {hosts: {px1-b: {ansible_host: 192.0.2.9, tiers_backup_of: px1, tiers_zone: rack-b}}}")
+    plan = make_plan(topology).plan
+    aside = [f"{name} for {server['backup']}" for name, server in plan["servers"].items() if server["backup"]]
+    text = report(topology, make_plan(topology))
+    assert "\nA server that cannot write steps aside for its peer: m1 for m2, px1 for px1-b, " in text
+    assert "or, without one, goes on serving reads: px2.\n" in text
+    assert {"m1 for m2", "px1 for px1-b"} <= set(aside)
+
+
 def test_the_report_of_errors_has_no_plan(read):
     topology = read("master: {hosts: {m1: !remove }}")
     text = report(topology, make_plan(topology))

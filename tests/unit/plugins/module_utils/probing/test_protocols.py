@@ -275,6 +275,15 @@ def test_a_server_that_is_drained_says_how_it_serves_again(monkeypatch: pytest.M
     assert seen(look)["why"] == "this host is drained, undrain lets it serve again"
 
 
+def test_a_server_that_cannot_write_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(probe, "_CANNOT_WRITE", tmp_path / "cannot-write")
+    assert seen(edge(1, protocol="writes"))["ok"]
+    (tmp_path / "cannot-write").write_text("cannot write: it reaches no master; it has stepped aside for px-b\n")
+    result = seen(edge(1, protocol="writes"))
+    assert (result["ok"], result["reachable"]) == (False, False)
+    assert result["why"] == "cannot write: it reaches no master; it has stepped aside for px-b"
+
+
 def test_a_port_is_open_whatever_speaks_there(listening: int, closed: int) -> None:
     assert seen(edge(listening, protocol="port"))["ok"]
     assert seen(edge(closed, protocol="port"))["refused_by"] == "closed"

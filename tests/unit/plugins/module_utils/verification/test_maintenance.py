@@ -105,13 +105,15 @@ def test_who_serves_meanwhile_is_said(plan: dict[str, Any], answers: Answers, na
         (["db"], ["d"], "The pool would serve nobody without d."),
     ],
 )
-@pytest.mark.parametrize("how", ["down", "drained", "nobody reaches it", "not asked"])
+@pytest.mark.parametrize("how", ["down", "drained", "cannot write", "nobody reaches it", "not asked"])
 def test_service_that_nobody_else_gives_is_told(
     plan: dict[str, Any], answers: Answers, away: list[str], asked: list[str], lost: str, how: str
 ) -> None:
     for name in away:
         if how == "drained":
             drained(answers, name)
+        elif how == "cannot write":
+            answers[name]["edges"].append(saw(name, "writes", reachable=False, ok=False, why="the disk is full"))
         elif how == "down":
             answers[name]["edges"][0].update(reachable=False, ok=False, why="no answer")
         elif how == "not asked":

@@ -86,6 +86,16 @@ def test_a_drained_server_is_shown_as_such(answers: Answers, recorded: dict[str,
     assert report["alerts"] == [f"x: {why}"]
 
 
+def test_a_server_that_cannot_write_is_shown_as_such(answers: Answers, recorded: dict[str, Any]) -> None:
+    why = "cannot write: 0.0 % of the file system of /var/lib/x is free, the limit is 5 %; it has stepped aside for mb"
+    answers["m"]["edges"].append(edge("m", "writes", reachable=False, ok=False, why=why))
+    answers["mb"]["edges"].append(edge("mb", "writes"))
+    report = status.report(PLAN, answers, recorded)
+    assert row(report, "m")["observed"] == "provider, cannot write"
+    assert "cannot write" not in row(report, "mb")["observed"]
+    assert report["alerts"] == [f"m: {why}"]
+
+
 def test_all_as_planned(answers: Answers, recorded: dict[str, Any]) -> None:
     report = status.report(PLAN, answers, recorded)
     assert report["ok"], report["alerts"]

@@ -1,0 +1,455 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The watchdog of a server: when it restarts a unit, what counts as an answer, and which sessions it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import socket
+import ssl
+import sys
+import threading
+import time
+import types
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+
+from ansible_collections.distributed.tiers.tests.unit.plugins.filter.templating import template
+from ansible_collections.distributed.tiers.tests.unit.roles import haproxy
+
+PROGRAM = Path(__file__).parents[3] / "roles/common/files/watchdog.py"
+TIMEOUT = "no answer within 0.3 s"
+
+
+@pytest.fixture(scope="module")
+def watchdog() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("watchdog", PROGRAM)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["watchdog"] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+# ---- When a unit is restarted
+
+
+def restarts(watchdog: ModuleType, *checks: tuple[str, str, bool]) -> list[bool]:
+    watch = watchdog.Watch()
+    return [watch.judge(*check) for check in checks]
+
+
+GOOD, BAD = ("a", "", False), ("a", TIMEOUT, False)
+
+
+def test_a_unit_that_answered_is_restarted_after_three_misses(watchdog: ModuleType) -> None:
+    assert restarts(watchdog, GOOD, BAD, BAD, BAD) == [False, False, False, True]
+
+
+def test_an_answer_begins_the_count_anew(watchdog: ModuleType) -> None:
+    assert not any(restarts(watchdog, GOOD, BAD, BAD, GOOD, BAD, BAD))
+
+
+def test_a_unit_that_has_not_answered_since_its_start_is_left_alone(watchdog: ModuleType) -> None:
+    assert not any(restarts(watchdog, *[BAD] * 10))
+    started_again = ("b", TIMEOUT, False)
+    assert not any(restarts(watchdog, GOOD, BAD, BAD, *[started_again] * 10))
+
+
+def test_a_unit_that_does_not_run_is_left_alone(watchdog: ModuleType) -> None:
+    stopped = ("", "", False)
+    assert not any(restarts(watchdog, GOOD, BAD, BAD, stopped, BAD, BAD, BAD))
+
+
+def test_a_miss_on_a_starved_host_does_not_count(watchdog: ModuleType) -> None:
+    starved = ("a", TIMEOUT, True)
+    assert restarts(watchdog, GOOD, *[starved] * 10, BAD, starved, BAD, BAD)[-2:] == [False, True]
+    assert not any(restarts(watchdog, GOOD, *[starved] * 10, BAD, starved, BAD))
+
+
+def test_a_unit_is_restarted_once_until_it_answers_again(watchdog: ModuleType) -> None:
+    assert restarts(watchdog, GOOD, *[BAD] * 12).count(True) == 1
+
+
+def test_late_ticks_tell_a_starved_host(watchdog: ModuleType) -> None:
+    now = [100.0]
+    pulse = watchdog.Pulse(clock=lambda: now[0])
+    for now[0] in (100.0, 100.1, 100.2, 100.4):
+        pulse.tick()
+    assert not pulse.starved(100.0)
+    now[0] = 101.5
+    assert pulse.starved(101.4), "the next tick is overdue"
+    pulse.tick()
+    assert pulse.starved(101.4)
+    now[0] = 101.6
+    pulse.tick()
+    assert not pulse.starved(101.55)
+
+
+# ---- What is an answer
+
+
+class Server:
+    """Listens on loopback; without `behave` like a stopped process, for which only the kernel accepts."""
+
+    def __init__(self, behave: Callable[[socket.socket], None] | None) -> None:
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.check = {"type": "tcp", "address": "127.0.0.1", "port": self.listener.getsockname()[1], "tls": False}
+        if behave:
+            threading.Thread(target=self.serve, args=(behave,), daemon=True).start()
+
+    def serve(self, behave: Callable[[socket.socket], None]) -> None:
+        try:
+            while True:
+                with self.listener.accept()[0] as connection:
+                    behave(connection)
+        except OSError:
+            pass
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., dict[str, Any]]]:
+    servers: list[Server] = []
+
+    def begin(behave: Callable[[socket.socket], None] | None, **check: Any) -> dict[str, Any]:
+        servers.append(Server(behave))
+        return servers[-1].check | check
+
+    yield begin
+    for server in servers:
+        server.listener.close()
+
+
+HTTP = {"type": "http", "path": "/healthz"}
+
+
+def unavailable(connection: socket.socket) -> None:
+    connection.recv(1000)
+    connection.sendall(b"HTTP/1.1 503 Service Unavailable\r\n\r\n")
+
+
+def no_bind(connection: socket.socket) -> None:
+    assert connection.recv(1000)[:1] == b"\x30"
+    connection.sendall(bytes.fromhex("300c02010161070a013304000400"))
+
+
+def no_tls(connection: socket.socket) -> None:
+    connection.recv(1000)
+    connection.sendall(b"I speak no TLS\r\n")
+
+
+@pytest.mark.parametrize(
+    ("behave", "check"),
+    [
+        (unavailable, HTTP),
+        (no_bind, {"type": "ldap"}),
+        (no_tls, {"tls": True}),
+        (unavailable, {"send": "PING\r\n"}),
+        (lambda connection: connection.recv(1000), HTTP),
+    ],
+    ids=["http-error", "ldap-error", "refused-handshake", "tcp", "closed"],
+)
+def test_any_answer_is_one(watchdog: ModuleType, serve: Any, behave: Any, check: dict[str, Any]) -> None:
+    assert watchdog.ask(serve(behave, **check), 5) == ""
+
+
+@pytest.mark.parametrize("check", [HTTP, {"type": "ldap"}, {"tls": True}, {"send": "PING\r\n"}], ids=str)
+def test_a_stopped_process_gives_no_answer(watchdog: ModuleType, serve: Any, check: dict[str, Any]) -> None:
+    assert watchdog.ask(serve(None, **check), 0.3) == TIMEOUT
+
+
+def test_a_port_that_nobody_listens_on_gives_no_answer(watchdog: ModuleType, serve: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    assert "refused" in watchdog.ask({**HTTP, "address": "127.0.0.1", "port": port, "tls": False}, 5)
+
+
+def test_a_command_is_killed_at_its_deadline(watchdog: ModuleType) -> None:
+    assert watchdog.ask({"type": "command", "command": ["true"]}, 5) == ""
+    assert watchdog.ask({"type": "command", "command": ["false"]}, 5) == "false ended with 1"
+    assert watchdog.ask({"type": "command", "command": ["sleep", "60"]}, 0.3) == "sleep did not end within 0.3 s"
+
+
+# ---- Sessions with servers that are down
+
+STAT = """\
+# pxname,svname,qcur,scur,status,lastchg,
+pool,FRONTEND,,9,OPEN,,
+pool,p1,0,4,DOWN,3,
+pool,p2,0,5,UP,100,
+pool,p3,0,0,DOWN 1/2,50,
+pool-p4,p4,0,2,DOWN 1/2,7,
+pool,p5,0,6,DOWN,2,
+pool,p6,0,7,MAINT,200,
+pool,BACKEND,0,9,DOWN,100,
+"""
+
+
+def test_sessions_end_with_servers_that_have_been_down_for_a_while(watchdog: ModuleType) -> None:
+    assert watchdog.dead_sessions(STAT, 3) == [("pool", "p1", 4), ("pool-p4", "p4", 2)]
+
+
+# ---- Stepping aside
+
+
+def looks(watchdog: ModuleType, *seen: tuple[float, str, bool]) -> list[bool]:
+    state = watchdog.Aside(after=6)
+    return [state.look(*look) for look in seen]
+
+
+FULL = "0.0 % is free"
+
+
+def test_a_server_that_cannot_write_steps_aside_for_a_peer_that_can(watchdog: ModuleType) -> None:
+    assert looks(watchdog, (0, FULL, True), (4, FULL, True), (6, FULL, True)) == [False, False, True]
+
+
+def test_a_server_stays_while_its_peer_cannot_write(watchdog: ModuleType) -> None:
+    assert not any(looks(watchdog, *((seconds, FULL, False) for seconds in range(0, 60, 2))))
+
+
+def test_a_short_trouble_does_not_move_clients(watchdog: ModuleType) -> None:
+    assert not any(looks(watchdog, *((seconds, FULL if seconds % 6 else "", True) for seconds in range(0, 60, 2))))
+
+
+def test_a_server_serves_again_when_it_can_write_for_a_while(watchdog: ModuleType) -> None:
+    aside = [(0, FULL, True), (6, FULL, True)]
+    back = [(8, "", True), (10, FULL, True), (12, "", True), (16, "", True), (18, "", True)]
+    assert looks(watchdog, *aside, *back)[1:] == [True, True, True, True, True, False]
+
+
+def test_a_server_serves_again_when_its_peer_no_longer_can(watchdog: ModuleType) -> None:
+    aside = [(0, FULL, True), (6, FULL, True)]
+    assert looks(watchdog, *aside, (8, FULL, False), (12, FULL, False), (14, FULL, False))[1:] == [True] * 3 + [False]
+
+
+@pytest.mark.parametrize("second", range(-10, 11))
+def test_two_peers_that_cannot_write_never_step_aside_both(watchdog: ModuleType, second: int) -> None:
+    """One cannot write from 20 s on, the other from 20 s + `second` on; each asks the other once in two seconds."""
+    states = [watchdog.Aside(after=6), watchdog.Aside(after=6)]
+    begins, can_write = (20, 20 + second), [True, True]
+    for now in range(80):
+        me = now % 2
+        blocked = FULL if now >= begins[me] else ""
+        can_write[me] = not blocked and not states[me].aside
+        states[me].look(now, blocked, can_write[1 - me])
+        assert not (states[0].aside and states[1].aside)
+    assert not any(state.aside for state in states)
+
+
+def test_room_is_counted_as_df_counts_it(watchdog: ModuleType, tmp_path: Path, monkeypatch: Any) -> None:
+    found = types.SimpleNamespace(f_flag=0, f_bavail=4, f_bfree=10, f_blocks=106)
+    monkeypatch.setattr(watchdog.os, "statvfs", lambda _path: found)
+    assert watchdog.full(tmp_path, 4, was=False) == ""
+    assert watchdog.full(tmp_path, 4, was=True) == f"4.0 % of the file system of {tmp_path} is free, the limit is 4 %"
+    elsewhere = tmp_path / "not/there"
+    assert watchdog.full(elsewhere, 5, was=False).startswith(f"4.0 % of the file system of {elsewhere} is free")
+    found.f_bavail = 7
+    assert watchdog.full(tmp_path, 4, was=True) == ""
+    found.f_flag = watchdog.os.ST_RDONLY
+    assert watchdog.full(tmp_path, 0, was=False) == f"{tmp_path} is read-only"
+
+
+RELAY = """\
+# pxname,svname,qcur,scur,status,lastchg,
+upstream,m1,0,0,DOWN,3,
+upstream,m2,0,0,UP,3,
+upstream,BACKEND,0,0,UP,3,
+"""
+
+
+def test_a_relay_without_a_server_reaches_no_master(watchdog: ModuleType) -> None:
+    assert watchdog.unreached(RELAY, "upstream") == ""
+    assert watchdog.unreached(RELAY.replace("UP", "DOWN"), "upstream") == "it reaches no master"
+    assert watchdog.unreached(RELAY.replace("UP", "DOWN"), "pool") == ""
+
+
+def test_a_server_is_blocked_by_the_first_thing_that_is_wrong(watchdog: ModuleType, tmp_path: Path) -> None:
+    settings = {"paths": [str(tmp_path)], "free_percent": 0, "command": [], "relay": "", "socket": ""}
+    assert watchdog.blocked(settings, was=False) == ""
+    assert watchdog.blocked(settings | {"command": ["false"]}, was=False) == "false ended with 1"
+    assert "the limit is 101 %" in watchdog.blocked(settings | {"free_percent": 101}, was=False)
+    no_haproxy = settings | {"relay": "upstream", "socket": str(tmp_path / "none")}
+    assert watchdog.blocked(no_haproxy, was=False) == ""
+
+
+@pytest.mark.parametrize("answer", [None, [], {}, {"can_write": False}, {"can_write": "yes"}])
+def test_only_a_clear_yes_of_the_peer_counts(watchdog: ModuleType, answer: Any) -> None:
+    assert watchdog.may_write({"can_write": True})
+    assert not watchdog.may_write(answer)
+
+
+def test_a_peer_tells_whether_it_can_write_to_those_of_the_system_only(
+    watchdog: ModuleType, tmp_path: Path, free_port: int
+) -> None:
+    haproxy.make_certificate(tmp_path, "m2.tiers.internal")
+    settings = {
+        "address": "127.0.0.1",
+        "port": free_port,
+        "tls": str(tmp_path),
+        "peer": {"address": "127.0.0.1", "tls_name": "m2.tiers.internal"},
+    }
+    writing = watchdog.Writing()
+    threading.Thread(target=watchdog.tell_peer, args=(settings, writing, lambda: None), daemon=True).start()
+    for _attempt in range(50):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", free_port), timeout=1):
+            break
+        time.sleep(0.1)
+    assert watchdog.ask_peer(settings) == {"can_write": False}
+    writing.can_write = True
+    assert watchdog.ask_peer(settings) == {"can_write": True}
+    with pytest.raises(ssl.SSLError):
+        watchdog.ask_peer(settings | {"peer": {"address": "127.0.0.1", "tls_name": "px1.tiers.internal"}})
+    stranger = ssl.create_default_context(cafile=str(tmp_path / "ca.crt"))
+    with (
+        pytest.raises(OSError, match=r"alert|reset"),
+        socket.create_connection(("127.0.0.1", free_port), timeout=5) as plain,
+        stranger.wrap_socket(plain, server_hostname="m2.tiers.internal") as connection,
+    ):
+        assert connection.recv(100) == b""
+        raise ConnectionResetError("reset")
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port
+
+
+@pytest.fixture
+def gate(watchdog: ModuleType, tmp_path: Path) -> Any:
+    nft = tmp_path / "nft"
+    nft.write_text(f'#!/bin/sh\necho "$*" >>{tmp_path}/notes\n[ "$2" != - ] || cat >>{tmp_path}/notes\n')
+    nft.chmod(0o755)
+    return watchdog.Gate(
+        {"nft": str(nft), "rules": "/etc/tiers/aside.nft", "table": "tiers_aside"}
+        | {"flag": tmp_path / "aside", "note": tmp_path / "cannot-write"}
+    )
+
+
+def test_the_gate_shuts_and_opens_in_one_transaction_each(gate: Any, tmp_path: Path) -> None:
+    assert not gate.is_shut()
+    gate.shut()
+    assert gate.is_shut()
+    gate.open()
+    assert not gate.is_meant_shut()
+    assert (tmp_path / "notes").read_text().splitlines() == [
+        "--file /etc/tiers/aside.nft",
+        "list table inet tiers_aside",
+        "--file -",
+        "table inet tiers_aside",
+        "delete table inet tiers_aside",
+    ]
+
+
+def test_the_note_is_there_while_there_is_something_to_tell(gate: Any, tmp_path: Path) -> None:
+    gate.write("cannot write")
+    assert (tmp_path / "cannot-write").read_text() == "cannot write"
+    gate.write("")
+    gate.write("")
+    assert not (tmp_path / "cannot-write").exists()
+
+
+# ---- What the roles tell it
+
+
+ROLES = PROGRAM.parents[2]
+SERVER = {"address": "192.0.2.71", "port": 636, "serves_as": "proxy", "proxy_mode": "product", "watchdog_seconds": 20}
+SERVER |= {"tls": "product", "protocol": "ldaps", "local_port": None, "pair": None}
+SERVER |= {"steps_aside_for": None, "free_percent": 5, "elects": False, "active": "both"}
+OPENLDAP = ("product_openldap/vars/main.yml", "product_openldap/vars/balancing.yml", "product_openldap/vars/probe.yml")
+SERVICE = ("product_service/vars/main.yml", "product_service/vars/balancing.yml", "product_service/vars/probe.yml")
+HAPROXY = {"type": "http", "address": "127.0.0.1", "port": 8404, "path": "/healthz", "tls": False}
+
+
+def settings(product: tuple[str, ...], service: dict[str, Any] | None = None, **server: Any) -> dict[str, Any]:
+    known: dict[str, Any] = {}
+    for path in ("common/defaults/main.yml", "common/vars/main.yml", *product):
+        known |= yaml.safe_load((ROLES / path).read_text(encoding="utf-8"))
+    host = {
+        "ansible_facts": {"os_family": "Debian"},
+        "role_path": str(ROLES / "common"),
+        "tiers_plan": {"system": "test", "domain": "tiers.internal"},
+        "tiers_server": SERVER | server,
+        "tiers_service": {"name": "ledger", "port": 8443, "protocol": "http"} | (service or {}),
+    }
+    found: dict[str, Any] = template("{{ __common_watchdog }}", known | host)
+    return found
+
+
+def units(told: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {watched["unit"]: watched["check"] for watched in told["units"]}
+
+
+def test_a_replica_of_openldap_and_its_relay_are_watched() -> None:
+    told = settings(OPENLDAP)
+    slapd = {"type": "ldap", "address": "192.0.2.71", "port": 636, "path": "/", "send": "", "tls": True}
+    assert units(told) == {"slapd": slapd, "haproxy.service": HAPROXY}
+    assert told["within"] == 20
+    assert told["resting"] == ["/etc/ansible/facts.d/tiers_drained.fact"]
+    assert told["balancer"] == {"socket": "/run/haproxy/admin.sock", "after": 3}
+
+
+PAIR = {"name": "m2", "address": "192.0.2.12", "port": 636}
+
+
+def test_a_pair_steps_aside_as_the_plan_says() -> None:
+    master = settings(OPENLDAP, serves_as="master", proxy_mode=None, pair=PAIR, steps_aside_for="m2")["writing"]
+    assert master["peer"] == {"name": "m2", "address": "192.0.2.12", "tls_name": "m2.tiers.internal"}
+    assert (master["paths"], master["relay"], master["rules"]) == (["/var/lib/ldap/tiers"], "", "/etc/tiers/aside.nft")
+    proxy = settings(OPENLDAP, pair=PAIR, steps_aside_for="m2")["writing"]
+    assert (proxy["paths"], proxy["relay"]) == ([], "upstream")
+    assert settings(OPENLDAP, pair=PAIR)["writing"]["peer"] == {}
+    described = {"can_write": ["ledger", "can-write"], "tls": "product"}
+    assert settings(SERVICE, described, serves_as="master")["writing"]["command"] == ["ledger", "can-write"]
+    assert settings(SERVICE, described)["writing"]["command"] == []
+    one = settings(OPENLDAP, serves_as="master", pair=PAIR, steps_aside_for="m2", active="one", elects=True)["writing"]
+    assert one["rules"] == ""
+
+
+def test_a_master_of_openldap_has_no_haproxy() -> None:
+    told = settings(OPENLDAP, serves_as="master", proxy_mode=None)
+    assert list(units(told)) == ["slapd"]
+    assert told["balancer"] == {}
+
+
+def test_a_distributor_watches_haproxy_alone() -> None:
+    assert units(settings(OPENLDAP, serves_as="distributor", proxy_mode=None)) == {"haproxy.service": HAPROXY}
+
+
+@pytest.mark.parametrize(
+    ("service", "server", "expected"),
+    [
+        (
+            {"tls": "terminated", "local_port": 8080, "check": {"type": "http", "path": "/ready"}},
+            {"tls": "terminated", "protocol": "https", "port": 8443, "local_port": 8080},
+            {"type": "http", "path": "/ready", "address": "127.0.0.1", "port": 8080, "tls": False},
+        ),
+        (
+            {"tls": "product", "check": {"type": "command", "command": ["ledger", "ping"]}},
+            {"protocol": "https", "port": 8443},
+            {"type": "command", "command": ["ledger", "ping"]},
+        ),
+        (
+            {"tls": "none", "protocol": "tcp", "check": {"type": "tcp"}, "probe": {"tcp": {"send": "PING\r\n"}}},
+            {"tls": "none", "protocol": "tcp", "port": 7000},
+            {"type": "tcp", "send": "PING\r\n", "address": "192.0.2.71", "port": 7000, "tls": False},
+        ),
+        ({"tls": "none", "protocol": "tcp"}, {"tls": "none", "protocol": "tcp", "port": 7000}, None),
+    ],
+    ids=["terminated", "command", "tcp", "nothing to ask"],
+)
+def test_a_described_service_is_asked_as_it_says(
+    service: dict[str, Any], server: dict[str, Any], expected: dict[str, Any] | None
+) -> None:
+    check = units(settings(SERVICE, service, **server)).get("ledger.service")
+    assert check == (check | expected if check and expected else expected)
