@@ -155,7 +155,7 @@ class _Views:
                         view[variables.OPENED] = (*view.get(variables.OPENED, ()), name)
                 else:
                     view[name] = filled_in(self.template, host, raw, name)
-        for name in (variables.ANSIBLE_HOST, variables.ANSIBLE_PORT):
+        for name in variables.OF_THE_LOGIN:
             if raw.get(name) is not None:
                 view[name] = filled_in(self.template, host, raw, name)
         if raw.get(variables.OWN_CERTIFICATE):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from datetime import date
 from itertools import chain
 from typing import Any
 
@@ -133,11 +134,18 @@ class _Parts:
         return found
 
 
+def unusable(value: Any) -> Unreadable:
+    """Why a value that the planner has to understand is none."""
+    if isinstance(value, date):
+        return Unreadable(f"YAML reads {value} as a date; put it in quotes: '{value}'")
+    return Unreadable("a template in it stays one")
+
+
 def read_description(raw: Mapping[str, Any], options: Options) -> tuple[dict[str, Any], list[Fault]]:
     """The description with defaults and without what cannot be used, and everything that is wrong with it."""
     reading = _Reading()
     # Templates in what the planner reads were filled in. What still looks like one will never be a value.
-    raw = with_planned(raw, lambda _value: Unreadable("a template in it stays one"))
+    raw = with_planned(raw, unusable)
     description = reading.mapping(raw, options, "")
     reading.faults += limits(description)
     for where, _text in reading.faults:

@@ -36,6 +36,10 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.variable
 from ansible_collections.distributed.tiers.plugins.module_utils.text import ended, enumerate_names, with_hint
 
 DEFAULT_NAME = "tiers"
+# Characters that the subject of a certificate takes for a name
+LONGEST_NAME = 64
+# Connections for which ansible_host and ansible_port say where Ansible logs in
+SSH = ("ssh", "ansible.builtin.ssh", "smart", "paramiko", "paramiko_ssh", "ansible.builtin.paramiko_ssh")
 DEFAULT_DOMAIN = "tiers.internal"
 DEFAULT_SITE = "default"
 
@@ -271,6 +275,8 @@ class _Reading:
         """Report variables of ours that nobody knows, and a host that certificates and configurations cannot name."""
         try:
             address(host)
+            if len(host) > LONGEST_NAME:
+                raise BadValueError(f"must have {LONGEST_NAME} characters at most: its certificate carries it")
         except BadValueError as error:
             # The text of it is for a person: on one line and not too long.
             message, remedy = f"The name of a host {error}.", "Rename the host."
@@ -299,9 +305,15 @@ class _Reading:
             return host
 
     def login(self, host: str) -> str | None:
+        """Where Ansible logs in over ssh: host, port and the options that may lead elsewhere. Of other connections only
+        their plugin knows what tells two hosts apart."""
         held = self.hostvars.get(host, {})
-        where, port = held.get(variables.ANSIBLE_HOST), held.get(variables.ANSIBLE_PORT)
-        return f"{shorten(where.strip())} port {shorten(port or 22)}" if isinstance(where, str) else None
+        where, connection = held.get(variables.ANSIBLE_HOST), held.get(variables.ANSIBLE_CONNECTION) or SSH[0]
+        if not isinstance(where, str) or connection not in SSH:
+            return None
+        port = held.get(variables.ANSIBLE_PORT) or held.get(variables.ANSIBLE_SSH_PORT) or 22
+        way = " ".join(str(held[name]) for name in variables.ANSIBLE_SSH_ARGS if held.get(name))
+        return f"{shorten(where.strip())} port {shorten(port)}" + (f" by {shorten(way)}" if way else "")
 
     def missing(self, host: str, names: tuple[str, ...]) -> tuple[str, ...]:
         held = self.hostvars.get(host, {})

@@ -61,6 +61,21 @@ def word(value: Any) -> str:
     return text
 
 
+# A certificate's subject takes 64 characters, and the CA is called "CA of NAME".
+SYSTEM_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 ._-]{0,56}[A-Za-z0-9])?")
+
+
+def system_name(value: Any) -> str:
+    """The name of a system as certificates, file names and the identity rules of products can carry it."""
+    text = word(value)
+    if not SYSTEM_NAME.fullmatch(text):
+        raise BadValueError(
+            "must have 58 characters at most, of A-Z, a-z, 0-9, space, '.', '_' and '-', and begin and end with "
+            "a letter or a digit: certificates carry it"
+        )
+    return text
+
+
 def sentence(value: Any) -> str:
     """Words on one line, on however many they are written."""
     return word(" ".join(value.split()) if isinstance(value, str) else value)

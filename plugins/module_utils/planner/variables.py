@@ -33,6 +33,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.values i
     population,
     rates,
     rules,
+    system_name,
     word,
     words,
 )
@@ -67,7 +68,13 @@ class Variable:
 TABLE: tuple[Variable, ...] = (
     # The system.
     Variable(
-        "tiers_name", "all", "word", "tiers", "Name of the system: in certificates, reports and file names.", word
+        "tiers_name",
+        "all",
+        "word",
+        "tiers",
+        "Name of the system: in certificates, reports and file names. At most 58 characters of A-Z, a-z, 0-9, space, "
+        "`.`, `_` and `-`.",
+        system_name,
     ),
     Variable(
         "tiers_domain", "all", "host name", "tiers.internal", "Domain under which the servers know each other.", address
@@ -522,6 +529,11 @@ MADE_IN_RUNS = frozenset(
 # What else of a host is looked at. The product roles' secrets come on top.
 ANSIBLE_HOST = "ansible_host"
 ANSIBLE_PORT = "ansible_port"
+# Where Ansible logs in also hangs on these: the older name of the port, the kind of connection, and the way there.
+ANSIBLE_SSH_PORT = "ansible_ssh_port"
+ANSIBLE_CONNECTION = "ansible_connection"
+ANSIBLE_SSH_ARGS = ("ansible_ssh_args", "ansible_ssh_common_args", "ansible_ssh_extra_args")
+OF_THE_LOGIN = (ANSIBLE_HOST, ANSIBLE_PORT, ANSIBLE_SSH_PORT, ANSIBLE_CONNECTION, *ANSIBLE_SSH_ARGS)
 OWN_CERTIFICATE = "common_certificate"
 UNLOCKS_CA = "tiers_ca_passphrase"
 # Made of the host's variables when they are read: what its own certificate is good for, and fingerprints of the

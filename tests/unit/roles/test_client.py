@@ -9,6 +9,8 @@ from pathlib import Path
 
 import jinja2
 
+from ansible_collections.distributed.tiers.tests.unit.plugins.filter.templating import template
+
 TEMPLATES = Path(__file__).parents[3] / "roles/client/templates"
 CLIENT = {
     "site": "berlin",
@@ -25,4 +27,10 @@ def test_servers_are_addresses_as_programs_take_them() -> None:
         ansible_managed="managed", tiers_client=CLIENT, tiers_plan={"system": "test"}, __client_ca="/ca.crt"
     )
     assert 'TIERS_ENDPOINTS="https://192.0.2.11:8443 https://[2001:db8::12]:8443"\n' in text
+
+
+def test_a_system_without_a_pool_has_an_empty_one() -> None:
+    """By Ansible's own templating, to which a macro without output is None."""
+    variables = {"ansible_managed": "", "tiers_client": CLIENT, "tiers_plan": {"system": "t"}, "__client_ca": "/ca.crt"}
+    text = template((TEMPLATES / "endpoints.env.j2").read_text(encoding="utf-8"), variables)
     assert 'TIERS_POOL=""' in text

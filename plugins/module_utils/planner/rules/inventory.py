@@ -18,7 +18,12 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.re
 )
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Topology
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.values import GROUPS
-from ansible_collections.distributed.tiers.plugins.module_utils.text import did_you_mean, ended, nearest
+from ansible_collections.distributed.tiers.plugins.module_utils.text import (
+    did_you_mean,
+    ended,
+    enumerate_names,
+    nearest,
+)
 
 rule(
     "unknown-variable",
@@ -231,6 +236,32 @@ def expected_hosts(topology: Topology, _allocation: Allocation) -> Iterator[Prob
         if wanted is not None and wanted != found:
             given = f"{wanted} of tier {tier} {'is' if wanted == 1 else 'are'} expected, the inventory has {found}."
             yield Problem(None, "tiers_expected", given)
+
+
+@rule(
+    "distinct-names",
+    ERROR,
+    reason="Names of hosts are the same in upper and lower case: each name would lead to the addresses of both hosts.",
+    remedy="Rename all but one of these hosts.",
+    fires="""
+        client:
+          hosts:
+            PX1: {ansible_host: 192.0.2.52}
+    """,
+    silent="""
+        client:
+          hosts:
+            c2: {ansible_host: 192.0.2.52}
+    """,
+)
+def distinct_names(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    names: dict[str, list[str]] = {}
+    for host in topology.hosts():
+        names.setdefault(host.name.lower(), []).append(host.name)
+    for alike in names.values():
+        if len(alike) > 1:
+            message = f"{enumerate_names(alike)} differ in upper and lower case only."
+            yield Problem(None, None, message, hosts=tuple(alike))
 
 
 @rule(

@@ -60,6 +60,12 @@ def failback_of(tier: str, product: Product | None) -> tuple[str, ...]:
     return ("auto", "manual") if tier == "distributor" or product is None else product.failback
 
 
+OTHER_GROUP = (
+    "Set tiers_backup_of to the name of one server. If the group 'backup' has another purpose in this inventory, "
+    "name the group of the backups for all hosts: tiers_groups: {backup: NAME}."
+)
+
+
 @rule(
     "backup-of-one",
     ERROR,
@@ -81,7 +87,8 @@ def backup_of_one(topology: Topology, _allocation: Allocation) -> Iterator[Probl
     guesses = Guesses(topology.servers)
     for backup in topology.tier("backup"):
         if backup.primary is None:
-            yield Problem(backup.name, "tiers_backup_of", "It does not say which server it stands behind.")
+            message = "It does not say which server it stands behind."
+            yield Problem(backup.name, "tiers_backup_of", message, OTHER_GROUP)
         elif backup.primary == backup.name:
             yield Problem(backup.name, "tiers_backup_of", "It stands behind itself.")
         elif backup.primary in topology.clients:

@@ -237,6 +237,37 @@ def one_login(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
 
 
 @rule(
+    "one-address-family",
+    ERROR,
+    reason="A host connects from its one address, and cannot reach an address of the other family.",
+    remedy="Set tiers_address of these hosts to an address of the family that the others have.",
+    fires="""
+        proxy:
+          hosts:
+            px1: {ansible_host: "2001:db8::11"}
+    """,
+    silent="""
+        proxy:
+          hosts:
+            px1: {ansible_host: 192.0.2.11}
+    """,
+)
+def one_address_family(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    families: dict[int, list[str]] = {}
+    for host in topology.hosts():
+        if address := parsed_address(host.address):
+            families.setdefault(address.version, []).append(host.name)
+    if len(families) > 1:
+        few, many = sorted(families, key=lambda version: (len(families[version]), version))
+        odd = families[few]
+        message = (
+            f"{enumerate_names(odd)} {'has an address' if len(odd) == 1 else 'have addresses'} of IPv{few}, all other "
+            f"hosts of IPv{many}: no connection between them can be opened."
+        )
+        yield Problem(None, "tiers_address", message, hosts=tuple(odd))
+
+
+@rule(
     "usable-address",
     ERROR,
     reason="The firewall of each server is made of its peers' addresses, and others must be able to reach it.",

@@ -76,6 +76,45 @@ FIRES = [
         "client: {hosts: {c1: {tiers_address: 192.0.2.51, ansible_host: 192.0.2.1, ansible_port: 22}}}",
     ),
     (
+        "one-login",
+        "px1, px2",
+        "ansible_host",
+        "at 192.0.2.12 port 2201",
+        "proxy: {hosts: {px1: {tiers_address: 192.0.2.11, ansible_host: 192.0.2.12, ansible_ssh_port: 2201}, "
+        "px2: {tiers_address: 192.0.2.13, ansible_ssh_port: 2201}}}",
+    ),
+    (
+        "one-address-family",
+        "px1",
+        "tiers_address",
+        "px1 has an address of IPv6, all other hosts of IPv4",
+        "proxy: {hosts: {px1: {ansible_host: '2001:db8::11'}}}",
+    ),
+    ("bad-value", None, "tiers_name", "must have 58 characters at most", "all: {vars: {tiers_name: Zürich}}"),
+    ("bad-value", None, "tiers_name", "must have 58 characters at most", f"all: {{vars: {{tiers_name: {'x' * 59}}}}}"),
+    (
+        "bad-value",
+        "x" * 59 + "…",
+        None,
+        "must have 64 characters at most",
+        f"client: {{hosts: {{{'.'.join(['x' * 60] * 2)}: {{ansible_host: 192.0.2.52}}}}}}",
+    ),
+    (
+        "backup-of-one",
+        "restic1",
+        "tiers_backup_of",
+        "It does not say which server it stands behind.",
+        "backup: {hosts: {restic1: {ansible_host: 192.0.2.90}}}",
+    ),
+    (
+        "service-description",
+        None,
+        "tiers_service",
+        "YAML reads 2024-05-01 as a date; put it in quotes: '2024-05-01'",
+        TERMINATED,
+        "all: {vars: {tiers_service: {version: 2024-05-01}}}",
+    ),
+    (
         "shared-host",
         "d1, p1",
         "tiers_address",
@@ -481,6 +520,25 @@ FIRES = [
 
 # (rule, patches)
 SILENT = [
+    # One gateway for all: the older name of the port, a jump host, a plugin that tells guests apart by itself.
+    (
+        "one-login",
+        "{all: {vars: {ansible_host: gw.example.com}}, proxy: {hosts: "
+        "{px1: {tiers_address: 192.0.2.11, ansible_host: gw.example.com, ansible_ssh_port: 2201}, "
+        "px2: {tiers_address: 192.0.2.12, ansible_host: gw.example.com, ansible_ssh_port: 2202}}}}",
+    ),
+    (
+        "one-login",
+        "proxy: {hosts: {px1: {tiers_address: 192.0.2.11, ansible_host: 10.0.0.5, "
+        "ansible_ssh_common_args: -o ProxyJump=a.example.com}, px2: {tiers_address: 192.0.2.12, "
+        "ansible_host: 10.0.0.5, ansible_ssh_common_args: -o ProxyJump=b.example.com}}}",
+    ),
+    (
+        "one-login",
+        "proxy: {hosts: {px1: {tiers_address: 192.0.2.11, ansible_host: pve1.example.com, "
+        "ansible_connection: community.proxmox.proxmox_pct_remote}, px2: {tiers_address: 192.0.2.12, "
+        "ansible_host: pve1.example.com, ansible_connection: community.proxmox.proxmox_pct_remote}}}",
+    ),
     # Local connections, as to containers: they lead wherever they are told to.
     (
         "one-login",
