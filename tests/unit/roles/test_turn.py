@@ -204,11 +204,14 @@ def test_promotion_that_ignores_its_end_is_killed(make: Callable[..., Half]) -> 
 def test_node_whose_promotion_takes_too_long_is_not_electable(make: Callable[..., Half]) -> None:
     half = make()
     half.watch()
-    (half.run / "turn").write_text("taking\n")
-    assert half.turn("check") == 0
-    long_ago = time.time() - 21
-    os.utime(half.run / "turn", (long_ago, long_ago))
-    assert half.turn("check") == 1
+    with (half.run / "turn.lock").open("w") as promotion:
+        # Held as by a promotion that hangs: nothing else touches the state meanwhile.
+        fcntl.flock(promotion, fcntl.LOCK_EX)
+        (half.run / "turn").write_text("taking\n")
+        assert half.turn("check") == 0
+        long_ago = time.time() - 21
+        os.utime(half.run / "turn", (long_ago, long_ago))
+        assert half.turn("check") == 1
     assert (half.run / "failed").exists()
     assert "logger --tag tiers-turn -- Taking over for 21 s" in half.notes.read_text()
 
