@@ -495,6 +495,32 @@ TABLE: tuple[Variable, ...] = (
     ),
     Variable("tiers_drill_allowed", "all", "mapping", "", "Seconds that a drill allows, see docs/drills.md."),
     Variable(
+        "tiers_probe_timeout",
+        "all",
+        "number",
+        "10",
+        "Seconds that a host may take to answer, and each probe on it, when `status`, `verify` and other playbooks "
+        "look at all servers. After it the host is a row with the reason.",
+        one_or_more,
+    ),
+    Variable(
+        "tiers_status_max_lag",
+        "all",
+        "number",
+        "30",
+        "Seconds that a server's data may be behind before `status` alerts, where the product's positions are times.",
+        number(0),
+    ),
+    Variable(
+        "tiers_status_max_behind",
+        "all",
+        "number",
+        "100",
+        "Changes that it may be behind where the product's positions are numbers: servers are asked within about 10 s, "
+        "in which a system that writes ten times a second makes 100.",
+        number(0),
+    ),
+    Variable(
         "tiers_status_strict",
         "all",
         "flag",

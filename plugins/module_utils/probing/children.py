@@ -16,6 +16,7 @@ import selectors
 import signal
 import time
 import traceback
+import warnings
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
@@ -35,7 +36,10 @@ class _Child:
         self._answer = bytearray()
         self._told = False
         self.pipe, write_end = os.pipe()
-        self._pid = os.fork()
+        with warnings.catch_warnings():
+            # Python 3.12 warns where threads run, such as Mitogen's: a child uses nothing that they may hold.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            self._pid = os.fork()
         if self._pid == 0:
             _serve(call, write_end, seconds)
         os.close(write_end)

@@ -11,10 +11,11 @@ from typing import Any
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.preview import loss_of
 from ansible_collections.distributed.tiers.plugins.module_utils.text import enumerate_names, table, with_hint
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.status import (
+    MAX_BEHIND,
     Seen,
-    ages,
     last_changes,
     look,
+    worst_lag,
 )
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.verify import (
     own_edges,
@@ -161,9 +162,8 @@ def _late(plan: Plan, seen: Mapping[str, Seen], todo: list[str], away: set[str])
 
 
 def _behind(server: Mapping[str, Any], seen: Seen, last: Mapping[str, str]) -> bool:
-    if not seen.up or not seen.position or server["redundancy"] == "warm":
-        return False
-    return any(age is None or age > IN_STEP for age in ages(seen, last))
+    lag = None if server["redundancy"] == "warm" else worst_lag(seen, last)
+    return lag is not None and lag.exceeds(IN_STEP, MAX_BEHIND)
 
 
 def _meanwhile(plan: Plan, seen: Mapping[str, Seen], name: str, away: set[str], now: bool) -> str:

@@ -19,6 +19,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.verification.ver
     ROLES,
     goes_through,
     newest,
+    reason,
     starts,
     without,
     wrong_pairs,
@@ -26,6 +27,20 @@ from ansible_collections.distributed.tiers.plugins.module_utils.verification.ver
 
 DOWN = "DOWN"
 NOT_ASKED = "not asked"
+
+# Seconds that a server's data may be behind.
+MAX_LAG = 30.0
+# Changes that it may be behind where positions are numbers. All servers are asked within about 10 s, in which a system
+# that writes ten times a second, as much as a drill does, makes as many.
+MAX_BEHIND = 100
+
+
+INTERRUPTED = "an operation was interrupted or still runs. Run deploy or undrain"
+_WITHOUT_MASTER = {
+    "proxy": "its clients cannot write",
+    "parallel": "its data stands still",
+    "distributor": "its clients cannot write",
+}
 
 
 @dataclass(frozen=True)
@@ -52,8 +67,7 @@ def look(server: Mapping[str, Any], answer: Mapping[str, Any] | None, recorded: 
     if answer is None:
         return Seen(False, asked=False, reached=False)
     if "edges" not in answer:
-        why = f"host: {answer.get('msg') or 'no answer'}".split("\n", maxsplit=1)[0]
-        return Seen(False, why, reached=False, recorded=recorded)
+        return Seen(False, f"host: {reason(answer)}", reached=False, recorded=recorded)
     services = [edge for edge in answer["edges"] if edge["protocol"] not in ("haproxy", *OF_THE_HOST)]
     service = next((edge for edge in services if edge["address"] == server["address"]), None)
     balancer, shared, turn, drained, writes = (
@@ -75,14 +89,47 @@ def look(server: Mapping[str, Any], answer: Mapping[str, Any] | None, recorded: 
     )
 
 
+@dataclass(frozen=True)
+class Lag:
+    """How far a server is behind one that writes. Seconds where positions are times, infinite where it has nothing of
+    the writer; changes where positions are numbers; neither: it is behind, and the product does not tell how far."""
+
+    seconds: float | None = None
+    changes: int | None = None
+
+    @property
+    def rank(self) -> tuple[float, float]:
+        """Grows with the lag."""
+        if self.seconds is None:
+            return (1.0, float(self.changes if self.changes is not None else 0))
+        return (2.0, self.seconds) if self.seconds == float("inf") else (0.0, self.seconds)
+
+    def exceeds(self, max_lag: float, max_behind: int) -> bool:
+        if self.seconds is not None:
+            return self.seconds > max_lag
+        return self.changes is None or self.changes > max_behind
+
+    def __str__(self) -> str:
+        if self.seconds == float("inf"):
+            return "never in step"
+        if self.seconds is not None:
+            return f"{self.seconds:.1f} s" if self.seconds >= 0.05 else "in step"
+        if self.changes is not None:
+            return f"{self.changes} change{'' if self.changes == 1 else 's'}"
+        return "behind"
+
+
 def report(
     plan: Mapping[str, Any],
     answers: Mapping[str, Mapping[str, Any]],
     recorded: Mapping[str, Mapping[str, Any]],
     offers: Iterable[str] = OPERATIONS,
+    max_lag: float = MAX_LAG,
+    max_behind: int = MAX_BEHIND,
 ) -> dict[str, Any]:
-    """The table, the alerts, and both as text. `answers`: tier_probe's per server; `recorded`: the local facts;
-    `offers`: what the product offers to probes."""
+    """The table, the alerts, and both as text; `late`: the servers whose data is behind, with the positions they must
+    reach. `answers`: tier_probe's per server; `recorded`: the local facts; `offers`: what the product offers to probes;
+    `max_lag` in seconds and `max_behind` in changes: how far data may be behind."""
     servers = sorted(plan["servers"].values(), key=beside_its_primary)
     seen = {s["name"]: look(s, answers.get(s["name"]), recorded.get(s["name"]) or None) for s in servers}
     last = last_changes(plan, seen)
@@ -99,13 +146,24 @@ def report(
         }
         for s in servers
     ]
-    alerts = [*_alerts(plan, servers, seen), *(why for _pair, why in wrong_pairs(plan, answers))]
+    late = {s["name"]: lag for s in servers if (lag := _late(s, seen[s["name"]], last, max_lag, max_behind))}
+    alerts = [
+        *_alerts(plan, servers, seen),
+        *(f"{name}: {_late_words(lag, max_lag, max_behind)}" for name, lag in late.items()),
+        *(why for _pair, why in wrong_pairs(plan, answers)),
+    ]
     heads = ("SERVER", "PLANNED", "OBSERVED", "SITE", "LAG", "GIVES TO", "CLIENTS", "BACKUP")
     text = table(heads, [tuple(row.values()) for row in rows])
     if why := without(offers, "status"):
         text += f"\n\nRole and lag: {why}."
     text += "\n\n" + ("\n".join(f"! {alert}" for alert in alerts) if alerts else "All that was asked is as planned.")
-    return {"ok": not alerts, "servers": rows, "alerts": alerts, "text": text}
+    return {
+        "ok": not alerts,
+        "servers": rows,
+        "alerts": alerts,
+        "late": dict.fromkeys(late, last),
+        "text": text,
+    }
 
 
 def _planned(server: Mapping[str, Any]) -> str:
@@ -178,34 +236,55 @@ def last_changes(plan: Mapping[str, Any], seen: Mapping[str, Seen]) -> dict[str,
 
 def _lag(seen: Seen, last: Mapping[str, str]) -> str | None:
     """How far the server was behind when it was asked. What others, asked later, have beyond that does not count."""
+    worst = worst_lag(seen, last)
+    return None if worst is None else str(worst)
+
+
+def worst_lag(seen: Seen, last: Mapping[str, str]) -> Lag | None:
+    """How far a server is behind the writing server of which it lacks most. None: it told no position."""
     if not seen.up or not seen.position:
         return None
-    behind = ages(seen, last)
-    worst = max((age for age in behind if age is not None), default=0.0)
-    if worst == float("inf"):
-        return "never in step"
-    if None in behind:
-        return "behind"
-    return f"{worst:.1f} s" if worst >= 0.05 else "in step"
+    lags = [_behind(seen.position.get(writer), change, seen.at) for writer, change in last.items()]
+    return max(lags, key=lambda lag: lag.rank, default=Lag(0.0))
 
 
-def ages(seen: Seen, last: Mapping[str, str]) -> list[float | None]:
-    """How many seconds a server is behind each writing server. None: it is, but nobody knows how long."""
-    position = seen.position or {}
-    return [_age(position.get(writer), change, seen.at) for writer, change in last.items()]
-
-
-def _age(have: str | None, last: str, at: float | None) -> float | None:
-    """Seconds that a position is behind. None: it is, but positions of this product are no times."""
-    if have is None:
-        return float("inf")
-    if have >= last:
-        return 0.0
+def _behind(have: str | None, last: str, at: float | None) -> Lag:
+    """How far a position is behind the last one."""
+    if have is not None and have >= last:
+        return Lag(0.0)
     try:
         until = _time(last) if at is None else min(_time(last), at)
-        return max(0.0, until - _time(have))
+        return Lag(float("inf") if have is None else max(0.0, until - _time(have)))
     except ValueError:
+        if have is None:
+            return Lag(float("inf"))
+        return Lag(changes=int(last) - int(have)) if have.isdecimal() and last.isdecimal() else Lag()
+
+
+def has_reached(answer: Mapping[str, Any], last: Mapping[str, str]) -> bool:
+    """Whether a server that was asked again has the changes that it lacked."""
+    positions = [edge["position"] for edge in answer.get("edges", ()) if edge.get("position")]
+    return any(all(have.get(writer, "") >= change for writer, change in last.items()) for have in positions)
+
+
+def _late(
+    server: Mapping[str, Any], seen: Seen, last: Mapping[str, str], max_lag: float, max_behind: int
+) -> Lag | None:
+    """How far a server is behind if that is further than it may be. A warm backup may be."""
+    if server["redundancy"] == "warm" or server.get("replication") == "none" or server["state"] == "down":
         return None
+    lag = worst_lag(seen, last)
+    return lag if lag and lag.exceeds(max_lag, max_behind) else None
+
+
+def _late_words(lag: Lag, max_lag: float, max_behind: int) -> str:
+    if lag.seconds == float("inf"):
+        return "its data was never in step: it has no change of one of the masters"
+    if lag.seconds is not None:
+        return f"its data is {lag.seconds:.0f} s behind, more than tiers_status_max_lag ({max_lag:g} s)"
+    if lag.changes is not None:
+        return f"its data is {lag.changes} changes behind, more than tiers_status_max_behind ({max_behind})"
+    return "its data is behind that of the masters"
 
 
 def _time(change: str) -> float:
@@ -233,7 +312,13 @@ def _alerts(plan: Mapping[str, Any], servers: Iterable[Mapping[str, Any]], seen:
         if server["serves_as"] == "master" and one.up and server.get("replication") != "none":
             masters.append(name)
         if one.gives_to is not None and server["upstreams"]:
-            relays.setdefault(acting(server, one) or "nobody", []).append(name)
+            master = acting(server, one)
+            if master:
+                relays.setdefault(master, []).append(name)
+            else:
+                yield f"{name} reaches no master: {_WITHOUT_MASTER[server['serves_as']]}"
+        for member in _drained_unrecorded(plan, server, seen):
+            yield f"{member} is drained at {name}, and nothing records a drain: {INTERRUPTED}"
         if one.holds is not None:
             holders.setdefault(server["virtual_address"], [])
             if one.holds:
@@ -254,6 +339,17 @@ def _alerts(plan: Mapping[str, Any], servers: Iterable[Mapping[str, Any]], seen:
     for first, second in combinations(masters, 2):
         if _ahead(seen[first], seen[second]) and _ahead(seen[second], seen[first]):
             yield f"{first} and {second} each have writes that the other has not: they do not replicate, or not yet"
+
+
+def _drained_unrecorded(plan: Mapping[str, Any], server: Mapping[str, Any], seen: Mapping[str, Seen]) -> Iterable[str]:
+    """The members that a distributor gives no new sessions, although neither the plan nor a note on them says so."""
+    for member in server["members"]:
+        name = member["name"]
+        one = seen.get(name)
+        planned = plan["servers"][name]["state"] == "active"
+        refused = (seen[server["name"]].gives_to or {}).get(name) == "DRAIN"
+        if planned and refused and one and one.reached and not one.drained:
+            yield name
 
 
 def _ahead(one: Seen, other: Seen) -> bool:

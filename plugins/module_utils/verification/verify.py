@@ -331,7 +331,7 @@ def wrong_pairs(plan: Mapping[str, Any], answers: Mapping[str, Mapping[str, Any]
 
 def not_whole(plan: Mapping[str, Any], answers: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """What is not as planned, server by server and pair by pair, before and after a server is lost on purpose."""
-    silent = [f"{name}: no answer" for name, answer in answers.items() if "edges" not in answer]
+    silent = [f"{name}: {reason(answer)}" for name, answer in answers.items() if "edges" not in answer]
     wrong = [
         f"{edge['name']}: {edge['why']}"
         for answer in answers.values()
@@ -358,9 +358,9 @@ def report(
             if answer.get("skipped"):
                 continue
             if key not in answer:
-                findings.append(
-                    {"host": host, "what": step, "why": str(answer.get("msg") or "no answer from this host")}
-                )
+                findings.append({"host": host, "what": step, "why": reason(answer)})
+                if step == "probed":
+                    break  # a host that answers nobody is one finding
             into.extend((host, one) for one in answer.get(key, []))
     for host, edge in probed:
         if not edge["ok"]:
@@ -420,6 +420,17 @@ def without(offers: Iterable[str], *needed: str) -> str:
     """Why something cannot be measured, or nothing if it can."""
     missing = [operation for operation in needed if operation not in set(offers)]
     return f"not measured: the product offers no {' and no '.join(missing)} to probes" if missing else ""
+
+
+def reason(answer: Mapping[str, Any]) -> str:
+    """Why a host did not do what it was asked, in one line. `answer`: the result of its task."""
+    if isinstance(timed_out := answer.get("timedout"), Mapping):
+        return f"no answer within {timed_out.get('period')} s"
+    text = str(answer.get("msg") or "").replace("Task failed: ", "")
+    lines = [line.strip() for line in text.splitlines()]
+    # What a kept connection says when it breaks; why the next one could not be had stands below.
+    said = [line for line in lines if line and "mux_client" not in line]
+    return (said or [*filter(None, lines), "no answer"])[0]
 
 
 def _count(things: Iterable[Mapping[str, Any]]) -> str:

@@ -63,6 +63,52 @@ def test_what_a_survey_can_answer_is_what_the_planner_can_read(name):
             assert read is None or read(answer) is not None
 
 
+JUDGING = {"status", "verify", "drain", "undrain", "switch_over", "retire"}
+READS = re.compile(r"tasks/(plan|look|access)\.yml")
+
+
+@pytest.mark.parametrize("name", sorted(JUDGING))
+def test_a_silent_host_cannot_hold_up_a_play_that_judges_all_hosts(name):
+    """Such a play takes the time limits of the connection, which operators are not asked to set."""
+    for play in yaml.safe_load((PLAYBOOKS / f"{name}.yml").read_text(encoding="utf-8")):
+        if READS.search(str(play)):
+            assert play.get("vars_files") == ["vars/reach.yml"], play["name"]
+
+
+def test_every_task_that_asks_all_hosts_has_a_deadline():
+    tasks = [
+        task
+        for path in (*(PLAYBOOKS / "tasks").glob("*.yml"), PLAYBOOKS / "status.yml", PLAYBOOKS / "verify.yml")
+        for task in flat(yaml.safe_load(path.read_text(encoding="utf-8")))
+    ]
+    asking = [
+        task
+        for task in tasks
+        if {"ansible.builtin.setup", "distributed.tiers.tier_probe", "distributed.tiers.tier_rows"} & set(task)
+    ]
+    assert len(asking) == 8
+    assert [task["name"] for task in asking if "timeout" not in task] == []
+
+
+def flat(tasks):
+    """All tasks of plays and blocks."""
+    for task in tasks:
+        yield task
+        for part in ("tasks", "block", "rescue", "always"):
+            yield from flat(task.get(part, ()))
+
+
+def test_the_playbooks_that_only_judge_go_on_with_an_ill_host():
+    """The others must not: a host that cannot be read would count as a fresh one."""
+    judging = {
+        name
+        for name in NAMES
+        for play in yaml.safe_load((PLAYBOOKS / f"{name}.yml").read_text(encoding="utf-8"))
+        if (play.get("vars") or {}).get("__tiers_judges")
+    }
+    assert judging == JUDGING
+
+
 def test_what_breaks_something_asks_first():
     for name in NAMES:
         if operation(name).destructive:

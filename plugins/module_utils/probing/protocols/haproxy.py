@@ -21,12 +21,13 @@ from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocol
 
 
 def servers(page: str) -> dict[str, str]:
-    """HAProxy's state of each server, such as UP, DOWN, DRAIN or MAINT. UP where the server is up in one of several."""
+    """HAProxy's state of each server, such as UP, DOWN, DRAIN or MAINT. Of a server in several backends DRAIN if it is
+    drained in one, else UP if it is up in one."""
     states: dict[str, str] = {}
     for line in csv.DictReader(io.StringIO(page.removeprefix("# "))):
         if line["svname"] not in ("FRONTEND", "BACKEND"):
             name, state = line["svname"], line["status"].split(" ")[0]
-            states[name] = "UP" if states.get(name) == "UP" else state
+            states[name] = next((known for known in ("DRAIN", "UP") if known in (state, states.get(name))), state)
     return states
 
 

@@ -82,11 +82,6 @@ def test_who_stands_by_and_what_is_wrong(render: Render, plan: dict[str, Any]) -
     assert render("answers | distributed.tiers.plan_not_whole(plan)", answers=answers, plan=plan) == ["m1: late"]
 
 
-def test_reports(render: Render, plan: dict[str, Any]) -> None:
-    assert not render("{} | distributed.tiers.verify_report(plan)", plan=plan)["ok"]
-    assert "not asked" in render("{} | distributed.tiers.status_report(plan, {})", plan=plan)["text"]
-
-
 def test_drill(render: Render, plan: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "c1.jsonl").write_text('["home writes",1,1,"x",1,7,"",0]\n')
     experiments = render("plan | distributed.tiers.drill_experiments", plan=plan)
@@ -109,11 +104,9 @@ def test_drill(render: Render, plan: dict[str, Any], tmp_path: Path) -> None:
     [
         "[] | distributed.tiers.plan_edges('m1')",
         "'x' | distributed.tiers.plan_places('m1')",
-        "[] | distributed.tiers.verify_report({})",
         "[] | distributed.tiers.plan_standing_by",
         "[] | distributed.tiers.plan_not_whole({})",
         "[] | distributed.tiers.probe_offers('https')",
-        "{} | distributed.tiers.status_report([], {})",
         "1 | distributed.tiers.drill_experiments",
         "[] | distributed.tiers.drill_streams({}, 'r')",
         "{} | distributed.tiers.drill_report([], '/nowhere', 'r')",

@@ -298,3 +298,21 @@ def test_who_was_not_deployed_since_may_lean_on_it(
     records["d"] = record
     wrong = maintenance.retire(plan, records, ["p1"])["wrong"]
     assert wrong == ["d may still lean on them: deploy first, then retire."]
+
+
+def test_a_backup_may_be_some_changes_behind_to_stand_in(plan: dict[str, Any], answers: Answers) -> None:
+    for name in plan["servers"]:
+        answers[name]["edges"][0]["position"] = {"m": "1000"}
+    answers["xb"]["edges"][0]["position"] = {"m": "0950"}
+    assert maintenance.drain(plan, answers, ["x"])["lost"] == []
+    answers["xb"]["edges"][0]["position"] = {"m": "0850"}
+    assert maintenance.drain(plan, answers, ["x"])["lost"] == [
+        "xb, which is to serve without x, is behind in its data."
+    ]
+
+
+def test_an_ill_host_forbids_only_what_needs_it(plan: dict[str, Any], answers: Answers) -> None:
+    answers["y"] = {"failed": True, "msg": "Task failed: Missing sudo password"}
+    assert maintenance.drain(plan, answers, ["x"])["wrong"] == []
+    (wrong,) = maintenance.drain(plan, answers, ["y"])["wrong"]
+    assert wrong.startswith("y: host: Missing sudo password.")

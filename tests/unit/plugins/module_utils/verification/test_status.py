@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.distributed.tiers.plugins.module_utils.verification import status
 
 OLD = "20260101000000.000000Z#000000#001#000000"
+LONG_AGO = "20251231225231.500000Z#000000#001#000000"
 NEW = "20260101000002.500000Z#000000#001#000000"
 OTHER = "20260101000001.000000Z#000000#002#000000"
 
@@ -34,6 +35,8 @@ PLAN: dict[str, Any] = {
         "mb": backup("mb", "m", "master"),
         "x": server("x", "proxy", upstreams=MASTERS, clients={"hosts": ["c"], "names": ["n1", "n2"]}),
         "y": server("y", "proxy", upstreams=MASTERS, clients={"hosts": [], "names": []}),
+        "p1": server("p1", "parallel"),
+        "p2": server("p2", "parallel"),
         "d": server("d", "distributor", backup="db", virtual_address="v", members=[{"name": "p1"}, {"name": "p2"}]),
         "db": backup("db", "d", "distributor", virtual_address="v"),
     },
@@ -55,6 +58,8 @@ def answers() -> Answers:
         "mb": {"edges": [edge("mb", role="provider", position=both)]},
         "x": {"edges": [edge("x", role="replica", position=both), edge("x", "haproxy", address="l", servers=relay)]},
         "y": {"edges": [edge("y", role="replica", position=both), edge("y", "haproxy", address="l", servers=relay)]},
+        "p1": {"edges": [edge("p1", role="replica", position=both)]},
+        "p2": {"edges": [edge("p2", role="replica", position=both)]},
         "d": {
             "edges": [
                 edge("d", "tls"),
@@ -99,7 +104,7 @@ def test_a_server_that_cannot_write_is_shown_as_such(answers: Answers, recorded:
 def test_all_as_planned(answers: Answers, recorded: dict[str, Any]) -> None:
     report = status.report(PLAN, answers, recorded)
     assert report["ok"], report["alerts"]
-    assert [one["server"] for one in report["servers"]] == ["m", "mb", "x", "y", "d", "db"]
+    assert [one["server"] for one in report["servers"]] == ["m", "mb", "x", "y", "p1", "p2", "d", "db"]
     assert row(report, "x") == {
         "server": "x",
         "planned": "proxy",
@@ -141,6 +146,22 @@ Change = Callable[[Answers, dict[str, Any]], Any]
                 a["mb"]["edges"][0].update(position={"1": OLD, "2": OTHER}),
             ),
             "m and mb each have writes that the other has not: they do not replicate, or not yet",
+        ),
+        (
+            lambda a, _r: a.update(mb={"failed": True, "msg": "Task failed: Missing sudo password"}),
+            "mb: host: Missing sudo password",
+        ),
+        (
+            lambda a, _r: a.update(mb={"failed": True, "timedout": {"period": 20}, "msg": "Task failed: Timed out."}),
+            "mb: host: no answer within 20 s",
+        ),
+        (
+            lambda a, _r: a["y"]["edges"][1].update(servers={"m": "DOWN", "mb": "DOWN"}),
+            "y reaches no master: its clients cannot write",
+        ),
+        (
+            lambda a, _r: a["d"]["edges"][1].update(servers={"p1": "DRAIN", "p2": "UP"}),
+            f"p1 is drained at d, and nothing records a drain: {status.INTERRUPTED}",
         ),
         (lambda _a, r: r["x"].update(plan_digest="before"), "deployed from another plan, run deploy: x"),
         (lambda _a, r: r.pop("x"), "x: nothing is recorded on it, it was not deployed to its end"),
@@ -259,12 +280,13 @@ def test_a_proxy_that_passes_on_shows_another_ones_role(answers: Answers, record
 
 
 @pytest.mark.parametrize(
-    ("position", "lag"), [({"m": "07"}, "in step"), ({"m": "05"}, "behind"), ({"q": "07"}, "never in step")]
+    ("position", "lag"),
+    [({"m": "07"}, "in step"), ({"m": "05"}, "2 changes"), ({"m": "04:x"}, "behind"), ({"q": "07"}, "never in step")],
 )
 def test_positions_that_are_no_times(
     answers: Answers, recorded: dict[str, Any], position: dict[str, str], lag: str
 ) -> None:
-    for name in ("m", "mb", "y"):
+    for name in ("m", "mb", "y", "p1", "p2"):
         answers[name]["edges"][0]["position"] = {"m": "07"}
     answers["x"]["edges"][0]["position"] = position
     assert row(status.report(PLAN, answers, recorded), "x")["lag"] == lag
@@ -285,3 +307,93 @@ def test_masters_that_replicate_nothing_may_differ(answers: Answers, recorded: d
     answers["mb"]["edges"][0]["position"] = {"2": OTHER}
     plan = {**PLAN, "servers": {**PLAN["servers"], **alone}}
     assert status.report(plan, answers, recorded)["ok"]
+
+
+def test_a_site_that_is_cut_off_is_no_split_brain(answers: Answers, recorded: dict[str, Any]) -> None:
+    answers["y"]["edges"][1]["servers"] = {"m": "DOWN", "mb": "DOWN"}
+    alerts = status.report(PLAN, answers, recorded)["alerts"]
+    assert alerts == ["y reaches no master: its clients cannot write"]
+
+
+def test_two_masters_that_take_writes_and_a_site_that_is_cut_off_are_told_apart(
+    answers: Answers, recorded: dict[str, Any]
+) -> None:
+    answers["y"]["edges"][1]["servers"] = {"m": "DOWN", "mb": "DOWN"}
+    answers["p1"]["edges"].append(edge("p1", "haproxy", address="l", servers={"m": "DOWN", "mb": "UP"}))
+    upstreams = {**PLAN["servers"]["p1"], "upstreams": MASTERS}
+    alerts = status.report({**PLAN, "servers": {**PLAN["servers"], "p1": upstreams}}, answers, recorded)["alerts"]
+    assert "split brain: writes go to different masters: x to m; p1 to mb" in alerts
+    assert "y reaches no master: its clients cannot write" in alerts
+
+
+@pytest.mark.parametrize(
+    ("position", "limits", "alert"),
+    [
+        ({"1": OLD, "2": OTHER}, {}, None),
+        ({"1": OLD, "2": OTHER}, {"max_lag": 2.5}, None),
+        (
+            {"1": OLD, "2": OTHER},
+            {"max_lag": 2.0},
+            "x: its data is 2 s behind, more than tiers_status_max_lag (2 s)",
+        ),
+        (
+            {"1": LONG_AGO, "2": OTHER},
+            {},
+            "x: its data is 4051 s behind, more than tiers_status_max_lag (30 s)",
+        ),
+        ({"1": NEW}, {}, "x: its data was never in step: it has no change of one of the masters"),
+        ({}, {}, None),
+    ],
+)
+def test_lag_above_the_limit_is_an_alert(
+    answers: Answers, recorded: dict[str, Any], position: dict[str, str], limits: dict[str, Any], alert: str | None
+) -> None:
+    answers["x"]["edges"][0]["position"] = position
+    report = status.report(PLAN, answers, recorded, **limits)
+    assert report["alerts"] == ([alert] if alert else [])
+    assert report["ok"] is not bool(alert)
+    assert report["late"] == ({"x": {"1": NEW, "2": OTHER}} if alert else {})
+
+
+@pytest.mark.parametrize(
+    ("have", "alert"),
+    [
+        ("0900", None),
+        (
+            "0899",
+            "x: its data is 101 changes behind, more than tiers_status_max_behind (100)",
+        ),
+        ("0899/x", "x: its data is behind that of the masters"),
+    ],
+)
+def test_numeric_positions_may_be_some_changes_behind(
+    answers: Answers, recorded: dict[str, Any], have: str, alert: str | None
+) -> None:
+    for name in ("m", "mb", "y", "p1", "p2"):
+        answers[name]["edges"][0]["position"] = {"m": "1000"}
+    answers["x"]["edges"][0]["position"] = {"m": have}
+    assert status.report(PLAN, answers, recorded)["alerts"] == ([alert] if alert else [])
+
+
+def test_a_warm_backup_may_be_behind(answers: Answers, recorded: dict[str, Any]) -> None:
+    answers["mb"]["edges"][0]["position"] = {"1": LONG_AGO, "2": OTHER}
+    warm = {**PLAN["servers"]["mb"], "redundancy": "warm"}
+    report = status.report({**PLAN, "servers": {**PLAN["servers"], "mb": warm}}, answers, recorded)
+    assert report["ok"], report["alerts"]
+    assert status.report(PLAN, answers, recorded)["late"]
+
+
+def test_a_server_that_was_asked_again_has_reached_the_masters() -> None:
+    last = {"1": NEW, "2": OTHER}
+    assert status.has_reached({"edges": [edge("x", "haproxy"), edge("x", position={**last, "3": OLD})]}, last)
+    assert not status.has_reached({"edges": [edge("x", position={"1": OLD, "2": OTHER})]}, last)
+    assert not status.has_reached({"edges": [edge("x", position={"1": NEW})]}, last)
+    assert not status.has_reached({"msg": "no answer"}, last)
+
+
+def test_a_member_that_somebody_drained_is_no_interrupted_operation(answers: Answers, recorded: dict[str, Any]) -> None:
+    answers["d"]["edges"][1]["servers"] = {"p1": "DRAIN", "p2": "UP"}
+    answers["p1"]["edges"].append(edge("p1", "drained", ok=False, why="this host is drained"))
+    assert status.report(PLAN, answers, recorded)["alerts"] == ["p1: this host is drained"]
+    answers["p1"] = {"msg": "no route"}  # nobody knows
+    assert not any("nothing records" in alert for alert in status.report(PLAN, answers, recorded)["alerts"])

@@ -1,0 +1,49 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import OPERATIONS
+from ansible_collections.distributed.tiers.plugins.module_utils.verification.status import (
+    MAX_BEHIND,
+    MAX_LAG,
+    has_reached,
+    report,
+)
+from ansible_collections.distributed.tiers.plugins.plugin_utils.answers import Answers
+
+
+class ActionModule(ActionBase):
+    """Judge what the servers showed of themselves. Runs on the controller and reads the variables of all hosts."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        task_vars = task_vars or {}
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _checked, options = self.validate_argument_spec(
+            argument_spec={
+                "plan": {"type": "dict", "required": True},
+                "max_lag": {"type": "float", "default": MAX_LAG},
+                "max_behind": {"type": "int", "default": MAX_BEHIND},
+            }
+        )
+        plan = options["plan"]
+        hosts = [host for host in task_vars["groups"].get("tiers_servers", ()) if host in plan["servers"]]
+        answers = Answers(hosts, task_vars["hostvars"])
+        limits = options["max_lag"], options["max_behind"]
+        known = answers.recorded(), answers.first("__tiers_offers") or OPERATIONS
+        seen = answers.of("__tiers_seen")
+        found = report(plan, seen, *known, *limits)
+        again = answers.of("__status_again")
+        if caught_up := {host: again[host] for host, last in found["late"].items() if has_reached(again[host], last)}:
+            found = report(plan, seen | caught_up, *known, *limits)
+        return result | {"changed": False, **found}

@@ -1,0 +1,34 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import OPERATIONS
+from ansible_collections.distributed.tiers.plugins.module_utils.verification.verify import report
+from ansible_collections.distributed.tiers.plugins.plugin_utils.answers import Answers
+
+STEPS = ("probed", "written", "found")
+
+
+class ActionModule(ActionBase):
+    """Judge what all hosts saw of the plan. Runs on the controller and reads the variables of all hosts."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        task_vars = task_vars or {}
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _checked, options = self.validate_argument_spec(argument_spec={"plan": {"type": "dict", "required": True}})
+        answers = Answers(task_vars["groups"].get("tiers_hosts", ()), task_vars["hostvars"])
+        steps = {step: answers.of(f"__verify_{step}") for step in STEPS}
+        results = {host: {step: steps[step][host] for step in STEPS} for host in steps["probed"]}
+        found = report(options["plan"], results, answers.first("__tiers_offers") or OPERATIONS)
+        return result | {"changed": False, **found}

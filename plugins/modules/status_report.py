@@ -1,0 +1,77 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# The work is done on the controller, by the action plugin of the same name.
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: status_report
+short_description: Compare what the servers are with what they should be
+version_added: 0.1.0
+description:
+  - Turns what every server saw on itself into a table and alerts, split brain among them.
+  - Reads the results that the tasks of the playbook C(distributed.tiers.status) registered on all hosts. A host
+    that could not be asked, or left no result, becomes a row and an alert with the reason.
+  - Works on the controller alone. No host is connected to, so one task with C(run_once) does for all hosts.
+author:
+  - The distributed.tiers authors (@distributed-tiers)
+extends_documentation_fragment:
+  - distributed.tiers.attributes
+attributes:
+  check_mode:
+    support: full
+    details: Nothing is ever changed.
+  diff_mode:
+    support: none
+options:
+  plan:
+    description: The plan, as M(distributed.tiers.topology_validate) returns it.
+    type: dict
+    required: true
+  max_lag:
+    description: Seconds that the data of a server may be behind, where the product's positions are times.
+    type: float
+    default: 30
+  max_behind:
+    description:
+      - Changes that the data of a server may be behind, where the product's positions are numbers.
+      - All servers are asked within about 10 s, in which a system that writes ten times a second makes 100 changes.
+    type: int
+    default: 100
+"""
+
+EXAMPLES = r"""
+- name: Compare the servers with the plan
+  distributed.tiers.status_report:
+    plan: "{{ tiers_plan }}"
+    max_lag: 60
+  run_once: true
+  register: status
+"""
+
+RETURN = r"""
+ok:
+  description: Whether there is no alert.
+  returned: always
+  type: bool
+servers:
+  description: The rows of the table, one for each server of the plan.
+  returned: always
+  type: list
+  elements: dict
+alerts:
+  description: What is not as planned, a sentence each that begins with the server's name where it is about one.
+  returned: always
+  type: list
+  elements: str
+late:
+  description: The servers whose data is further behind than allowed, each with the positions of the masters.
+  returned: always
+  type: dict
+text:
+  description: Table and alerts as text.
+  returned: always
+  type: str
+"""

@@ -1,0 +1,61 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# The work is done on the controller, by the action plugin of the same name.
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: verify_report
+short_description: Judge what the probes of all hosts say about the plan
+version_added: 0.1.0
+description:
+  - Turns what the hosts saw into findings and a text.
+  - Reads the results that the tasks of the playbook C(distributed.tiers.verify) registered on all hosts. A host
+    that could not be asked, or left no result, becomes a finding with the reason.
+  - Works on the controller alone. No host is connected to, so one task with C(run_once) does for all hosts.
+author:
+  - The distributed.tiers authors (@distributed-tiers)
+extends_documentation_fragment:
+  - distributed.tiers.attributes
+attributes:
+  check_mode:
+    support: full
+    details: Nothing is ever changed.
+  diff_mode:
+    support: none
+options:
+  plan:
+    description: The plan, as M(distributed.tiers.topology_validate) returns it.
+    type: dict
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Judge what all hosts saw
+  distributed.tiers.verify_report:
+    plan: "{{ tiers_plan }}"
+  run_once: true
+  register: verification
+"""
+
+RETURN = r"""
+ok:
+  description: Whether there is no finding.
+  returned: always
+  type: bool
+findings:
+  description: What is not as planned, each with RV(findings[].host), RV(findings[].what) and RV(findings[].why).
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    host: {description: The host that saw it., type: str}
+    what: {description: What was tried., type: str}
+    why: {description: What is wrong., type: str}
+text:
+  description: All of it as text.
+  returned: always
+  type: str
+"""

@@ -1,0 +1,48 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the tasks of a playbook left in the variables of each host, where a host that is ill left nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ansible_collections.distributed.tiers.plugins.plugin_utils.inventory import local_fact
+
+# What playbooks/tasks/read.yml registers.
+READ = "__tiers_read"
+
+
+class Answers:
+    """The registered results of all hosts, by the names of the variables."""
+
+    def __init__(self, hosts: Iterable[str], hostvars: Any) -> None:
+        raw = getattr(hostvars, "raw_get", hostvars.__getitem__)
+        self._variables: dict[str, Mapping[str, Any]] = {host: raw(host) for host in hosts}
+
+    def of(self, name: str) -> dict[str, Mapping[str, Any]]:
+        """For each host the result registered as `name`; for one that was left out because it is ill, why it is."""
+        return {host: self._one(variables, name) for host, variables in self._variables.items()}
+
+    def recorded(self) -> dict[str, Mapping[str, Any]]:
+        """For each host the record of its deployment, empty where there is none or nobody could read it."""
+        facts = {host: local_fact(variables)[1] for host, variables in self._variables.items()}
+        return {host: fact if isinstance(fact, Mapping) else {} for host, fact in facts.items()}
+
+    def first(self, name: str) -> Any:
+        """A variable that is the same on all hosts that have it. None: no host has it."""
+        return next((variables[name] for variables in self._variables.values() if name in variables), None)
+
+    @staticmethod
+    def _one(variables: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+        found = variables.get(name)
+        if isinstance(found, Mapping) and (not found.get("skipped") or not is_ill(variables.get(READ))):
+            return found
+        read = variables.get(READ)
+        return read if isinstance(read, Mapping) and is_ill(read) else {"msg": "it was not asked"}
+
+
+def is_ill(read: Any) -> bool:
+    """Whether a host could not be read at the beginning of the playbook."""
+    return isinstance(read, Mapping) and bool(read.get("unreachable") or read.get("failed"))
