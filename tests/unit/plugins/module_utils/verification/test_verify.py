@@ -420,6 +420,17 @@ def test_nothing_probed_is_nothing_proven(plan: dict[str, Any]) -> None:
             },
             "Connection timed out during banner exchange",
         ),
+        (
+            {
+                "msg": "Data could not be sent to remote host. Make sure this host can be reached over ssh: "
+                "ssh: connect to host 192.0.2.1 port 22: Connection timed out"
+            },
+            "ssh: connect to host 192.0.2.1 port 22: Connection timed out",
+        ),
+        (
+            {"msg": "Task failed: failed to transfer file to /tmp/x /home/x:\n\nscp: write: Failure"},
+            "scp: write: Failure",
+        ),
         ({"msg": "mux_client_hello_exchange: broken"}, "mux_client_hello_exchange: broken"),
     ],
 )
