@@ -35,7 +35,7 @@ MAX_LAG = 30.0
 MAX_BEHIND = 100
 
 
-INTERRUPTED = "an operation was interrupted or still runs. Run deploy or undrain"
+FINISH_IT = "an operation was interrupted or still runs. Run deploy or undrain"
 _WITHOUT_MASTER = {
     "proxy": "its clients cannot write",
     "parallel": "its data stands still",
@@ -318,7 +318,7 @@ def _alerts(plan: Mapping[str, Any], servers: Iterable[Mapping[str, Any]], seen:
             else:
                 yield f"{name} reaches no master: {_WITHOUT_MASTER[server['serves_as']]}"
         for member in _drained_unrecorded(plan, server, seen):
-            yield f"{member} is drained at {name}, and nothing records a drain: {INTERRUPTED}"
+            yield f"{member} is drained at {name}, and nothing records a drain: {FINISH_IT}"
         if one.holds is not None:
             holders.setdefault(server["virtual_address"], [])
             if one.holds:

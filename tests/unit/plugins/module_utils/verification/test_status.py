@@ -161,7 +161,7 @@ Change = Callable[[Answers, dict[str, Any]], Any]
         ),
         (
             lambda a, _r: a["d"]["edges"][1].update(servers={"p1": "DRAIN", "p2": "UP"}),
-            f"p1 is drained at d, and nothing records a drain: {status.INTERRUPTED}",
+            f"p1 is drained at d, and nothing records a drain: {status.FINISH_IT}",
         ),
         (lambda _a, r: r["x"].update(plan_digest="before"), "deployed from another plan, run deploy: x"),
         (lambda _a, r: r.pop("x"), "x: nothing is recorded on it, it was not deployed to its end"),
