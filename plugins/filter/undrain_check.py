@@ -6,30 +6,27 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: undrain_check
-short_description: Which drained servers are to serve again
+short_description: Which servers whose traffic is stopped must serve again
 version_added: 0.1.0
 author:
   - The distributed.tiers authors (@distributed-tiers)
 description:
-  - Of the servers that are drained, chooses those that were named, or all.
+  - Of the servers that are drained, or that an interrupted run left closed to clients, gives those that were named,
+    or all.
 options:
-  _input:
-    description: Names of the servers that are drained.
-    type: list
-    elements: str
-    required: true
   targets:
-    description: Names of servers, in a list or in a text with commas; none is all that are drained.
+    description: Names of servers, in a list or in a text with commas. None means all.
     type: raw
     required: true
 extends_documentation_fragment:
+  - distributed.tiers.verification.answers
   - distributed.tiers.verification.plan
 """
 
 EXAMPLES = r"""
 - name: Show which servers would serve again
   ansible.builtin.debug:
-    msg: "{{ (drained | distributed.tiers.undrain_check(tiers_plan, '')).text }}"
+    msg: "{{ (answers | distributed.tiers.undrain_check(tiers_plan, '')).text }}"
 """
 
 RETURN = r"""
@@ -44,10 +41,10 @@ from ansible_collections.distributed.tiers.plugins.module_utils.verification.mai
 from ansible_collections.distributed.tiers.plugins.plugin_utils.arguments import mapping, names
 
 
-def undrain_check(drained: Any, plan: Any, targets: Any) -> dict[str, Any]:
+def undrain_check(answers: Any, plan: Any, targets: Any) -> dict[str, Any]:
     return undrain(
         mapping("undrain_check", "the plan", plan),
-        names("undrain_check", "the input", drained),
+        mapping("undrain_check", "the input", answers),
         names("undrain_check", "targets", targets),
     )
 

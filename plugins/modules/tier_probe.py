@@ -39,7 +39,8 @@ options:
           - V(address) connects to nobody. It looks whether this host itself holds the address now, such as the shared
             address of a pair; with O(edges[].expect=refused) it must not.
           - V(turn) connects to nobody either. It looks whether this half of a pair serves, of which one does at a time.
-          - V(drained) connects to nobody either. It looks whether somebody has taken this server out of service.
+          - V(drained) connects to nobody either. It reads whether the traffic of this server is stopped, by a drain or
+            by an interrupted run. With O(edges[].expect=refused) it must not be.
           - V(writes) connects to nobody either. It looks whether the watchdog found that this server cannot write.
           - V(port) looks whether the port is open, and says nothing there.
           - V(haproxy) is the monitor of HAProxy, which knows the servers it gives to.
@@ -145,6 +146,11 @@ edges:
     at: {description: When the position was read; in seconds since 1970 by the clock of this host., type: float}
     servers: {description: The state of the servers that HAProxy gives to., type: dict}
     latency_ms: {description: Milliseconds for a whole answer - connection TLS login and reading., type: float}
+    traffic:
+      description:
+        - With O(edges[].protocol=drained) V(open), V(drained) (an operator drained the server), V(interrupted) (a run
+          that was interrupted left it closed to clients) or V(not deployed).
+      type: str
     ok: {description: Whether that is what was expected., type: bool}
     why: {description: What is wrong, type: str}
 """

@@ -90,6 +90,23 @@ class TestDrain:
         assert "2 of 3 members" in shown["d1"]
 
 
+class TestInterrupted:
+    def test_a_server_that_an_interrupted_run_left_closed_is_named(self) -> None:
+        """`undrain` below lets it serve again, too."""
+        demo.connect("p3").check_output("nft add table inet tiers_drain")
+        shown = demo.run("status").stdout
+        assert re.search(r"^p3 .* closed to clients", shown, flags=re.MULTILINE)
+        assert "! p3: an interrupted run left this host closed to clients (nftables table tiers_drain)" in shown
+
+    def test_a_master_is_not_restarted_while_the_other_one_is_drained(self) -> None:
+        started = demo.connect("m2").check_output("systemctl show -p InvocationID slapd")
+        refused = demo.run("deploy", "m2", product_openldap_threads=14, common_restart_seconds=1)
+        assert refused.returncode != 0
+        said = " ".join(refused.stdout.split())
+        assert "m2 was not touched. No master would accept writes without m2. m1: this host is drained" in said
+        assert demo.connect("m2").check_output("systemctl show -p InvocationID slapd") == started
+
+
 class TestUndrain:
     def test_clients_do_not_notice(self) -> None:
         with (

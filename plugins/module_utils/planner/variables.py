@@ -377,6 +377,16 @@ TABLE: tuple[Variable, ...] = (
         asked=True,
     ),
     Variable(
+        "tiers_restart_confirm",
+        "all",
+        "flag",
+        "false",
+        "Allows `deploy` and `roll_back` to restart a server although the servers that must serve meanwhile are not "
+        "healthy.",
+        flag,
+        asked=True,
+    ),
+    Variable(
         "tiers_retire_confirm",
         "all",
         "flag",

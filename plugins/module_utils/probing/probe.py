@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.distributed.tiers.plugins.module_utils.probing import traffic
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.children import run_in_children
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols import driver
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import (
@@ -28,8 +29,6 @@ from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocol
 LOOKS = ("port", "address", "turn", "drained", "writes")
 # Where it shows which half of a pair serves, if only one does.
 _TURN = "/etc/tiers/turn"
-# There while the server is out of service because somebody said so.
-_DRAINED = Path("/etc/ansible/facts.d/tiers_drained.fact")
 # Seconds after which a probe is ended, whatever holds it up.
 DEADLINE = 10.0
 # Why the server cannot write, as its watchdog found, and what follows. Not there while it can.
@@ -58,6 +57,7 @@ def _nothing_seen(edge: Mapping[str, Any]) -> dict[str, Any]:
         "at": None,
         "connect_ms": None,
         "latency_ms": None,
+        "traffic": None,
     }
 
 
@@ -70,8 +70,7 @@ def probe(edge: Mapping[str, Any], access: Access, timeout: float) -> dict[str, 
     if endpoint.protocol == "turn":
         return {**seen, **_serving(edge["expect"], timeout)}
     if endpoint.protocol == "drained":
-        what = "is drained, undrain lets it serve again"
-        return {**seen, **_as_expected(_DRAINED.exists(), edge["expect"], what, "is not drained")}
+        return {**seen, **_drained(edge["expect"], timeout)}
     if endpoint.protocol == "writes":
         return {**seen, **_writing(edge["expect"])}
     if not endpoint.local:
@@ -155,6 +154,17 @@ def _serving(expect: str, timeout: float) -> dict[str, Any]:
     if not clear:
         return {"reachable": False, "ok": False, "why": "it is not clear yet which half of the pair serves"}
     return _as_expected(serves, expect, "serves, planned is the other half", "does not serve, the other half may")
+
+
+def _drained(expect: str, timeout: float) -> dict[str, Any]:
+    """Whether the traffic of this host is stopped, by a drain or by what an interrupted run left."""
+    try:
+        found = traffic.read(timeout)
+    except Unavailable as error:
+        return {"reachable": False, "refused_by": "service", "ok": False, "why": str(error)}
+    stopped = found.state not in (traffic.OPEN, traffic.NOT_DEPLOYED)
+    verdict = _as_expected(stopped, expect, "", "is not drained")
+    return {**verdict, "traffic": found.state, "why": found.why or verdict["why"]}
 
 
 def _one_open(edges: Sequence[Mapping[str, Any]], seen: list[dict[str, Any]]) -> None:

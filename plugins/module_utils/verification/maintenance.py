@@ -47,7 +47,7 @@ def drain(plan: Plan, answers: Answers, asked: Iterable[str], min_online: int = 
         elif not seen[name].reached:
             wrong.append(f"{name}: {why}. On a host that nobody reaches nothing can be drained.")
         elif not seen[name].drained:
-            todo.append(name)
+            todo.append(name)  # one that an interrupted run left half-drained, too
     away = {name for name, one in seen.items() if _away(plan["servers"][name], one)}
     rows = [(name, _meanwhile(plan, seen, name, away | set(todo), name in todo)) for name in names]
     return {
@@ -58,14 +58,78 @@ def drain(plan: Plan, answers: Answers, asked: Iterable[str], min_online: int = 
     }
 
 
-def undrain(plan: Plan, drained: Iterable[str], asked: Collection[str]) -> dict[str, Any]:
-    """Which servers are to serve again: those asked for, or all that are drained. Gives `todo`, what is `wrong`, and
-    all as `text`."""
-    out = [name for name in drained if name in plan["servers"]]
+def undrain(plan: Plan, answers: Answers, asked: Collection[str]) -> dict[str, Any]:
+    """Which servers must serve again: those asked for, or all whose traffic is stopped, by a drain or by an interrupted
+    run. `answers`: tier_probe's per server. Gives `todo`, what is `wrong`, and all as `text`."""
+    seen = _look_at_all(plan, answers)
+    left = interrupted(plan, answers)["todo"]
+    out = [name for name in plan["servers"] if seen[name].drained or name in left]
     names, wrong = _known(plan, asked) if asked else (out, [])
     rows = [(name, "serves again" if name in out else "is not drained") for name in names]
     text = table(("SERVER", "FROM NOW ON"), rows) if rows else "No server is drained."
     return {"todo": [name for name in names if name in out], "wrong": wrong, "text": text}
+
+
+def interrupted(plan: Plan, answers: Answers) -> dict[str, Any]:
+    """The servers that an interrupted run left closed to clients (`todo`), and all as `text`. A drain that ended stays.
+    `answers`: tier_probe's per server."""
+    seen = _look_at_all(plan, answers)
+    held_out = {
+        member
+        for name, one in seen.items()
+        if plan["servers"][name]["serves_as"] == "distributor"
+        for member, state in (one.gives_to or {}).items()
+        if state == "DRAIN"
+    }
+    todo = [
+        name
+        for name, one in seen.items()
+        if one.interrupted
+        or (name in held_out and plan["servers"][name]["state"] == "active" and one.reached and not one.drained)
+    ]
+    rows = [(name, seen[name].why or "a distributor gives it no new client") for name in todo]
+    return {"todo": todo, "text": table(("SERVER", "CLOSED TO CLIENTS"), rows) if rows else ""}
+
+
+def servers_for_restart(plan: Plan, name: str) -> list[str]:
+    """The servers whose state decides whether `name` can go out of service: itself, its peer, and the servers to which
+    its clients fail over; for a member the distributors; for a master whose peer serves, too, the relays below it."""
+    server = plan["servers"][name]
+    others = [(server["pair"] or {}).get("name"), *plan["allocation"]["backups"].get(name, {})]
+    if server["serves_as"] == "parallel":
+        others += [other for other, one in plan["servers"].items() if one["serves_as"] == "distributor"]
+    if server["serves_as"] == "master" and not takes_turns(server):
+        others += [other for other, one in plan["servers"].items() if name in _upstreams(one)]
+    return [name, *dict.fromkeys(other for other in others if other and other != name)]
+
+
+def restart(plan: Plan, answers: Answers, name: str, min_online: int = 1) -> dict[str, Any]:
+    """What it costs now to take a running server out of service for a moment, beyond what it costs while all others are
+    healthy. `answers`: tier_probe's of `servers_for_restart`; other servers count as healthy.
+    Gives which service would be `lost`, and which servers are `missing` for it."""
+    servers = plan["servers"]
+    asked = {other: look(servers[other], answers.get(other), None) for other in servers_for_restart(plan, name)}
+    if _away(servers[name], asked[name]):
+        return {"lost": [], "missing": []}
+    # What was never deployed has served nobody yet, and what is out by the inventory is not meant to.
+    absent = {other for other, one in servers.items() if one["state"] != "active"} | _not_deployed(plan, asked, name)
+    missing = {
+        other: _why_away(one) for other, one in asked.items() if other not in absent and _away(servers[other], one)
+    } | {other: why for other, why in _not_given_to(plan, asked, name).items() if other not in absent}
+    away = absent | missing.keys()
+    accepted, planned = (loss_of(dict(plan), out, min_online) for out in (absent, {*absent, name}))
+    before, after = (loss_of(dict(plan), out, min_online) for out in (away, {*away, name}))
+    lost = []
+    extra = (after["lost"] - before["lost"]) - (planned["lost"] - accepted["lost"])
+    if extra > 0:
+        lost.append(f"{extra} clients would have no server without {name}.")
+    if before["writes"] and not after["writes"] and planned["writes"]:
+        lost.append(f"No master would accept writes without {name}.")
+    if before["pool"] and not after["pool"] and planned["pool"]:
+        lost.append(f"The pool would serve nobody without {name}.")
+    lost += _late(plan, asked, [name], away)
+    lost += _cut_off(plan, asked, name, away)
+    return {"lost": lost, "missing": [f"{other}: {why}." for other, why in missing.items()] if lost else []}
 
 
 def retire(plan: Plan, records: Mapping[str, Mapping[str, Any]], asked: Iterable[str]) -> dict[str, Any]:
@@ -131,8 +195,60 @@ def _known(plan: Plan, asked: Iterable[str]) -> tuple[list[str], list[str]]:
 
 def _away(server: Mapping[str, Any], seen: Seen) -> bool:
     """Whether a server can stand in for nobody."""
-    out = seen.drained or not seen.can_write
-    return server["state"] != "active" or not seen.reached or out or (starts(server) and not seen.up)
+    stopped = seen.drained or seen.interrupted or not seen.can_write
+    return server["state"] != "active" or not seen.reached or stopped or (starts(server) and not seen.up)
+
+
+def _why_away(seen: Seen) -> str:
+    return seen.why or "it does not answer"
+
+
+def _not_deployed(plan: Plan, asked: Mapping[str, Seen], name: str) -> set[str]:
+    """The servers that no deployment has ended on, and the members that no distributor knows."""
+    fresh = {other for other, one in asked.items() if not one.deployed}
+    known = [one.gives_to for other, one in asked.items() if _distributes(plan, other) and one.gives_to]
+    if plan["servers"][name]["serves_as"] == "parallel" and known:
+        members = {other for other, one in plan["servers"].items() if one["tier"] == "parallel" and other != name}
+        fresh |= {member for member in members if all(member not in gives_to for gives_to in known)}
+    return fresh
+
+
+def _distributes(plan: Plan, name: str) -> bool:
+    return bool(plan["servers"][name]["serves_as"] == "distributor")
+
+
+def _upstreams(server: Mapping[str, Any]) -> list[str]:
+    return [upstream["name"] for upstream in server["upstreams"]]
+
+
+def _not_given_to(plan: Plan, asked: Mapping[str, Seen], name: str) -> dict[str, str]:
+    """The members, other than `name`, that a distributor does not give to now, and why."""
+    if plan["servers"][name]["serves_as"] != "parallel":
+        return {}
+    return {
+        member: f"{other}: HAProxy reports it as {state}"
+        for other, one in asked.items()
+        if _distributes(plan, other)
+        for member, state in (one.gives_to or {}).items()
+        if member in plan["servers"] and member != name and state != "UP"
+    }
+
+
+def _cut_off(plan: Plan, asked: Mapping[str, Seen], name: str, away: Collection[str]) -> Iterator[str]:
+    """Relays that give to this master alone although the plan has another one for them."""
+    for other, one in asked.items():
+        if other in away:
+            continue
+        # A master that the relay does not know yet has its turn later in this run.
+        ways = {way: (one.gives_to or {}).get(way) for way in _upstreams(plan["servers"][other])}
+        up = [way for way, state in ways.items() if state == "UP"]
+        down = [
+            f"{way} as {state}"
+            for way, state in ways.items()
+            if state and way not in up and plan["servers"][way]["state"] == "active"
+        ]
+        if up == [name] and down:
+            yield f"{other} would reach no master without {name}: its HAProxy reports {enumerate_names(down)}."
 
 
 def _serves(server: Mapping[str, Any], seen: Seen) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import beside_its_primary
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import OPERATIONS
+from ansible_collections.distributed.tiers.plugins.module_utils.probing.traffic import INTERRUPTED, NOT_DEPLOYED
 from ansible_collections.distributed.tiers.plugins.module_utils.text import table
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.verify import (
     OF_THE_HOST,
@@ -45,7 +46,8 @@ _WITHOUT_MASTER = {
 
 @dataclass(frozen=True)
 class Seen:
-    """One server as it showed itself. `why` says what is wrong, for a host that nobody reaches that."""
+    """One server as it showed itself. `why` says what is wrong, for a host that nobody reaches that.
+    `interrupted`: a run that was interrupted left the server closed to clients."""
 
     up: bool
     why: str = ""
@@ -59,6 +61,8 @@ class Seen:
     serves: bool | None = None
     drained: bool = False
     can_write: bool = True
+    interrupted: bool = False
+    deployed: bool = True
     recorded: Mapping[str, Any] | None = None
 
 
@@ -74,6 +78,8 @@ def look(server: Mapping[str, Any], answer: Mapping[str, Any] | None, recorded: 
         next((edge for edge in answer["edges"] if edge["protocol"] == look), None)
         for look in ("haproxy", "address", "turn", "drained", "writes")
     )
+    stopped = bool(drained and drained["reachable"])
+    interrupted = bool(stopped and drained and drained.get("traffic") == INTERRUPTED)
     return Seen(
         up=bool(service and service["reachable"]),
         why="; ".join(dict.fromkeys(edge["why"] for edge in answer["edges"] if not edge["ok"])),
@@ -83,8 +89,10 @@ def look(server: Mapping[str, Any], answer: Mapping[str, Any] | None, recorded: 
         gives_to=balancer["servers"] if balancer and balancer["reachable"] else None,
         holds=shared["reachable"] if shared else None,
         serves=turn["reachable"] if turn else None,
-        drained=bool(drained and drained["reachable"]),
         can_write=not writes or bool(writes["reachable"]),
+        drained=stopped and not interrupted,
+        interrupted=interrupted,
+        deployed=not drained or drained.get("traffic") != NOT_DEPLOYED,
         recorded=recorded,
     )
 
@@ -188,6 +196,8 @@ def _observed(server: Mapping[str, Any], seen: Seen) -> str:
         words.append("drained")
     if not seen.can_write:
         words.append("cannot write")
+    if seen.interrupted:
+        words.append("closed to clients")
     return ", ".join(words)
 
 

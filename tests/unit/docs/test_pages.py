@@ -68,7 +68,7 @@ NOT_RUN = {
     ". /etc/tiers/endpoints.env": ("roles/client/README.md", "endpoints.env"),
 }
 # What looks like a variable and is none: a table of nftables, an artifact, a slip in an example.
-OTHER_NAMES = {"tiers_standby", "tiers_plan_summary", "tiers_sight"}
+OTHER_NAMES = {"tiers_drain", "tiers_drained", "tiers_plan_summary", "tiers_sight", "tiers_standby"}
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -198,7 +198,11 @@ def test_runbooks_quote_alerts_as_status_gives_them() -> None:
         Path(module.__file__ or "").read_text(encoding="utf-8")
         for module in (status, sys.modules[status.wrong_pairs.__module__])
     )
-    for path in ("plugins/module_utils/probing/probe.py", "roles/common/files/watchdog.py"):
+    for path in (
+        "plugins/module_utils/probing/probe.py",
+        "plugins/module_utils/probing/traffic.py",
+        "roles/common/files/watchdog.py",
+    ):
         code_of_status += (REPOSITORY / path).read_text(encoding="utf-8")
     table = (DOCS / "runbooks.md").read_text(encoding="utf-8").split("| the alert says |")[1].split("\n\n")[0]
     for quoted in re.findall(r"`([^`]+)`", table):

@@ -86,7 +86,7 @@ def test_every_task_that_asks_all_hosts_has_a_deadline():
         for task in tasks
         if {"ansible.builtin.setup", "distributed.tiers.tier_probe", "distributed.tiers.tier_rows"} & set(task)
     ]
-    assert len(asking) == 8
+    assert len(asking) == 9
     assert [task["name"] for task in asking if "timeout" not in task] == []
 
 

@@ -71,7 +71,13 @@ def test_what_is_taken_out_of_service(render: Render, plan: dict[str, Any]) -> N
     assert said == ["'m9' is no server of tiers."]
     said = render("(answers | distributed.tiers.switch_over_check(plan, ['px1'])).wrong", **given)
     assert said == ["px1 has no backup to switch over to."]
-    assert render("(['px1', 'm1'] | distributed.tiers.undrain_check(plan, '')).todo", **given) == ["px1", "m1"]
+    shut = {"protocol": "drained", "address": "", "reachable": True, "ok": False, "why": "closed"}
+    given["answers"]["px1"] = {"edges": [{**shut, "traffic": "interrupted"}]}
+    given["answers"]["m1"] = {"edges": [{**shut, "traffic": "drained"}]}
+    assert render("(answers | distributed.tiers.undrain_check(plan, '')).todo", **given) == ["m1", "px1"]
+    assert render("(answers | distributed.tiers.interrupted_check(plan)).todo", **given) == ["px1"]
+    assert render("plan | distributed.tiers.restart_servers('m1')", **given)[0] == "m1"
+    assert render("answers | distributed.tiers.restart_check(plan, 'm1')", **given)["lost"] == []
     with pytest.raises(AnsibleError, match="drain_check: targets is to be a list of words"):
         render("answers | distributed.tiers.drain_check(plan, 7)", **given)
 

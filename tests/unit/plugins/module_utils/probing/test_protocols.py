@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.distributed.tiers.plugins.module_utils.probing import probe
+from ansible_collections.distributed.tiers.plugins.module_utils.probing import probe, traffic
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols import (
     PROTOCOLS,
     base,
@@ -266,12 +266,32 @@ def test_nothing_is_deployed_that_tells_which_half_serves() -> None:
     assert "/etc/tiers/turn cannot be run" in result["why"]
 
 
-def test_a_server_that_is_drained_says_how_it_serves_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(probe, "_DRAINED", tmp_path / "tiers_drained.fact")
-    look = edge(1, protocol="drained", expect="refused")
-    assert (seen(look)["ok"], seen(look)["reachable"]) == (True, False)
-    (tmp_path / "tiers_drained.fact").touch()
-    assert (seen(look)["ok"], seen(look)["reachable"]) == (False, True)
+@pytest.fixture
+def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A host without a table of ours, on which keepalived runs. Its commands and its record are in a directory."""
+    monkeypatch.setattr(traffic, "RECORD", tmp_path / "tiers_drained.fact")
+    monkeypatch.setattr(traffic, "DEPLOYED", tmp_path / "tiers.fact")
+    monkeypatch.setattr(traffic, "_PATH", str(tmp_path))
+    (tmp_path / "tiers.fact").touch()
+    command(tmp_path / "nft", "exit 1")
+    command(tmp_path / "systemctl", "echo ActiveState=active; echo UnitFileState=enabled")
+    return tmp_path
+
+
+def command(path: Path, lines: str) -> None:
+    path.write_text(f"#!/bin/sh\n{lines}\n")
+    path.chmod(0o755)
+
+
+LOOK = {"protocol": "drained", "expect": "refused"}
+
+
+@pytest.mark.parametrize("record", ['{"since": "1"}', '{"operation": "drain", "complete": true, "since": "1"}'])
+def test_a_server_that_is_drained_says_how_it_serves_again(host: Path, record: str) -> None:
+    look = edge(1, **LOOK)
+    assert (seen(look)["ok"], seen(look)["reachable"], seen(look)["traffic"]) == (True, False, "open")
+    (host / "tiers_drained.fact").write_text(record)
+    assert (seen(look)["ok"], seen(look)["reachable"], seen(look)["traffic"]) == (False, True, "drained")
     assert seen(look)["why"] == "this host is drained, undrain lets it serve again"
 
 
@@ -282,6 +302,45 @@ def test_a_server_that_cannot_write_says_why(monkeypatch: pytest.MonkeyPatch, tm
     result = seen(edge(1, protocol="writes"))
     assert (result["ok"], result["reachable"]) == (False, False)
     assert result["why"] == "cannot write: it reaches no master; it has stepped aside for px-b"
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "why"),
+    [
+        ("nft", "exit 0", "nftables table tiers_drain"),
+        (
+            "systemctl",
+            "echo ActiveState=inactive; echo UnitFileState=enabled",
+            "keepalived is enabled and stopped",
+        ),
+        ("tiers_drained.fact", '{"operation": "restart", "complete": false}', "record of an unfinished restart"),
+        ("tiers_drained.fact", "{", "record of an unfinished operation"),
+    ],
+)
+def test_a_server_that_an_interrupted_run_left_closed_says_by_what(host: Path, file: str, text: str, why: str) -> None:
+    command(host / file, text) if file != "tiers_drained.fact" else (host / file).write_text(text)
+    result = seen(edge(1, **LOOK))
+    assert (result["ok"], result["reachable"], result["traffic"]) == (False, True, "interrupted")
+    assert result["why"] == f"an interrupted run left this host closed to clients ({why}): run deploy or undrain"
+
+
+def test_a_server_without_a_firewall_and_failover_is_open(host: Path) -> None:
+    command(host / "systemctl", "echo ActiveState=inactive; echo UnitFileState=")
+    (host / "nft").unlink()
+    assert seen(edge(1, **LOOK))["traffic"] == "open"
+
+
+def test_a_server_that_was_never_deployed_says_so(host: Path) -> None:
+    (host / "tiers.fact").unlink()
+    result = seen(edge(1, **LOOK))
+    assert (result["ok"], result["traffic"]) == (True, "not deployed")
+
+
+def test_a_firewall_that_does_not_answer_is_no_open_one(host: Path) -> None:
+    command(host / "nft", "sleep 9")
+    result = seen(edge(1, **LOOK))
+    assert (result["ok"], result["traffic"]) == (False, None)
+    assert "nft: not done within" in result["why"]
 
 
 def test_a_port_is_open_whatever_speaks_there(listening: int, closed: int) -> None:

@@ -179,13 +179,174 @@ def test_what_is_drained_already_is_left_alone(plan: dict[str, Any], answers: An
     assert "drained already" in verdict["text"]
 
 
-def test_all_that_are_drained_serve_again_unless_some_are_named(plan: dict[str, Any]) -> None:
-    out = ["p1", "x"]
-    assert maintenance.undrain(plan, out, [])["todo"] == out
-    assert maintenance.undrain(plan, out, ["x", "y"])["todo"] == ["x"]
-    assert "y       is not drained" in maintenance.undrain(plan, out, ["x", "y"])["text"]
-    assert maintenance.undrain(plan, out, ["q"])["wrong"] == ["'q' is no server of s."]
-    assert maintenance.undrain(plan, [], [])["text"] == "No server is drained."
+def test_all_that_are_drained_serve_again_unless_some_are_named(plan: dict[str, Any], answers: Answers) -> None:
+    assert maintenance.undrain(plan, answers, [])["text"] == "No server is drained."
+    for name in ("p1", "x"):
+        drained(answers, name)
+    assert maintenance.undrain(plan, answers, [])["todo"] == ["x", "p1"]
+    assert maintenance.undrain(plan, answers, ["x", "y"])["todo"] == ["x"]
+    assert "y       is not drained" in maintenance.undrain(plan, answers, ["x", "y"])["text"]
+    assert maintenance.undrain(plan, answers, ["q"])["wrong"] == ["'q' is no server of s."]
+
+
+# What an interrupted run left
+
+
+def interrupted(answers: Answers, name: str) -> None:
+    drained(answers, name)
+    answers[name]["edges"][1]["traffic"] = "interrupted"
+
+
+def reports(answers: Answers, name: str, **states: str) -> None:
+    """What the HAProxy of a server reports of those below it."""
+    answers[name]["edges"].append(saw(name, "haproxy", address="127.0.0.1", servers=states))
+
+
+def test_servers_left_closed_by_an_interrupted_run_are_found_and_drained_ones_are_not(
+    plan: dict[str, Any], answers: Answers
+) -> None:
+    interrupted(answers, "m")
+    drained(answers, "x")
+    found = maintenance.interrupted(plan, answers)
+    assert found["todo"] == ["m"]
+    assert "this host is drained" in found["text"]
+
+
+def test_a_member_held_out_at_a_distributor_is_left_closed(plan: dict[str, Any], answers: Answers) -> None:
+    drained(answers, "p2")
+    reports(answers, "db", p1="DRAIN", p2="DRAIN")
+    assert maintenance.interrupted(plan, answers)["todo"] == ["p1"]
+    plan["servers"]["p1"]["state"] = "draining"
+    assert maintenance.interrupted(plan, answers)["todo"] == []
+
+
+def test_undrain_finds_what_an_interrupted_run_left(plan: dict[str, Any], answers: Answers) -> None:
+    interrupted(answers, "m")
+    drained(answers, "x")
+    assert maintenance.undrain(plan, answers, [])["todo"] == ["m", "x"]
+    assert maintenance.undrain(plan, answers, ["m"])["todo"] == ["m"]
+
+
+def test_a_drain_that_was_interrupted_is_done_again(plan: dict[str, Any], answers: Answers) -> None:
+    interrupted(answers, "p1")
+    assert maintenance.drain(plan, answers, ["p1"])["todo"] == ["p1"]
+
+
+# Running servers that must restart
+
+
+@pytest.mark.parametrize("name", ["m", "mb", "x", "xb", "y", "z", "p1", "d"])
+def test_a_server_may_restart_while_all_others_are_healthy(plan: dict[str, Any], answers: Answers, name: str) -> None:
+    assert maintenance.restart(plan, answers, name) == {"lost": [], "missing": []}
+
+
+@pytest.mark.parametrize(
+    ("away", "name", "lost"),
+    [
+        ("mb", "m", "No master would accept writes without m."),
+        ("m", "mb", "No master would accept writes without mb."),
+        ("xb", "x", "3 clients would have no server without x."),
+        ("x", "y", "2 clients would have no server without y."),
+    ],
+)
+@pytest.mark.parametrize("how", ["down", "drained", "closed", "nobody reaches it"])
+def test_a_server_may_not_restart_while_its_stand_in_serves_nobody(
+    plan: dict[str, Any], answers: Answers, away: str, name: str, lost: str, how: str
+) -> None:
+    if how == "drained":
+        drained(answers, away)
+    elif how == "closed":
+        interrupted(answers, away)
+    elif how == "down":
+        answers[away]["edges"][0].update(reachable=False, ok=False, why="no answer")
+    else:
+        answers[away] = {"msg": "timed out"}
+    verdict = maintenance.restart(plan, answers, name)
+    assert verdict["lost"] == [lost]
+    assert any(said.startswith(f"{away}: ") for said in verdict["missing"])
+
+
+def test_a_server_that_serves_nobody_may_restart(plan: dict[str, Any], answers: Answers) -> None:
+    drained(answers, "mb")
+    interrupted(answers, "m")
+    assert maintenance.restart(plan, answers, "m")["lost"] == []
+
+
+def test_what_the_plan_loses_anyway_is_accepted(plan: dict[str, Any], answers: Answers) -> None:
+    """A system without backups can be deployed."""
+    for name in ("mb", "xb", "p2", "db"):
+        del plan["servers"][name]
+    for name in ("m", "x", "d"):
+        plan["servers"][name].update(backup=None, pair=None)
+    plan["allocation"]["backups"] = {}
+    for name in ("m", "x", "p1", "d"):
+        assert maintenance.restart(plan, answers, name)["lost"] == []
+
+
+@pytest.mark.parametrize(("fresh", "name"), [("mb", "m"), ("xb", "x"), ("x", "y")])
+def test_a_stand_in_that_is_deployed_later_in_this_run_is_no_loss(
+    plan: dict[str, Any], answers: Answers, fresh: str, name: str
+) -> None:
+    answers[fresh]["edges"][0].update(reachable=False, ok=False, why="no answer")
+    answers[fresh]["edges"][1]["traffic"] = "not deployed"
+    assert maintenance.restart(plan, answers, name)["lost"] == []
+
+
+def test_a_member_that_no_distributor_knows_yet_is_no_loss(plan: dict[str, Any], answers: Answers) -> None:
+    reports(answers, "d", p1="UP")
+    reports(answers, "db", p1="UP")
+    assert maintenance.restart(plan, answers, "p1")["lost"] == []
+
+
+def test_a_stand_in_that_is_out_by_the_inventory_is_accepted(plan: dict[str, Any], answers: Answers) -> None:
+    plan["servers"]["mb"]["state"] = "down"
+    answers["mb"] = {"edges": []}
+    plan["servers"]["x"]["upstreams"] = [{"name": "m"}, {"name": "mb"}]
+    reports(answers, "x", m="UP", mb="MAINT")
+    assert maintenance.restart(plan, answers, "m")["lost"] == []
+
+
+def test_a_stand_in_must_be_in_step(plan: dict[str, Any], answers: Answers) -> None:
+    for name, change in (("m", NOW), ("mb", LONG_AGO)):
+        answers[name]["edges"][0].update(role="provider", position={"1": change})
+    assert maintenance.restart(plan, answers, "m")["lost"] == [
+        "mb, which is to serve without m, is behind in its data."
+    ]
+    assert maintenance.restart(plan, answers, "mb")["lost"] == []
+
+
+def test_a_relay_must_have_noticed_that_the_other_master_serves(plan: dict[str, Any], answers: Answers) -> None:
+    plan["servers"]["y"]["upstreams"] = [{"name": "m"}, {"name": "mb"}]
+    reports(answers, "y", m="UP", mb="DOWN")
+    assert maintenance.restart(plan, answers, "m")["lost"] == [
+        "y would reach no master without m: its HAProxy reports mb as DOWN."
+    ]
+    assert maintenance.restart(plan, answers, "mb")["lost"] == []
+    drained(answers, "y")
+    assert maintenance.restart(plan, answers, "m")["lost"] == []
+
+
+def test_a_distributor_must_have_noticed_that_the_other_member_serves(plan: dict[str, Any], answers: Answers) -> None:
+    plan["servers"]["d"]["members"] = [{"name": "p1"}, {"name": "p2"}]
+    reports(answers, "d", p1="DOWN", p2="UP")
+    verdict = maintenance.restart(plan, answers, "p2")
+    assert verdict["lost"] == ["The pool would serve nobody without p2."]
+    assert "p1: d: HAProxy reports it as DOWN." in verdict["missing"]
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("m", ["m", "mb", "y"]),
+        ("x", ["x", "xb"]),
+        ("y", ["y", "x"]),
+        ("z", ["z"]),
+        ("p1", ["p1", "d", "db"]),
+    ],
+)
+def test_only_servers_that_matter_are_asked(plan: dict[str, Any], name: str, asked: list[str]) -> None:
+    plan["servers"]["y"]["upstreams"] = [{"name": "m"}, {"name": "mb"}]
+    assert maintenance.servers_for_restart(plan, name) == asked
 
 
 # Pairs that switch over

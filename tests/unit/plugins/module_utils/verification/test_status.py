@@ -101,6 +101,16 @@ def test_a_server_that_cannot_write_is_shown_as_such(answers: Answers, recorded:
     assert report["alerts"] == [f"m: {why}"]
 
 
+def test_a_server_that_an_interrupted_run_left_closed_is_shown_as_such(
+    answers: Answers, recorded: dict[str, Any]
+) -> None:
+    why = "an interrupted run left this host closed to clients"
+    answers["x"]["edges"].append(edge("x", "drained", ok=False, why=why, traffic="interrupted"))
+    report = status.report(PLAN, answers, recorded)
+    assert row(report, "x")["observed"] == "replica, closed to clients"
+    assert report["alerts"] == [f"x: {why}"]
+
+
 def test_all_as_planned(answers: Answers, recorded: dict[str, Any]) -> None:
     report = status.report(PLAN, answers, recorded)
     assert report["ok"], report["alerts"]

@@ -1,0 +1,89 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether the server on this host takes clients, read from what stops its traffic and from the record beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.command import execute
+
+# An operation writes it before it stops the traffic and removes it after traffic runs again. `complete` marks a drain
+# that ended: it lasts until `undrain` or a boot.
+RECORD = Path("/etc/ansible/facts.d/tiers_drained.fact")
+TABLE = "tiers_drain"
+
+_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+
+# The last step of a deployment writes it.
+DEPLOYED = Path("/etc/ansible/facts.d/tiers.fact")
+
+OPEN, DRAINED, INTERRUPTED, NOT_DEPLOYED = "open", "drained", "interrupted", "not deployed"
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """`state` is OPEN, DRAINED, INTERRUPTED or, where nothing stops the traffic, NOT_DEPLOYED. `why` describes the 2nd
+    and the 3rd."""
+
+    state: str
+    why: str = ""
+
+
+def judge(record: str | None, *, has_table: bool, failover_stopped: bool, is_deployed: bool) -> Traffic:
+    """The state of the traffic. `record` is the text of the record, None where there is none."""
+    operation = ""
+    if record is not None:
+        operation, complete = _parse(record)
+        if complete:
+            return Traffic(DRAINED, "this host is drained, undrain lets it serve again")
+    found = [f"nftables table {TABLE}"] if has_table else []
+    found += ["keepalived is enabled and stopped"] if failover_stopped else []
+    found += [f"record of an unfinished {operation}"] if operation else []
+    if not found:
+        return Traffic(OPEN if is_deployed else NOT_DEPLOYED)
+    return Traffic(
+        INTERRUPTED, f"an interrupted run left this host closed to clients ({', '.join(found)}): run deploy or undrain"
+    )
+
+
+def read(timeout: float) -> Traffic:
+    """The state of the traffic on this host. Needs root. Raises Unavailable where nft or systemctl does not answer."""
+    record = RECORD.read_text(encoding="utf-8") if RECORD.exists() else None
+    return judge(
+        record,
+        has_table=_has_table(timeout),
+        failover_stopped=_failover_stopped(timeout),
+        is_deployed=DEPLOYED.exists(),
+    )
+
+
+def _parse(record: str) -> tuple[str, bool]:
+    """The operation that wrote the record, and whether it is a drain that ended; earlier releases recorded no other."""
+    try:
+        fields = json.loads(record)
+    except ValueError:
+        fields = None  # the host lost power while it was written
+    if not isinstance(fields, dict):
+        return "operation", False
+    return str(fields.get("operation") or "drain"), bool(fields.get("complete", True))
+
+
+def _has_table(timeout: float) -> bool:
+    nft = shutil.which("nft", path=_PATH)
+    return bool(nft) and execute([str(nft), "list", "table", "inet", TABLE], os.environ, timeout)[0] == 0
+
+
+def _failover_stopped(timeout: float) -> bool:
+    """Whether somebody stopped keepalived on a host that starts it at boot."""
+    systemctl = shutil.which("systemctl", path=_PATH)
+    if not systemctl:
+        return False
+    show = [systemctl, "show", "--property=ActiveState,UnitFileState", "keepalived.service"]
+    lines = set(execute(show, os.environ, timeout)[1].split())
+    return "UnitFileState=enabled" in lines and not lines.isdisjoint({"ActiveState=inactive", "ActiveState=failed"})
