@@ -352,13 +352,14 @@ def _alerts(plan: Mapping[str, Any], servers: Iterable[Mapping[str, Any]], seen:
 
 
 def _drained_unrecorded(plan: Mapping[str, Any], server: Mapping[str, Any], seen: Mapping[str, Seen]) -> Iterable[str]:
-    """The members that a distributor gives no new sessions, although neither the plan nor a note on them says so."""
+    """The members that a distributor gives no new sessions, although neither the plan nor the host of the member says
+    why."""
     for member in server["members"]:
         name = member["name"]
         one = seen.get(name)
         planned = plan["servers"][name]["state"] == "active"
         refused = (seen[server["name"]].gives_to or {}).get(name) == "DRAIN"
-        if planned and refused and one and one.reached and not one.drained:
+        if planned and refused and one and one.reached and not (one.drained or one.interrupted):
             yield name
 
 

@@ -64,7 +64,7 @@ def test_what_a_survey_can_answer_is_what_the_planner_can_read(name):
 
 
 JUDGING = {"status", "verify", "drain", "undrain", "switch_over", "retire"}
-READS = re.compile(r"tasks/(plan|look|access)\.yml")
+READS = re.compile(r"tasks/(plan|look|access|traffic)\.yml")
 
 
 @pytest.mark.parametrize("name", sorted(JUDGING))

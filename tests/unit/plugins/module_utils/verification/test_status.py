@@ -405,5 +405,7 @@ def test_a_member_that_somebody_drained_is_no_interrupted_operation(answers: Ans
     answers["d"]["edges"][1]["servers"] = {"p1": "DRAIN", "p2": "UP"}
     answers["p1"]["edges"].append(edge("p1", "drained", ok=False, why="this host is drained"))
     assert status.report(PLAN, answers, recorded)["alerts"] == ["p1: this host is drained"]
+    answers["p1"]["edges"][-1].update(traffic="interrupted", why="an interrupted run left this host closed")
+    assert status.report(PLAN, answers, recorded)["alerts"] == ["p1: an interrupted run left this host closed"]
     answers["p1"] = {"msg": "no route"}  # nobody knows
     assert not any("nothing records" in alert for alert in status.report(PLAN, answers, recorded)["alerts"])
