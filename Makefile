@@ -187,6 +187,7 @@ release: importer install-test $(CACHE)/release/.made ## Archive, bill of materi
 	.ci/release
 	pytest --junitxml=$(CACHE)/results/release.xml tests/release
 
+SEEDS := 1-20
 NAME := default
 .PHONY: scenario
 scenario: secrets prerequisites wheels vendor ## Molecule scenario NAME (default: the demo's topology, from bare hosts to the drill)
@@ -200,6 +201,10 @@ scenario: secrets prerequisites wheels vendor ## Molecule scenario NAME (default
 	COLUMNS=200 molecule test --scenario-name $(NAME) 2>&1 | tee $(CACHE)/results/$(NAME).log
 	# Molecule counts a step that has no playbook as passed.
 	! grep 'Missing playbook' $(CACHE)/results/$(NAME).log
+
+.PHONY: interruptions
+interruptions: hosts secrets ## Kill runs at random points, deploy once, verify. SEEDS: which, such as 1-20
+	@TIERS_SEEDS=$(SEEDS) TIERS_INVENTORY=$(notdir $(INVENTORY)) pytest --junitxml=$(CACHE)/results/interruptions.xml tests/interruptions $(ARGS)
 
 # ---- House
 

@@ -72,11 +72,11 @@ def ticking(requests: Requests) -> Iterator[None]:
 
 
 class Inventory:
-    """What Ansible makes of an inventory, and of a file that changes it."""
+    """What Ansible makes of an inventory, and of files that change it."""
 
-    def __init__(self, name: str, change: Path | None = None) -> None:
+    def __init__(self, name: str, *changes: Path) -> None:
         self.name = name
-        sources = [INVENTORIES / name, *([change] if change else [])]
+        sources = [INVENTORIES / name, *changes]
         self._given = [argument for source in sources for argument in ("-i", str(source))]
         command = ["ansible-inventory", *self._given, "--list"]
         self._read: dict[str, Any] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
@@ -99,14 +99,18 @@ class Inventory:
         find = f"find {' '.join(directories)} -xdev -type f {to} -exec grep -lF {wanted} {{}} +"
         return self.connect(host).run(find).stdout.split()
 
+    def command(self, playbook: str, **extra: Any) -> list[str]:
+        """The command that runs a playbook of the collection."""
+        return ["ansible-playbook", *self._given, f"distributed.tiers.{playbook}", "-e", json.dumps(extra)]
+
     def run(self, playbook: str, *limit: str, check: bool = False, **extra: Any) -> subprocess.CompletedProcess[str]:
         """Run a playbook of the collection; what it says is in stdout."""
-        command = ["ansible-playbook", *self._given, f"distributed.tiers.{playbook}"]
+        command = self.command(playbook, **extra)
         if limit:
             command += ["--limit", ",".join((*limit, "localhost"))]
         if check:
             command.append("--check")
-        return subprocess.run([*command, "-e", json.dumps(extra)], text=True, stdout=subprocess.PIPE, check=False)
+        return subprocess.run(command, text=True, stdout=subprocess.PIPE, check=False)
 
     def container(self, host: str) -> str:
         return f"{self.variable(host, 'testhosts_prefix')}-{host}"
