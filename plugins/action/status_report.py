@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import OPERATIONS
+from ansible_collections.distributed.tiers.plugins.module_utils.verification.looks import CLOCK_ALERT
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.status import (
     MAX_BEHIND,
     MAX_LAG,
@@ -34,16 +36,24 @@ class ActionModule(ActionBase):
                 "plan": {"type": "dict", "required": True},
                 "max_lag": {"type": "float", "default": MAX_LAG},
                 "max_behind": {"type": "int", "default": MAX_BEHIND},
+                "clock_alert": {"type": "float", "default": CLOCK_ALERT},
             }
         )
         plan = options["plan"]
         hosts = [host for host in task_vars["groups"].get("tiers_servers", ()) if host in plan["servers"]]
         answers = Answers(hosts, task_vars["hostvars"])
-        limits = options["max_lag"], options["max_behind"]
-        known = answers.recorded(), answers.first("__tiers_offers") or OPERATIONS
+        judge = partial(
+            report,
+            recorded=answers.recorded(),
+            offers=answers.first("__tiers_offers") or OPERATIONS,
+            max_lag=options["max_lag"],
+            max_behind=options["max_behind"],
+            hosts=answers.of("__tiers_host"),
+            clock_alert=options["clock_alert"],
+        )
         seen = answers.of("__tiers_seen")
-        found = report(plan, seen, *known, *limits)
+        found = judge(plan, seen)
         again = answers.of("__status_again")
         if caught_up := {host: again[host] for host, last in found["late"].items() if has_reached(again[host], last)}:
-            found = report(plan, seen | caught_up, *known, *limits)
+            found = judge(plan, seen | caught_up)
         return result | {"changed": False, **found}

@@ -9,6 +9,7 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import OPERATIONS
+from ansible_collections.distributed.tiers.plugins.module_utils.verification.looks import CLOCK_ALERT
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.verify import report
 from ansible_collections.distributed.tiers.plugins.plugin_utils.answers import Answers
 
@@ -26,9 +27,14 @@ class ActionModule(ActionBase):
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         task_vars = task_vars or {}
         result: dict[str, Any] = super().run(tmp, task_vars)
-        _checked, options = self.validate_argument_spec(argument_spec={"plan": {"type": "dict", "required": True}})
+        _checked, options = self.validate_argument_spec(
+            argument_spec={
+                "plan": {"type": "dict", "required": True},
+                "clock_alert": {"type": "float", "default": CLOCK_ALERT},
+            }
+        )
         answers = Answers(task_vars["groups"].get("tiers_hosts", ()), task_vars["hostvars"])
-        steps = {step: answers.of(f"__verify_{step}") for step in STEPS}
-        results = {host: {step: steps[step][host] for step in STEPS} for host in steps["probed"]}
-        found = report(options["plan"], results, answers.first("__tiers_offers") or OPERATIONS)
+        steps = {step: answers.of(f"__verify_{step}") for step in STEPS} | {"host": answers.of("__tiers_host")}
+        results = {host: {step: steps[step][host] for step in steps} for host in steps["probed"]}
+        found = report(options["plan"], results, answers.first("__tiers_offers") or OPERATIONS, options["clock_alert"])
         return result | {"changed": False, **found}

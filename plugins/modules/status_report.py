@@ -40,6 +40,10 @@ options:
       - All servers are asked within about 10 s, in which a system that writes ten times a second makes 100 changes.
     type: int
     default: 100
+  clock_alert:
+    description: Seconds that the clock of a host may differ from the controller's.
+    type: float
+    default: 1
 """
 
 EXAMPLES = r"""

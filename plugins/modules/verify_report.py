@@ -30,6 +30,10 @@ options:
     description: The plan, as M(distributed.tiers.topology_validate) returns it.
     type: dict
     required: true
+  clock_alert:
+    description: Seconds that the clock of a host may differ from the controller's.
+    type: float
+    default: 1
 """
 
 EXAMPLES = r"""

@@ -539,6 +539,38 @@ TABLE: tuple[Variable, ...] = (
         flag,
         asked=True,
     ),
+    Variable(
+        "tiers_certificate_alert",
+        "all",
+        "number",
+        "21",
+        "`status` and `verify` report a certificate that is good for fewer days. `deploy` renews it at 30.",
+        number(0),
+    ),
+    Variable(
+        "tiers_clock_alert",
+        "all",
+        "number",
+        "1",
+        "`status` and `verify` report a host whose clock differs by more seconds from the controller's.",
+        number(0),
+    ),
+    Variable(
+        "tiers_clock_refuse",
+        "all",
+        "number",
+        "30",
+        "`deploy` refuses to change anything while the clock of a host differs by more seconds from the controller's.",
+        number(0),
+    ),
+    Variable(
+        "tiers_disk_alert",
+        "all",
+        "number",
+        "90",
+        "`status` and `verify` report a file system that is fuller, in percent.",
+        number(0),
+    ),
 )
 BY_NAME: dict[str, Variable] = {variable.name: variable for variable in TABLE}
 

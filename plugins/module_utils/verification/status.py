@@ -15,6 +15,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.products
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import OPERATIONS
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.traffic import INTERRUPTED, NOT_DEPLOYED
 from ansible_collections.distributed.tiers.plugins.module_utils.text import table
+from ansible_collections.distributed.tiers.plugins.module_utils.verification import looks
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.verify import (
     OF_THE_HOST,
     ROLES,
@@ -134,10 +135,13 @@ def report(
     offers: Iterable[str] = OPERATIONS,
     max_lag: float = MAX_LAG,
     max_behind: int = MAX_BEHIND,
+    hosts: Mapping[str, Mapping[str, Any]] | None = None,
+    clock_alert: float = looks.CLOCK_ALERT,
 ) -> dict[str, Any]:
     """The table, the alerts, and both as text; `late`: the servers whose data is behind, with the positions they must
     reach. `answers`: tier_probe's per server; `recorded`: the local facts; `offers`: what the product offers to probes;
-    `max_lag` in seconds and `max_behind` in changes: how far data may be behind."""
+    `max_lag` in seconds and `max_behind` in changes: how far data may be behind;
+    `hosts`: tier_host's per server; `clock_alert`: seconds that a clock may differ."""
     servers = sorted(plan["servers"].values(), key=beside_its_primary)
     seen = {s["name"]: look(s, answers.get(s["name"]), recorded.get(s["name"]) or None) for s in servers}
     last = last_changes(plan, seen)
@@ -155,10 +159,13 @@ def report(
         for s in servers
     ]
     late = {s["name"]: lag for s in servers if (lag := _late(s, seen[s["name"]], last, max_lag, max_behind))}
+    # A host that gave no answer at all has an alert already.
+    answering = {name: host for name, host in (hosts or {}).items() if "edges" in (answers.get(name) or {})}
     alerts = [
         *_alerts(plan, servers, seen),
         *(f"{name}: {_late_words(lag, max_lag, max_behind)}" for name, lag in late.items()),
         *(why for _pair, why in wrong_pairs(plan, answers)),
+        *looks.alerts(answering, clock_alert),
     ]
     heads = ("SERVER", "PLANNED", "OBSERVED", "SITE", "LAG", "GIVES TO", "CLIENTS", "BACKUP")
     text = table(heads, [tuple(row.values()) for row in rows])

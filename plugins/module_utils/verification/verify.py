@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import OPERATIONS
 from ansible_collections.distributed.tiers.plugins.module_utils.text import table
+from ansible_collections.distributed.tiers.plugins.module_utils.verification import looks
 
 # By the tier a server serves as. Behind a distributor members answer.
 ROLES = {"master": "provider", "proxy": "replica", "parallel": "replica", "distributor": "replica"}
@@ -345,8 +346,9 @@ def report(
     plan: Mapping[str, Any],
     results: Mapping[str, Mapping[str, Any]],
     offers: Iterable[str] = OPERATIONS,
+    clock_alert: float = looks.CLOCK_ALERT,
 ) -> dict[str, Any]:
-    """All answers as findings and as text. `results`: per host `probed`, `written` and `found`, as registered.
+    """All answers as findings and as text. `results`: per host `probed`, `written`, `found` and `host`, as registered.
     `offers`: what the product offers to probes; the rest is said to be not measured."""
     findings: list[dict[str, str]] = []
     probed: list[tuple[str, Mapping[str, Any]]] = []
@@ -373,6 +375,11 @@ def report(
     answers = {host: result.get("probed") or {} for host, result in results.items() if host in plan["servers"]}
     for pair, why in wrong_pairs(plan, answers):
         findings.append({"host": pair, "what": "its pair", "why": why})
+    # A host that gave no answer at all is a finding already.
+    hosts = {h: result.get("host") or {} for h, result in results.items() if "edges" in (result.get("probed") or {})}
+    findings += [{"host": host, "what": what, "why": why} for host, what, why in looks.findings(hosts, clock_alert)]
+    servers = {host: answer for host, answer in hosts.items() if host in plan["servers"]}
+    findings += [{"host": host, "what": "clock", "why": why} for host, why in looks.check_time_services(servers)]
     along = [edge for _host, edge in probed if edge["protocol"] not in OF_THE_HOST]
     refused = [edge for edge in along if edge["expect"] == "refused" or (edge["refused_by"] and edge["ok"])]
     open_edges = [edge for edge in along if edge not in refused]

@@ -201,6 +201,8 @@ def test_runbooks_quote_alerts_as_status_gives_them() -> None:
     for path in (
         "plugins/module_utils/probing/probe.py",
         "plugins/module_utils/probing/traffic.py",
+        "plugins/module_utils/verification/looks.py",
+        "plugins/modules/tier_host.py",
         "roles/common/files/watchdog.py",
     ):
         code_of_status += (REPOSITORY / path).read_text(encoding="utf-8")

@@ -88,6 +88,12 @@ def test_who_stands_by_and_what_is_wrong(render: Render, plan: dict[str, Any]) -
     assert render("answers | distributed.tiers.plan_not_whole(plan)", answers=answers, plan=plan) == ["m1: late"]
 
 
+def test_clocks_that_are_wrong(render: Render) -> None:
+    away = {"m": {"clock": {"least": 40, "most": 41}}, "x": {"clock": {"least": 0, "most": 1}}, "gone": {}}
+    (wrong,) = render("clocks | distributed.tiers.clock_check(30, 'tiers_clock_refuse')", clocks=away)
+    assert wrong.startswith("m: its clock is 40.5 s") and "tiers_clock_refuse: 30 s" in wrong
+
+
 def test_drill(render: Render, plan: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "c1.jsonl").write_text('["home writes",1,1,"x",1,7,"",0]\n')
     experiments = render("plan | distributed.tiers.drill_experiments", plan=plan)

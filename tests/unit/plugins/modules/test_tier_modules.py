@@ -14,9 +14,13 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.distributed.tiers.plugins.module_utils.probing import load, rows
-from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import Access, Endpoint
-from ansible_collections.distributed.tiers.plugins.modules import tier_load, tier_probe, tier_rows
+from ansible_collections.distributed.tiers.plugins.module_utils.probing import load, looks, rows
+from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import (
+    Access,
+    Endpoint,
+    Unavailable,
+)
+from ansible_collections.distributed.tiers.plugins.modules import tier_host, tier_load, tier_probe, tier_rows
 from ansible_collections.distributed.tiers.tests.unit.plugins.modules.arguments import patch_module_args
 
 Run = Callable[..., dict[str, Any]]
@@ -169,3 +173,40 @@ def test_load_without_a_rate_or_a_server(run: Run, store: Store, tmp_path: Path,
 def test_load_in_check_mode(run: Run, store: Store, tmp_path: Path) -> None:
     run(tier_load, path=str(tmp_path / "samples"), streams=[stream()], _ansible_check_mode=True)
     assert not list(tmp_path.iterdir())
+
+
+def test_host_reports_what_it_was_asked_for(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looks, "look_at_firewall", lambda _timeout: ["the table is not loaded"])
+    monkeypatch.setattr(looks, "look_at_names", lambda _timeout: ["m does not resolve"])
+    result = run(tier_host, firewall=True, _ansible_check_mode=True)
+    assert result["findings"] == [{"look": "firewall", "why": "the table is not loaded"}]
+    assert not result["changed"] and not result.get("failed")
+    assert run(tier_host)["findings"] == []
+
+
+def test_host_reads_its_clock_and_what_keeps_it(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def answer(words: list[str], *_: object) -> tuple[int, str, str]:
+        if words[0] == "timedatectl":
+            return 0, "yes\n", ""
+        return 3, "".join("active\n" if word == "chronyd" else "inactive\n" for word in words[2:]), ""
+
+    monkeypatch.setattr(looks, "execute", answer)
+    clock = run(tier_host, clock=True)["clock"]
+    assert clock["synchronized_by"] == ["chronyd", "kernel"]
+    assert clock["began"] <= clock["ended"]
+
+    def missing(*_: object) -> tuple[int, str, str]:
+        raise Unavailable("systemctl cannot be run")
+
+    monkeypatch.setattr(looks, "execute", missing)
+    assert run(tier_host, clock=True)["clock"]["synchronized_by"] == []
+
+
+def test_host_looks_at_certificates_and_disks(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(looks, "look_at_certificates", lambda *given: asked.append(given) or ["expired"])
+    service = {"alert_days": 21, "address": "10.0.0.1", "port": 636, "protocol": "ldaps"}
+    result = run(tier_host, certificates=service, disks={"alert_percent": 0, "paths": ["/"]})
+    assert [finding["look"] for finding in result["findings"][:2]] == ["certificate", "disk"]
+    run(tier_host, certificates={"alert_days": 21})
+    assert asked == [("10.0.0.1", 636, "ldaps", 21.0, 5.0), (None, None, "", 21.0, 5.0)]

@@ -409,3 +409,12 @@ def test_a_member_that_somebody_drained_is_no_interrupted_operation(answers: Ans
     assert status.report(PLAN, answers, recorded)["alerts"] == ["p1: an interrupted run left this host closed"]
     answers["p1"] = {"msg": "no route"}  # nobody knows
     assert not any("nothing records" in alert for alert in status.report(PLAN, answers, recorded)["alerts"])
+
+
+def test_what_is_wrong_with_a_host_is_an_alert(answers: Answers, recorded: dict[str, Any]) -> None:
+    gone = {"findings": [{"look": "firewall", "why": "the table is not loaded"}]}
+    report = status.report(PLAN, answers, recorded, hosts={"m": gone, "x": {"findings": []}})
+    assert report["alerts"] == ["m: firewall: the table is not loaded"]
+    answers["m"] = {"unreachable": True, "msg": "silent"}
+    again = status.report(PLAN, answers, recorded, hosts={"m": {"failed": True, "msg": "silent"}})
+    assert [alert for alert in again["alerts"] if "silent" in alert] == ["m: host: silent"]

@@ -442,3 +442,11 @@ def test_an_ill_host_is_one_finding(plan: dict[str, Any]) -> None:
     ill = {"failed": True, "msg": "Missing sudo password"}
     report = verify.report(plan, {"m": {"probed": ill, "written": ill, "found": ill}})
     assert [(f["host"], f["why"]) for f in report["findings"]] == [("m", "Missing sudo password")]
+
+
+def test_what_is_wrong_with_a_host_is_a_finding(plan: dict[str, Any]) -> None:
+    gone = {"host": {"findings": [{"look": "names", "why": "m does not resolve"}]}, "probed": {"edges": []}}
+    unkept = {"host": {"findings": [], "clock": {"synchronized_by": [], "named": ""}}, "probed": {"edges": []}}
+    found = verify.report(plan, {"c": gone, "m": unkept})["findings"]
+    assert {"host": "c", "what": "names", "why": "m does not resolve"} in found
+    assert [f["host"] for f in found if f["what"] == "clock"] == ["m"]

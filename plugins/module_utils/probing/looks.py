@@ -1,0 +1,272 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a host finds on itself besides its service: firewall, names, certificates, disks, clock. Answers are lists of
+reasons, empty if all is well; `look_at` and `read` read the host, `compare` and `judge` decide."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import math
+import os
+import re
+import socket
+import ssl
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC
+from pathlib import Path
+
+from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import Unavailable
+from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.command import execute
+
+try:
+    from cryptography import x509
+except ImportError:
+    x509 = None  # type: ignore[assignment]
+
+# Written by role common. `loaded` is what nft listed just after it had loaded the file, below the file's checksum.
+FIREWALL = Path("/etc/tiers/firewall.nft")
+LOADED = Path("/run/tiers-firewall.loaded")
+NAMES = Path("/etc/tiers/hosts")
+CERTIFICATE = Path("/etc/tiers/tls/server.crt")
+AUTHORITY = Path("/etc/tiers/tls/ca.crt")
+
+_LIST_TABLE = ["/usr/sbin/nft", "--stateless", "list", "table", "inet", "tiers"]
+# So many things of one kind are named, the rest is counted.
+_NAMED = 3
+_DAY = 86400
+_PEM = re.compile(r"-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----")
+# Protocols in which a service shows its certificate before it is asked anything.
+_TLS = ("ldaps", "https", "tls")
+# Units of programs that keep a clock right, the names of one program together.
+TIME_PROGRAMS = (
+    ("chrony", "chronyd"),
+    ("systemd-timesyncd", "timesyncd"),
+    ("ntp", "ntpd"),
+    ("ntpsec",),
+    ("openntpd",),
+)
+TIME_SERVICES = tuple(unit for units in TIME_PROGRAMS for unit in units)
+
+
+def compare_firewall(checksum: str, loaded: str, listing: str | None) -> list[str]:
+    """Why the table in the kernel is not what the file says. `checksum`: of the file now; `loaded`: the record
+    made when it was loaded; `listing`: the table now, None if there is none."""
+    if listing is None:
+        return ["the table `inet tiers` is not loaded, every port of this host is open. Run deploy"]
+    recorded, _newline, rules = loaded.partition("\n")
+    if not recorded:
+        return [f"nothing is recorded of how {FIREWALL} was loaded, so it cannot be compared. Run deploy"]
+    if recorded.split()[0] != checksum:
+        return [f"{FIREWALL} has changed since it was loaded. Run deploy"]
+    before, now = (Counter(filter(None, map(str.strip, text.splitlines()))) for text in (rules, listing))
+    reasons = []
+    for lines, what in ((before - now, "missing from"), (now - before, "added to")):
+        if lines:
+            reasons.append(f"{what} the table `inet tiers`: {_some([*lines.elements()])}")
+    if not reasons and rules.split() != listing.split():
+        reasons.append("the rules of the table `inet tiers` are in another order")
+    return [f"{'; '.join(reasons)}. Run deploy"] if reasons else []
+
+
+def look_at_firewall(timeout: float) -> list[str]:
+    """Why the loaded firewall is not the one that was deployed."""
+    if not FIREWALL.exists():
+        return [f"{FIREWALL} is missing. Run deploy"]
+    try:
+        code, listing, _errors = execute(_LIST_TABLE, os.environ, timeout)
+    except Unavailable as error:
+        return [str(error)]
+    checksum = hashlib.sha256(FIREWALL.read_bytes()).hexdigest()
+    loaded = LOADED.read_text(encoding="utf-8") if LOADED.exists() else ""
+    return compare_firewall(checksum, loaded, listing if code == 0 else None)
+
+
+def given_names(text: str) -> list[tuple[str, str]]:
+    """(name, address) of each line of a hosts file, the line's first name only."""
+    lines = (line.split("#")[0].split() for line in text.splitlines())
+    return [(words[1], words[0]) for words in lines if len(words) > 1]
+
+
+def compare_name(name: str, planned: str, found: Sequence[str]) -> list[str]:
+    """Why a name does not lead to the planned address. A host's own name may lead to its loopback as well."""
+    if not found:
+        return [f"{name} does not resolve, planned is {planned}"]
+    others = [address for address in found if address != planned and not ipaddress.ip_address(address).is_loopback]
+    if planned in found and not others:
+        return []
+    return [f"{name} resolves to {', '.join(dict.fromkeys(found))}, planned is {planned}"]
+
+
+def look_at_names(timeout: float) -> list[str]:
+    """Which of the names that this host was given do not resolve to the planned addresses, by its own resolver."""
+    if not NAMES.exists():
+        return [f"{NAMES} is missing. Run deploy"]
+    given = given_names(NAMES.read_text(encoding="utf-8"))
+
+    def check(one: tuple[str, str]) -> list[str]:
+        name, planned = one
+        database = "ahostsv6" if ":" in planned else "ahostsv4"
+        try:
+            _code, output, _errors = execute(["getent", database, name], os.environ, timeout)
+        except Unavailable as error:
+            return [f"{name}: {error}"]
+        return compare_name(name, planned, [line.split()[0] for line in output.splitlines()])
+
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        reasons = [reason for found in pool.map(check, given) for reason in found]
+    return [f"{_some(reasons, '; ')}. Run deploy"] if reasons else []
+
+
+def _some(things: Iterable[str], between: str = ", ") -> str:
+    listed = list(things)
+    more = f" and {len(listed) - _NAMED} more" if len(listed) > _NAMED else ""
+    return between.join(listed[:_NAMED]) + more
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """One certificate: whose it is, until when it is good in seconds since 1970, and what tells it from every other."""
+
+    subject: str
+    ends: float
+    fingerprint: str
+
+    def left(self, now: float) -> str:
+        """How long it is still good, in words."""
+        days = math.floor(abs(self.ends - now) / _DAY)
+        amount = f"{days} day{'' if days == 1 else 's'}"
+        return f"expired {amount} ago" if self.ends <= now else f"expires in {amount}"
+
+
+def read_certificates(pem: str) -> list[Certificate]:
+    """The certificates in a PEM file, in its order."""
+    return [_certificate(ssl.PEM_cert_to_DER_cert(block)) for block in _PEM.findall(pem)]
+
+
+def _certificate(der: bytes) -> Certificate:
+    loaded = x509.load_der_x509_certificate(der)
+    # Debian 12 has an older cryptography, in which times have no zone.
+    ends = getattr(loaded, "not_valid_after_utc", None) or loaded.not_valid_after.replace(tzinfo=UTC)
+    return Certificate(loaded.subject.rfc4514_string(), ends.timestamp(), hashlib.sha256(der).hexdigest())
+
+
+def judge_certificates(
+    files: Mapping[str, Sequence[Certificate]], served: Mapping[int, Certificate], now: float, alert_days: float
+) -> list[str]:
+    """Which certificates have expired, will soon, or were renewed and not loaded. `files`: by path, the host's own
+    certificate first in its file; `served`: by port."""
+    reasons = []
+    limit = f"tiers_certificate_alert: {alert_days:g} days"
+    own = next((found[0] for path, found in files.items() if path == str(CERTIFICATE) and found), None)
+    for path, found in files.items():
+        if not found:
+            reasons.append(f"{path} holds no certificate. Run deploy")
+        for one in found:
+            if one.ends <= now + alert_days * _DAY:
+                reasons.append(f"{path} ({one.subject}) {one.left(now)} ({limit})")
+    for port, one in served.items():
+        if own and one.subject == own.subject and one.fingerprint != own.fingerprint:
+            reasons.append(
+                f"port {port} serves a certificate that {one.left(now)}, {CERTIFICATE} is another. Run deploy"
+            )
+        elif one.ends <= now + alert_days * _DAY and (not own or one.fingerprint != own.fingerprint):
+            reasons.append(f"port {port} serves a certificate ({one.subject}) that {one.left(now)} ({limit})")
+    return reasons
+
+
+def look_at_certificates(address: str, port: int, protocol: str, alert_days: float, timeout: float) -> list[str]:
+    """What is wrong with the certificates on this host and with the one that its service shows."""
+    if x509 is None:
+        return ["python3-cryptography is missing on this host, so no certificate can be read. Run deploy"]
+    files, reasons = {}, []
+    for path in (CERTIFICATE, AUTHORITY):
+        try:
+            files[str(path)] = read_certificates(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            reasons.append(f"{path} cannot be read: {error}. Run deploy")
+    served = {}
+    if protocol in _TLS and (der := _served(address, port, timeout)):
+        served[port] = _certificate(der)
+    return reasons + judge_certificates(files, served, time.time(), alert_days)
+
+
+def _served(address: str, port: int, timeout: float) -> bytes | None:
+    """The certificate that a service shows, good or not. None: it shows none, which its probes report."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    try:
+        with socket.create_connection((address, port), timeout) as plain, context.wrap_socket(plain) as stream:
+            return stream.getpeercert(binary_form=True)
+    except OSError:
+        return None
+
+
+@dataclass(frozen=True)
+class FileSystem:
+    """One file system: under which of the paths it was found, how full it is, and whether it can be written to."""
+
+    paths: tuple[str, ...]
+    used_percent: float
+    inodes_percent: float
+    free: int
+    read_only: bool
+
+
+def judge_file_systems(found: Iterable[FileSystem], alert_percent: float) -> list[str]:
+    """Which file systems are full, nearly so, or read-only."""
+    reasons = []
+    for one in found:
+        where = ", ".join(one.paths)
+        if one.read_only:
+            reasons.append(f"{where}: the file system is read-only")
+        for percent, what in ((one.used_percent, "full"), (one.inodes_percent, "full of inodes")):
+            if percent >= alert_percent:
+                free = f"{one.free / 2**20:.0f} MiB are free"
+                reasons.append(f"{where}: {percent:.0f} % {what}, {free} (tiers_disk_alert: {alert_percent:g} %)")
+    return reasons
+
+
+def read_file_systems(paths: Iterable[str]) -> list[FileSystem]:
+    """The file systems under the paths that exist. Percents as df has them: what is reserved for root is not free."""
+    devices: dict[int, list[str]] = {}
+    for path in dict.fromkeys(paths):
+        if os.path.exists(path):
+            devices.setdefault(os.stat(path).st_dev, []).append(path)
+    found = []
+    for held in devices.values():
+        seen = os.statvfs(held[0])
+        used, inodes = seen.f_blocks - seen.f_bfree, seen.f_files - seen.f_ffree
+        found.append(
+            FileSystem(
+                tuple(held),
+                _percent(used, used + seen.f_bavail),
+                _percent(inodes, inodes + seen.f_favail),
+                seen.f_bavail * seen.f_frsize,
+                bool(seen.f_flag & os.ST_RDONLY),
+            )
+        )
+    return found
+
+
+def _percent(used: int, whole: int) -> float:
+    return 100 * used / whole if whole > 0 else 0.0
+
+
+def read_time_services(timeout: float) -> list[str]:
+    """What keeps the clock of this host right: programs that run, and `kernel` if that says it is synchronised."""
+    try:
+        _code, states, _errors = execute(["systemctl", "is-active", *TIME_SERVICES], os.environ, timeout)
+        running = [name for name, state in zip(TIME_SERVICES, states.split(), strict=False) if state == "active"]
+        _code, answer, _errors = execute(
+            ["timedatectl", "show", "--property=NTPSynchronized", "--value"], os.environ, timeout
+        )
+    except Unavailable:
+        return []
+    return [*running, *(["kernel"] if answer.strip() == "yes" else [])]

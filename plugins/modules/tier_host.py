@@ -1,0 +1,164 @@
+#!/usr/bin/python
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: tier_host
+short_description: Check on a host what was deployed to the host itself
+version_added: 0.2.0
+description:
+  - Compares the firewall, the names and the certificates of the host it runs on with what the last deployment left
+    there, and reports every difference, certificates that end soon, and disks that fill up.
+  - It only reads, and it does not fail when it finds something.
+options:
+  firewall:
+    description:
+      - Check that the table C(inet tiers) is loaded and holds exactly the rules of C(/etc/tiers/firewall.nft).
+    type: bool
+    default: false
+  names:
+    description:
+      - Ask the host's resolver for every name in C(/etc/tiers/hosts), and compare the answers with the planned
+        addresses.
+    type: bool
+    default: false
+  certificates:
+    description:
+      - Check how long the certificates in C(/etc/tiers/tls) are good, and that the service on this host shows
+        the one that lies there.
+    type: dict
+    suboptions:
+      alert_days: {description: A certificate that is good for fewer days is a finding., type: float, required: true}
+      address: {description: The service's address., type: str}
+      port: {description: The service's port., type: int}
+      protocol: {description: How it is spoken to. Without TLS it shows no certificate., type: str, default: tcp}
+  disks:
+    description: Check how full the file systems under some paths are, and that they can be written to.
+    type: dict
+    suboptions:
+      alert_percent: {description: A file system that is fuller is a finding., type: float, required: true}
+      paths: {description: The paths. One that does not exist is left out., type: list, elements: str, required: true}
+  clock:
+    description: Read the clock, and which program keeps it right.
+    type: bool
+    default: false
+  time_service:
+    description: What keeps the clock right, as the inventory has it. It is returned with the clock.
+    type: str
+    default: ""
+  timeout:
+    description: Seconds until one program that this module runs has to answer.
+    type: float
+    default: 5
+author:
+  - The distributed.tiers authors (@distributed-tiers)
+attributes:
+  check_mode:
+    description: Can run in check mode and return changed status prediction without modifying target.
+    support: full
+    details: It only reads.
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in check mode), when in diff mode.
+    support: none
+"""
+
+EXAMPLES = r"""
+- name: Check the firewall and the names of this host
+  distributed.tiers.tier_host:
+    firewall: true
+    names: true
+"""
+
+RETURN = r"""
+findings:
+  description: What is not as deployed.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    look: {description: 'What was checked - V(firewall), V(names), V(certificate) or V(disk).', type: str}
+    why: {description: What is wrong with it., type: str}
+clock:
+  description: The clock of the host.
+  returned: when O(clock=true)
+  type: dict
+  contains:
+    began: {description: When the module began; in seconds since 1970 by this clock., type: float}
+    ended: {description: When it ended., type: float}
+    least: {description: The least seconds by which the clock can be ahead of the controller's., type: float}
+    most: {description: The most seconds. Both are negative where it is behind., type: float}
+    named: {description: O(time_service)., type: str}
+    synchronized_by:
+      description: Programs that run and keep the clock right. V(kernel) if the kernel says that it is synchronised.
+      type: list
+      elements: str
+"""
+
+import time
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.distributed.tiers.plugins.module_utils.probing import looks
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "firewall": {"type": "bool", "default": False},
+            "names": {"type": "bool", "default": False},
+            "certificates": {
+                "type": "dict",
+                "options": {
+                    "alert_days": {"type": "float", "required": True},
+                    "address": {"type": "str"},
+                    "port": {"type": "int"},
+                    "protocol": {"type": "str", "default": "tcp"},
+                },
+                "required_together": [("address", "port")],
+            },
+            "disks": {
+                "type": "dict",
+                "options": {
+                    "alert_percent": {"type": "float", "required": True},
+                    "paths": {"type": "list", "elements": "str", "required": True},
+                },
+            },
+            "clock": {"type": "bool", "default": False},
+            "time_service": {"type": "str", "default": ""},
+            "timeout": {"type": "float", "default": 5},
+        },
+        supports_check_mode=True,
+    )
+    began = time.time()
+    params = module.params
+    found: dict[str, list[str]] = {}
+    if params["firewall"]:
+        found["firewall"] = looks.look_at_firewall(params["timeout"])
+    if params["names"]:
+        found["names"] = looks.look_at_names(params["timeout"])
+    if given := params["certificates"]:
+        protocol = given["protocol"] if given["address"] else ""
+        found["certificate"] = looks.look_at_certificates(
+            given["address"], given["port"], protocol, given["alert_days"], params["timeout"]
+        )
+    if given := params["disks"]:
+        found["disk"] = looks.judge_file_systems(looks.read_file_systems(given["paths"]), given["alert_percent"])
+    findings = [{"look": look, "why": why} for look, reasons in found.items() for why in reasons]
+    result: dict[str, Any] = {"changed": False, "findings": findings}
+    if params["clock"]:
+        by = looks.read_time_services(params["timeout"])
+        result["clock"] = {
+            "synchronized_by": by,
+            "named": params["time_service"],
+            "began": began,
+            "ended": time.time(),
+        }
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
