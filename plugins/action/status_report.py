@@ -50,6 +50,7 @@ class ActionModule(ActionBase):
             max_behind=options["max_behind"],
             hosts=answers.of("__tiers_host"),
             clock_alert=options["clock_alert"],
+            content=answers.last("__tiers_content", "__tiers_content_again"),
         )
         seen = answers.of("__tiers_seen")
         found = judge(plan, seen)

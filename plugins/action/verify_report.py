@@ -35,6 +35,7 @@ class ActionModule(ActionBase):
         )
         answers = Answers(task_vars["groups"].get("tiers_hosts", ()), task_vars["hostvars"])
         steps = {step: answers.of(f"__verify_{step}") for step in STEPS} | {"host": answers.of("__tiers_host")}
+        steps |= {"content": answers.last("__tiers_content", "__tiers_content_again")}
         results = {host: {step: steps[step][host] for step in steps} for host in steps["probed"]}
         found = report(options["plan"], results, answers.first("__tiers_offers") or OPERATIONS, options["clock_alert"])
         return result | {"changed": False, **found}

@@ -72,6 +72,12 @@ options:
       at_least:
         description: How far the server's data has to be, a position for each server that writes.
         type: dict
+      digest:
+        description:
+          - Ask for a digest of the server's content instead of its role, where the product's protocol has one.
+          - V(quick) may only count what is there. V(whole) reads everything.
+        type: str
+        choices: [quick, whole]
       up:
         description: The servers that have to be up for HAProxy, when O(edges[].protocol=haproxy).
         type: list
@@ -142,6 +148,11 @@ edges:
       type: str
     role: {description: The role observed - V(provider) or V(replica) - where the protocol tells., type: str}
     position: {description: How far its data is; a position for each server that writes., type: dict}
+    digest:
+      description:
+        - A text that is equal on servers with equal content and position. Null where the protocol has none, or where
+          the content changed while it was read.
+      type: str
     connect_ms: {description: Milliseconds until the connection stood or was refused., type: float}
     at: {description: When the position was read; in seconds since 1970 by the clock of this host., type: float}
     servers: {description: The state of the servers that HAProxy gives to., type: dict}
@@ -187,6 +198,7 @@ def main() -> None:
                     },
                     "role": {"type": "str", "choices": ["provider", "replica"]},
                     "at_least": {"type": "dict"},
+                    "digest": {"type": "str", "choices": ["quick", "whole"]},
                     "up": {"type": "list", "elements": "str"},
                     "one_up_of": {"type": "list", "elements": "list"},
                 },

@@ -25,6 +25,11 @@ class Answers:
         """For each host the result registered as `name`; for one that was left out because it is ill, why it is."""
         return {host: self._one(variables, name) for host, variables in self._variables.items()}
 
+    def last(self, first: str, again: str) -> dict[str, Mapping[str, Any]]:
+        """For each host the second of two results, or the first where there is no second."""
+        later = self.of(again)
+        return {host: later[host] if "edges" in later[host] else one for host, one in self.of(first).items()}
+
     def recorded(self) -> dict[str, Mapping[str, Any]]:
         """For each host the record of its deployment, empty where there is none or nobody could read it."""
         facts = {host: local_fact(variables)[1] for host, variables in self._variables.items()}

@@ -19,6 +19,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.probing.children
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols import driver
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import (
     Access,
+    Digesting,
     Endpoint,
     Unavailable,
     knock,
@@ -53,6 +54,7 @@ def _nothing_seen(edge: Mapping[str, Any]) -> dict[str, Any]:
         "refused_by": None,
         "role": None,
         "position": {},
+        "digest": None,
         "servers": {},
         "at": None,
         "connect_ms": None,
@@ -92,7 +94,11 @@ def probe(edge: Mapping[str, Any], access: Access, timeout: float) -> dict[str, 
 
     began = time.monotonic()
     try:
-        observed = driver(endpoint.protocol).observe(endpoint, access, timeout)
+        speaks = driver(endpoint.protocol)
+        if edge.get("digest") and isinstance(speaks, Digesting):
+            observed = speaks.digest(endpoint, access, timeout, edge["digest"] == "whole")
+        else:
+            observed = speaks.observe(endpoint, access, timeout)
     except Unavailable as error:
         return {**seen, "reachable": False, "refused_by": "service", "ok": service_may, "why": str(error)}
     if edge["expect"] == "refused":
@@ -100,6 +106,7 @@ def probe(edge: Mapping[str, Any], access: Access, timeout: float) -> dict[str, 
     seen.update(
         role=observed.role,
         position=dict(observed.position),
+        digest=observed.digest,
         at=round(time.time(), 3),
         servers=dict(observed.servers),
         latency_ms=round((time.monotonic() - began) * 1000, 2),

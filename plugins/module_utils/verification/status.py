@@ -16,6 +16,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocol
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.traffic import INTERRUPTED, NOT_DEPLOYED
 from ansible_collections.distributed.tiers.plugins.module_utils.text import table
 from ansible_collections.distributed.tiers.plugins.module_utils.verification import looks
+from ansible_collections.distributed.tiers.plugins.module_utils.verification.content import differing
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.verify import (
     OF_THE_HOST,
     ROLES,
@@ -137,11 +138,12 @@ def report(
     max_behind: int = MAX_BEHIND,
     hosts: Mapping[str, Mapping[str, Any]] | None = None,
     clock_alert: float = looks.CLOCK_ALERT,
+    content: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """The table, the alerts, and both as text; `late`: the servers whose data is behind, with the positions they must
     reach. `answers`: tier_probe's per server; `recorded`: the local facts; `offers`: what the product offers to probes;
     `max_lag` in seconds and `max_behind` in changes: how far data may be behind;
-    `hosts`: tier_host's per server; `clock_alert`: seconds that a clock may differ."""
+    `hosts`: tier_host's per server; `clock_alert`: seconds that a clock may differ; `content`: tier_probe's digests."""
     servers = sorted(plan["servers"].values(), key=beside_its_primary)
     seen = {s["name"]: look(s, answers.get(s["name"]), recorded.get(s["name"]) or None) for s in servers}
     last = last_changes(plan, seen)
@@ -166,6 +168,7 @@ def report(
         *(f"{name}: {_late_words(lag, max_lag, max_behind)}" for name, lag in late.items()),
         *(why for _pair, why in wrong_pairs(plan, answers)),
         *looks.alerts(answering, clock_alert),
+        *(f"{name}: {why}" for name, why in differing(plan, content or {})),
     ]
     heads = ("SERVER", "PLANNED", "OBSERVED", "SITE", "LAG", "GIVES TO", "CLIENTS", "BACKUP")
     text = table(heads, [tuple(row.values()) for row in rows])

@@ -13,6 +13,7 @@ from typing import Any
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import OPERATIONS
 from ansible_collections.distributed.tiers.plugins.module_utils.text import table
 from ansible_collections.distributed.tiers.plugins.module_utils.verification import looks
+from ansible_collections.distributed.tiers.plugins.module_utils.verification.content import count_equal, differing
 
 # By the tier a server serves as. Behind a distributor members answer.
 ROLES = {"master": "provider", "proxy": "replica", "parallel": "replica", "distributor": "replica"}
@@ -25,6 +26,9 @@ ROWS = ("write", "names", "remove")
 
 # What is no edge from one host to another: what a server looks at on its own host.
 OF_THE_HOST = ("address", "turn", "drained", "writes")
+
+# A directory's own socket gives all entries, whatever its accounts may read and however many.
+_AT_HOME = {"ldap": "ldapi", "ldaps": "ldapi"}
 
 # A firewall that drops shows as a timeout.
 _FIREWALLS = ["firewall", "timeout"]
@@ -110,6 +114,20 @@ def own_edges(
     if server.get("steps_aside_for"):
         edges.append(_edge(name, server["address"], server["port"], "writes"))
     return edges
+
+
+def content_edges(
+    plan: Mapping[str, Any], name: str, whole: bool = False, protocol: str | None = None
+) -> list[dict[str, Any]]:
+    """What a server asks itself for a digest of its content; nothing where it holds none of its own."""
+    server = plan["servers"].get(name)
+    if not server or server["state"] == "down" or not starts(server) or goes_through(server):
+        return []
+    if server["serves_as"] == "distributor" or server.get("replication") == "none":
+        return []
+    spoken = protocol or server["protocol"]
+    edge = {"name": name, "address": server["address"], "port": server["port"], "expect": "open"}
+    return [{**edge, "protocol": _AT_HOME.get(spoken, spoken), "digest": "whole" if whole else "quick"}]
 
 
 def _service_at_home(
@@ -348,7 +366,8 @@ def report(
     offers: Iterable[str] = OPERATIONS,
     clock_alert: float = looks.CLOCK_ALERT,
 ) -> dict[str, Any]:
-    """All answers as findings and as text. `results`: per host `probed`, `written`, `found` and `host`, as registered.
+    """All answers as findings and as text. `results`: per host `probed`, `written`, `found`, `host` and `content`, as
+    registered.
     `offers`: what the product offers to probes; the rest is said to be not measured."""
     findings: list[dict[str, str]] = []
     probed: list[tuple[str, Mapping[str, Any]]] = []
@@ -379,6 +398,8 @@ def report(
     hosts = {h: result.get("host") or {} for h, result in results.items() if "edges" in (result.get("probed") or {})}
     findings += [{"host": host, "what": what, "why": why} for host, what, why in looks.findings(hosts, clock_alert)]
     servers = {host: answer for host, answer in hosts.items() if host in plan["servers"]}
+    content = {host: result.get("content") or {} for host, result in results.items() if host in plan["servers"]}
+    findings += [{"host": host, "what": "content", "why": why} for host, why in differing(plan, content)]
     findings += [{"host": host, "what": "clock", "why": why} for host, why in looks.check_time_services(servers)]
     along = [edge for _host, edge in probed if edge["protocol"] not in OF_THE_HOST]
     refused = [edge for edge in along if edge["expect"] == "refused" or (edge["refused_by"] and edge["ok"])]
@@ -406,6 +427,9 @@ def report(
     rows += [[what, *(measured[what] if not why else ("-", why))] for what, why in lacking.items()]
     if halves := _halves(answers):
         rows.append(["halves of pairs that serve", f"{sum(halves.values())} of {len(halves)}", "one of each pair"])
+    equal, holding = count_equal(plan, content)
+    if holding:
+        rows.append(["servers with the same content as others", f"{equal} of {holding}", ""])
     unseen = [edge for edge in plan["edges"] if edge["protocol"] != "tcp"]
     if unseen:
         rows.append(["edges by UDP", "-", f"not measured: nobody can tell whether one of {len(unseen)} is open"])

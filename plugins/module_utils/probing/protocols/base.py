@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 _ARP = Path("/proc/net/arp")
 _T = TypeVar("_T")
@@ -81,13 +81,14 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Observation:
-    """What a server told: its role, how far its data is (a position for each writing server), and the state of the
-    servers it gives to. None and empty: its protocol does not tell.
+    """What a server told: its role, how far its data is (a position for each writing server), a digest that is equal
+    where the content is, and the state of the servers it gives to. None and empty: its protocol does not tell.
     """
 
     role: str | None = None
     position: Mapping[str, str] = field(default_factory=dict)
     servers: Mapping[str, str] = field(default_factory=dict)
+    digest: str | None = None
 
 
 class Unavailable(Exception):
@@ -132,6 +133,14 @@ class Driver(Protocol):
         """A connection to the first endpoint that answers."""
 
 
+@runtime_checkable
+class Digesting(Protocol):
+    """A protocol whose digest costs more than a look, so that it is asked for apart."""
+
+    def digest(self, endpoint: Endpoint, access: Access, timeout: float, whole: bool) -> Observation:
+        """A digest of the content, and the position that belongs to it."""
+
+
 def first_that_answers(endpoints: Sequence[Endpoint], opening: Callable[[Endpoint], _T]) -> tuple[Endpoint, _T]:
     """The first endpoint that can be opened, in order, and what came of it."""
     reasons: list[str] = []
@@ -144,7 +153,8 @@ def first_that_answers(endpoints: Sequence[Endpoint], opening: Callable[[Endpoin
 
 
 def observation(text: str, source: str) -> Observation:
-    """What a status says: `{"role": "provider", "position": {"m1": "17"}}`, either of both left out if unknown."""
+    """What a status says: `{"role": "provider", "position": {"m1": "17"}, "digest": "9f86d0"}`, each left out if it is
+    unknown."""
     status = _json(text, source)
     if not isinstance(status, dict):
         raise Unavailable(f"{source}: the status is no JSON object")
@@ -155,7 +165,11 @@ def observation(text: str, source: str) -> Observation:
         position = {}
     if not isinstance(position, dict) or not all(_is_text(k) and _sortable(v) for k, v in position.items()):
         raise Unavailable(f"{source}: the position is to give each writer a text or a number, not {_short(position)}")
-    return Observation(role, {writer: _position(value) for writer, value in position.items()})
+    digest = status.get("digest")
+    if digest is not None and not _sortable(digest):
+        raise Unavailable(f"{source}: the digest is to be a text or a number, not {_short(digest)}")
+    positions = {writer: _position(value) for writer, value in position.items()}
+    return Observation(role, positions, digest=None if digest is None else str(digest))
 
 
 def names_in(text: str, source: str) -> set[str]:

@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import socket
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -30,6 +32,11 @@ _T = TypeVar("_T")
 
 # Below every size limit a server may have by default (500).
 _PAGE = 200
+# A quick digest reads the entries up to so many (0.1 s for 10,000), else it only counts them.
+_QUICK = 20_000
+# Attempts to read the content while nothing is written.
+_ATTEMPTS = 3
+_PAUSE = 0.2
 
 MISSING = "python-ldap is missing on this host (Debian: python3-ldap; the product's client role installs it)"
 
@@ -177,6 +184,31 @@ class LdapSession:
             return position([value.decode() for value in values.get("contextCSN", [])])
         return {}
 
+    def count(self) -> int | None:
+        """How many entries the database of the base holds, as the server's monitor tells. None: it does not."""
+        databases = self.search(
+            "cn=Databases,cn=Monitor", ldap.SCOPE_ONELEVEL, "(olmMDBEntries=*)", ["namingContexts", "olmMDBEntries"]
+        )
+        for _dn, values in databases:
+            if _normal(self._access.base) in (_normal(value.decode()) for value in values.get("namingContexts", [])):
+                return int(values["olmMDBEntries"][0])
+        return None
+
+    def digest(self, most: int | None) -> str:
+        """How many entries there are, and one hash over the UUID and the last change of each, in whatever order. Above
+        `most` entries, the number alone."""
+        counted = None if most is None else self.count()
+        if counted is not None and most is not None and counted > most:
+            return f"{counted} entries"
+        mixed = entries = 0
+        for _dn, values in self.search(
+            self._access.base, ldap.SCOPE_SUBTREE, "(objectClass=*)", ["entryUUID", "entryCSN"]
+        ):
+            identity = b"".join([*values.get("entryUUID", []), b" ", *values.get("entryCSN", [])])
+            mixed ^= int.from_bytes(hashlib.sha256(identity).digest()[:8], "big")
+            entries += 1
+        return f"{entries} entries, {mixed:016x}"
+
     def close(self) -> None:
         with contextlib.suppress(ldap.LDAPError):
             self._connection.unbind_ext_s()
@@ -193,6 +225,20 @@ class Ldap:
         try:
             session.read()
             return Observation(session.role(), session.position())
+        finally:
+            session.close()
+
+    def digest(self, endpoint: Endpoint, access: Access, timeout: float, whole: bool) -> Observation:
+        """Without a digest where something was written each time while the entries were read."""
+        session = LdapSession([endpoint], access, timeout)
+        try:
+            for _attempt in range(_ATTEMPTS):
+                before = session.position(), session.digest(None if whole else _QUICK)
+                # slapd stores a change a little before it shows it in the position.
+                time.sleep(_PAUSE)
+                if before == (session.digest(None if whole else _QUICK), session.position())[::-1]:
+                    return Observation(position=before[0], digest=before[1])
+            return Observation(position=before[0])
         finally:
             session.close()
 

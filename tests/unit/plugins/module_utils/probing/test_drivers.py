@@ -622,6 +622,8 @@ def test_what_is_offered(protocol: str, access: dict[str, Any], offered: set[str
         ("{}", Observation()),
         ('{"role": null, "position": null, "more": 1}', Observation()),
         ('{"role": "replica", "position": {"a": "x", "b": 7}}', Observation("replica", {"a": "x", "b": "7".zfill(20)})),
+        ('{"digest": "9f86d0"}', Observation(digest="9f86d0")),
+        ('{"digest": 12}', Observation(digest="12")),
     ],
 )
 def test_a_status(text: str, seen: Observation) -> None:
@@ -641,6 +643,7 @@ def test_a_status(text: str, seen: Observation) -> None:
         ('{"position": {"a": true}}', "s: the position is to give each writer"),
         ('{"position": {"a": -1}}', "s: the position is to give each writer"),
         ('{"position": {"a": "\\ud800"}}', "s: the position is to give each writer"),
+        ('{"digest": {}}', "s: the digest is to be a text or a number, not {}"),
     ],
 )
 def test_a_status_that_is_wrong(text: str, why: str) -> None:

@@ -1,0 +1,56 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether servers in step hold the same content. Equal positions are no proof of it. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+Answers = Mapping[str, Mapping[str, Any]]
+Position = tuple[tuple[str, str], ...]
+
+
+def _digests(answers: Answers) -> Iterator[tuple[str, Position, str]]:
+    """(server, position, digest) of all that gave both."""
+    for name in sorted(answers):
+        for edge in (answers[name] or {}).get("edges", ()):
+            if edge.get("digest") is not None and edge["position"]:
+                yield name, tuple(sorted(edge["position"].items())), edge["digest"]
+
+
+def differing(plan: Mapping[str, Any], answers: Answers) -> list[tuple[str, str]]:
+    """(server, why) of every server whose content differs from that of others at the same position. What most of them
+    hold counts as right, and of two opinions that of the master. `answers`: what tier_probe returned for the content
+    edges of each server."""
+    held: dict[Position, dict[str, list[str]]] = {}
+    for name, position, digest in _digests(answers):
+        held.setdefault(position, {}).setdefault(digest, []).append(name)
+    found = []
+    for groups in held.values():
+
+        def weight(digest: str, groups: dict[str, list[str]] = groups) -> tuple[int, bool]:
+            return len(groups[digest]), any(plan["servers"][name]["tier"] == "master" for name in groups[digest])
+
+        right = max(groups, key=weight)
+        for digest in sorted(set(groups) - {right}):
+            for name in groups[digest]:
+                others = " and ".join(groups[right])
+                found.append((name, f"its content differs from {others} at an equal position: {digest}, there {right}"))
+    return sorted(found)
+
+
+def is_compared(answers: Answers) -> bool:
+    """Whether all that gave a digest are at one position, so that all of them can be compared."""
+    return len({position for _name, position, _digest in _digests(answers)}) <= 1
+
+
+def count_equal(plan: Mapping[str, Any], answers: Answers) -> tuple[int, int]:
+    """(how many servers hold the same as others at their position, how many hold content)."""
+    positions = Counter(position for _name, position, _digest in _digests(answers))
+    alone = {name for name, position, _digest in _digests(answers) if positions[position] < 2}
+    gave = {name for name, _position, _digest in _digests(answers)}
+    asked = {name for name in answers if (answers[name] or {}).get("edges")}
+    return len(gave - alone - {name for name, _why in differing(plan, answers)}), len(asked)
