@@ -252,16 +252,19 @@ def haproxy(path: str, command: str) -> str:
 
 
 def dead_sessions(stat: str, after: float) -> list[tuple[str, str, int]]:
-    """Servers that have been down for `after` seconds and still have sessions: [(listener, server, sessions)].
+    """Servers that have been down for `after` seconds and still have sessions, where another one of the listener is up.
 
-    Sessions that were still looking for a server when this one was marked down have found another by then.
+    Gives (listener, server, sessions). Sessions that were still looking for a server when this one was marked down have
+    found another by then. Where no server is up, all may only be slow, and there is nowhere to go.
     """
-    rows = csv.DictReader(stat.lstrip("# ").splitlines())
+    rows = list(csv.DictReader(stat.lstrip("# ").splitlines()))
+    servers = [row for row in rows if row["svname"] not in ("FRONTEND", "BACKEND")]
+    serving = {row["pxname"] for row in servers if row["status"].startswith("UP")}
     return [
         (row["pxname"], row["svname"], int(row["scur"]))
-        for row in rows
+        for row in servers
         if row["status"].startswith("DOWN")
-        and row["svname"] not in ("FRONTEND", "BACKEND")
+        and row["pxname"] in serving
         and int(row["scur"] or 0)
         and int(row["lastchg"] or 0) >= after
     ]

@@ -44,6 +44,11 @@ def render(takes_turns: bool = True, check_path: str = "", **server: Any) -> str
     )
 
 
+def test_a_node_that_gives_up_the_shared_address_has_its_peer_announce_it() -> None:
+    assert "    vrrp_higher_prio_send_advert true\n" in render(virtual_address="192.0.2.10")
+    assert "vrrp_higher_prio_send_advert" not in render()
+
+
 def test_the_primary_is_preferred() -> None:
     assert "priority 250\n" in render()
     assert "priority 240\n" in render(tier="backup")

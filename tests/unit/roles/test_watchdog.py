@@ -187,13 +187,16 @@ pool,p1,0,4,DOWN,3,
 pool,p2,0,5,UP,100,
 pool,p3,0,0,DOWN 1/2,50,
 pool-p4,p4,0,2,DOWN 1/2,7,
+pool-p4,p4-b,0,2,UP,700,
+pool-p7,p7,0,2,DOWN,7,
+pool-p7,p7-b,0,2,DOWN,7,
 pool,p5,0,6,DOWN,2,
 pool,p6,0,7,MAINT,200,
 pool,BACKEND,0,9,DOWN,100,
 """
 
 
-def test_sessions_end_with_servers_that_have_been_down_for_a_while(watchdog: ModuleType) -> None:
+def test_sessions_end_with_servers_that_have_been_down_for_a_while_if_another_is_up(watchdog: ModuleType) -> None:
     assert watchdog.dead_sessions(STAT, 3) == [("pool", "p1", 4), ("pool-p4", "p4", 2)]
 
 
@@ -396,7 +399,7 @@ def test_a_replica_of_openldap_and_its_relay_are_watched() -> None:
     assert units(told) == {"slapd": slapd, "haproxy.service": HAPROXY}
     assert told["within"] == 20
     assert told["resting"] == ["/etc/ansible/facts.d/tiers_drained.fact"]
-    assert told["balancer"] == {"socket": "/run/haproxy/admin.sock", "after": 3}
+    assert told["balancer"] == {"socket": "/run/haproxy/admin.sock", "after": 5}
 
 
 PAIR = {"name": "m2", "address": "192.0.2.12", "port": 636}
