@@ -389,6 +389,16 @@ class Writing:
 
     can_write = False
 
+    def takes_over(self, settings: Settings) -> bool:
+        """Whether clients of the peer would be served here now: the product answers, and traffic is not stopped."""
+        if not self.can_write:
+            return False
+        if not settings["rules"]:
+            return True  # The failover agent starts what has to run before it lets clients in.
+        command = [settings["nft"], "list", "table", "inet", settings["drain_table"]]
+        drained = subprocess.run(command, check=False, capture_output=True, timeout=PEER_SECONDS).returncode == 0
+        return not drained and not (settings["check"] and ask(settings["check"], PEER_SECONDS / 2))
+
 
 def of_the_system(settings: Settings, purpose: ssl.Purpose) -> ssl.SSLContext:
     """TLS of both ends, by the certificates of the servers."""
@@ -416,7 +426,7 @@ def tell_peer(settings: Settings, writing: Writing, alive: Callable[[], None]) -
             with contextlib.suppress(OSError):
                 context = of_the_system(settings, ssl.Purpose.CLIENT_AUTH)
                 with context.wrap_socket(self.request, server_side=True) as connection:
-                    connection.sendall(json.dumps({"can_write": writing.can_write}).encode())
+                    connection.sendall(json.dumps({"can_write": writing.takes_over(settings)}).encode())
 
     class Server(socketserver.ThreadingTCPServer):
         address_family = socket.AF_INET6 if ":" in settings["address"] else socket.AF_INET

@@ -299,6 +299,7 @@ def test_a_peer_tells_whether_it_can_write_to_those_of_the_system_only(
         "port": free_port,
         "tls": str(tmp_path),
         "peer": {"address": "127.0.0.1", "tls_name": "m2.tiers.internal"},
+        "rules": "",
     }
     writing = watchdog.Writing()
     threading.Thread(target=watchdog.tell_peer, args=(settings, writing, lambda: None), daemon=True).start()
@@ -319,6 +320,23 @@ def test_a_peer_tells_whether_it_can_write_to_those_of_the_system_only(
     ):
         assert connection.recv(100) == b""
         raise ConnectionResetError("reset")
+
+
+@pytest.mark.parametrize(
+    ("can_write", "drained", "answers", "takes_over"),
+    [(True, False, True, True), (False, False, True, False), (True, True, True, False), (True, False, False, False)],
+    ids=["healthy", "cannot write", "drained", "hangs"],
+)
+def test_only_a_server_that_serves_takes_over(
+    watchdog: ModuleType, serve: Any, can_write: bool, drained: bool, answers: bool, takes_over: bool
+) -> None:
+    writing = watchdog.Writing()
+    writing.can_write = can_write
+    check = serve(unavailable if answers else None, **HTTP)
+    settings = {"rules": "/etc/tiers/aside.nft", "nft": "true" if drained else "false", "drain_table": "tiers_drain"}
+    assert writing.takes_over(settings | {"check": check}) is takes_over
+    # A node that stands by need not run: the failover agent starts it.
+    assert writing.takes_over(settings | {"check": check, "rules": ""}) is can_write
 
 
 @pytest.fixture
@@ -411,6 +429,7 @@ def test_a_pair_steps_aside_as_the_plan_says() -> None:
     assert (master["paths"], master["relay"], master["rules"]) == (["/var/lib/ldap/tiers"], "", "/etc/tiers/aside.nft")
     proxy = settings(OPENLDAP, pair=PAIR, steps_aside_for="m2")["writing"]
     assert (proxy["paths"], proxy["relay"]) == ([], "upstream")
+    assert (proxy["check"]["type"], proxy["drain_table"]) == ("ldap", "tiers_drain")
     assert settings(OPENLDAP, pair=PAIR)["writing"]["peer"] == {}
     described = {"can_write": ["ledger", "can-write"], "tls": "product"}
     assert settings(SERVICE, described, serves_as="master")["writing"]["command"] == ["ledger", "can-write"]
