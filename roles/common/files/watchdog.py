@@ -12,13 +12,15 @@ and acknowledging for it. So each unit is asked in its own protocol. Any answer 
 product is healthy is judged elsewhere.
 
 A unit is restarted only after it has answered since its start, so a product that starts or loads data is left alone.
-Only those checks count during which this program itself was not short of processor time.
+A miss does not count when the program waited for a processor meanwhile: it is slow then. A stopped or deadlocked one
+waits for none. Nor does it count when this program itself came too late.
 """
 
 from __future__ import annotations
 
 import contextlib
 import csv
+import functools
 import json
 import os
 import signal
@@ -37,9 +39,11 @@ from typing import Any
 
 SETTINGS = Path("/etc/tiers/watchdog.json")
 MISSES = 3
-# Ticks of this program, and how late one may come, in seconds. A host that delays ticks delays answers as well.
+# Ticks of this program, and how late one may come, in seconds: the whole host may have stood still.
 TICK = 0.1
-LATE = 0.5
+LATE = 2.0
+# Seconds that threads of a program may have waited for a processor during a check that counts.
+WAITED = 0.5
 # A message of LDAP: an anonymous bind, version 3.
 LDAP_BIND = bytes.fromhex("300c020101600702010304008000")
 # Seconds between two looks whether this server can write, for a peer's answer, and for a command's.
@@ -93,12 +97,9 @@ def ask_socket(check: Settings, end: float) -> str:
     with socket.create_connection(address, timeout=left(end)) as plain:
         connection = plain
         if check["tls"]:
-            # The names are others' business: an expired certificate is no reason to restart.
-            context = ssl.create_default_context()
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
             plain.settimeout(left(end))
             try:
-                connection = context.wrap_socket(plain)
+                connection = anybody().wrap_socket(plain)
             except TimeoutError:
                 raise
             except ssl.SSLError:
@@ -118,6 +119,14 @@ def ask_socket(check: Settings, end: float) -> str:
                 if isinstance(error, TimeoutError):
                     raise
     return ""
+
+
+@functools.cache
+def anybody() -> ssl.SSLContext:
+    """TLS without a look at certificates: an expired one is no reason to restart."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
 
 
 def left(end: float) -> float:
@@ -204,11 +213,37 @@ def systemctl(*arguments: str) -> str:
     return done.stdout
 
 
-def invocation_of(unit: str) -> str:
-    """systemd's number of the unit's present start; nothing while it starts, stops, reloads or does not run."""
-    text = systemctl("show", "--property=ActiveState,InvocationID", unit)
+def running(unit: str) -> tuple[str, int]:
+    """systemd's number of the unit's present start, nothing while it starts, stops, reloads or does not run; and the
+    process id of its main process, 0 if there is none."""
+    text = systemctl("show", "--property=ActiveState,InvocationID,MainPID", unit)
     found = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
-    return found.get("InvocationID", "") if found.get("ActiveState") == "active" else ""
+    return found.get("InvocationID", "") if found.get("ActiveState") == "active" else "", int(found.get("MainPID", 0))
+
+
+def wait_of(task: Path) -> int:
+    """Nanoseconds that a thread has waited for a processor since its start; 0 where the kernel does not count that."""
+    try:
+        return int((task / "schedstat").read_text().split()[1])
+    except (OSError, ValueError):
+        return 0
+
+
+def waits(pid: int) -> dict[str, int]:
+    """The same of each thread of a process and of its children."""
+    found: dict[str, int] = {}
+    with contextlib.suppress(OSError):  # It ends just now.
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            found[task.name] = wait_of(task)
+            with contextlib.suppress(OSError, ValueError):
+                for child in (task / "children").read_text().split():
+                    found |= waits(int(child))
+    return found
+
+
+def waited(before: dict[str, int], after: dict[str, int]) -> float:
+    """Seconds that all threads waited in between."""
+    return sum(total - before.get(thread, 0) for thread, total in after.items()) / 1e9
 
 
 def restart(unit: str) -> None:
@@ -222,18 +257,28 @@ def watch_unit(settings: Settings, watched: Settings, pulse: Pulse, alive: Calla
     # The worst case: it stops right after an answer, and then misses its checks one by one.
     # A tenth of the time is for what is between.
     interval = deadline = 0.9 * settings["within"] / (MISSES + 1)
-    watch = Watch()
+    watch, myself = Watch(), Path("/proc/thread-self")
     while True:
         alive()
         began = time.monotonic()
-        invocation = "" if any(Path(note).exists() for note in settings["resting"]) else invocation_of(unit)
+        resting = any(Path(note).exists() for note in settings["resting"])
+        invocation, pid = ("", 0) if resting else running(unit)
+        before, mine = waits(pid) if invocation else {}, wait_of(myself)
         wrong = ask(check, deadline) if invocation else ""
-        # Whoever stopped it meanwhile meant to.
-        if wrong and invocation_of(unit) != invocation:
-            invocation = wrong = ""
-        starved = pulse.starved(began)
+        starved = False
         if wrong:
-            log(f"{unit}: {wrong}" + (". This host is short of processor time: not counted" if starved else ""))
+            seconds, late = waited(before, waits(pid)), (wait_of(myself) - mine) / 1e9
+            starved = seconds > WAITED or late > deadline / 2 or pulse.starved(began)
+            # Whoever stopped it meanwhile meant to.
+            if running(unit)[0] != invocation:
+                invocation = wrong = ""
+        if wrong:
+            why = (
+                f". It waited {seconds:.1f} s for a processor, this watchdog {late:.1f} s: not counted"
+                if starved
+                else ""
+            )
+            log(f"{unit}: {wrong}{why}")
         if watch.judge(invocation, wrong, starved):
             log(f"{unit}: runs, but {MISSES} checks in a row had no answer. Killing and restarting it")
             restart(unit)

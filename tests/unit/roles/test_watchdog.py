@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import os
+import signal
 import socket
 import ssl
+import subprocess
 import sys
 import threading
 import time
@@ -82,16 +85,48 @@ def test_a_unit_is_restarted_once_until_it_answers_again(watchdog: ModuleType) -
 def test_late_ticks_tell_a_starved_host(watchdog: ModuleType) -> None:
     now = [100.0]
     pulse = watchdog.Pulse(clock=lambda: now[0])
-    for now[0] in (100.0, 100.1, 100.2, 100.4):
+    for now[0] in (100.0, 100.1, 100.2, 101.2):
         pulse.tick()
     assert not pulse.starved(100.0)
-    now[0] = 101.5
-    assert pulse.starved(101.4), "the next tick is overdue"
+    now[0] = 104.0
+    assert pulse.starved(103.9), "the next tick is overdue"
     pulse.tick()
-    assert pulse.starved(101.4)
-    now[0] = 101.6
+    assert pulse.starved(103.9)
+    now[0] = 104.1
     pulse.tick()
-    assert not pulse.starved(101.55)
+    assert not pulse.starved(104.05)
+
+
+def test_a_program_that_waits_for_a_processor_is_slow_and_one_that_is_stopped_waits_for_none(
+    watchdog: ModuleType,
+) -> None:
+    """Two programs on one processor: each waits for the other, until both are stopped."""
+    one = {min(os.sched_getaffinity(0))}
+    spin = [sys.executable, "-c", f"import os; os.sched_setaffinity(0, {one})\nwhile True: pass"]
+    with subprocess.Popen(["sh", "-c", '"$@" & wait', "sh", *spin]) as parent, subprocess.Popen(spin) as other:
+        try:
+            time.sleep(1.5)
+            before = watchdog.waits(parent.pid)
+            time.sleep(1.5)
+            busy = watchdog.waits(parent.pid)
+            assert watchdog.waited(before, busy) > 0.3, "the child counts, too"
+            children = [int(thread) for thread in busy if int(thread) != parent.pid]
+            for pid in (*children, other.pid):
+                os.kill(pid, signal.SIGSTOP)
+            time.sleep(0.2)
+            before = watchdog.waits(parent.pid)
+            time.sleep(1)
+            assert watchdog.waited(before, watchdog.waits(parent.pid)) < 0.1
+        finally:
+            for pid in (*(int(thread) for thread in watchdog.waits(parent.pid)), other.pid):
+                os.kill(pid, signal.SIGKILL)
+
+
+def test_threads_of_a_process_that_has_ended_have_not_waited(watchdog: ModuleType) -> None:
+    with subprocess.Popen(["true"]) as process:
+        pass
+    assert watchdog.waits(process.pid) == {}
+    assert watchdog.waited({"1": 10**9}, {"1": 3 * 10**9, "2": 10**9}) == 3.0
 
 
 # ---- What is an answer
