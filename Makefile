@@ -137,7 +137,7 @@ test: venv ## Lint, units (also with the oldest ansible-core), sanity, site and 
 	@.ci/test
 
 .PHONY: test-all
-test-all: venv ## What `test` does and all that takes longer: units and sanity on every ansible-core
+test-all: venv ## What `test` does and all that takes longer: every ansible-core, twenty network splits, twenty killed runs
 	@.ci/test all
 
 .PHONY: lint
@@ -205,6 +205,10 @@ scenario: secrets prerequisites wheels vendor ## Molecule scenario NAME (default
 .PHONY: interruptions
 interruptions: hosts secrets ## Kill runs at random points, deploy once, verify. SEEDS: which, such as 1-20
 	@TIERS_SEEDS=$(SEEDS) TIERS_INVENTORY=$(notdir $(INVENTORY)) pytest --junitxml=$(CACHE)/results/interruptions.xml tests/interruptions $(ARGS)
+
+.PHONY: split
+split: venv prerequisites ## OpenLDAP through a network split with writes on both sides. ARGS: for pytest, such as -m slow
+	@pytest --junitxml=$(CACHE)/results/split.xml tests/split $(ARGS)
 
 # ---- House
 
