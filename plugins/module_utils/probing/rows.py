@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -82,8 +81,8 @@ def write(
             session.close()
     except Unavailable as error:
         return {"name": name, "server": through.name, "ok": False, "why": str(error), "readers": []}
-    with ThreadPoolExecutor(max_workers=max(1, len(readers))) as pool:
-        seen = list(pool.map(lambda reader: find(reader, access, timeout, [name], wait), readers))
+    # A reader that hangs is told by its own name, so it is given up before this write is.
+    seen = at_once(lambda reader: find(reader, access, timeout, [name], wait), readers, timeout + wait)
     return {
         "name": name,
         "server": through.name,
@@ -115,6 +114,6 @@ def at_once(
     done = run_in_children([partial(work, endpoint) for endpoint in endpoints], seconds)
     why = f"not done within {seconds:g} s"
     return [
-        result or {"server": endpoint.name, "ok": False, "why": why}
+        result or {"server": endpoint.name, "ok": False, "why": why, "ms": None}
         for endpoint, result in zip(endpoints, done, strict=True)
     ]

@@ -116,3 +116,36 @@ def test_a_driver_that_gives_up_by_itself_keeps_its_reason(monkeypatch: pytest.M
         edge = {"name": "s", "address": "127.0.0.1", "port": port, "protocol": "tcp", "expect": "open"}
         (seen,) = probe.probe_all([edge], Access(), 5, wait=0, concurrency=4)
     assert seen["why"] == "it is starting"
+
+
+def test_a_reader_that_hangs_does_not_hide_the_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    """verify blamed the server that was written through, and lost how long the write took."""
+
+    class Server:
+        def __init__(self, name: str) -> None:
+            self.server = name
+
+        def read(self) -> None:
+            pass
+
+        def write(self, _name: str) -> None:
+            pass
+
+        def names(self, _prefix: str) -> set[str]:
+            if self.server == "hangs":
+                blocked()
+            return {"r"}
+
+        def close(self) -> None:
+            pass
+
+    class Driver:
+        def connect(self, endpoints: list[Endpoint], _access: Access, _timeout: float) -> Server:
+            return Server(endpoints[0].name)
+
+    monkeypatch.setattr(rows, "driver", lambda _protocol: Driver())
+    good, hangs = (Endpoint(name, "127.0.0.1", 1, "tcp") for name in ("good", "hangs"))
+    written = rows.write(good, "r", [good, hangs], Access(), 0.2, wait=0.2)
+    assert [reader["ok"] for reader in written["readers"]] == [True, False]
+    assert written["why"] == "read through hangs: not done within 0.4 s"
+    assert written["write_ms"] >= 0
