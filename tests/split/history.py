@@ -355,7 +355,7 @@ def begin(servers: dict[str, Server], options: argparse.Namespace) -> None:
 
     add(SUFFIX, objectClass=["top", "dcObject", "organization"], dc="example", o="example")
     for dn in (PEOPLE, f"ou=tiers,{SUFFIX}", f"ou=crashes,ou=tiers,{SUFFIX}", f"ou=servers,ou=tiers,{SUFFIX}"):
-        add(dn, objectClass="organizationalUnit", ou=dn.split(",")[0][3:])
+        add(dn, objectClass="organizationalUnit", ou=dn.partition(",")[0][3:])
     for name in SERVERS:
         add(f"cn={name},ou=servers,ou=tiers,{SUFFIX}", objectClass="device", cn=name)
     for number in range(options.shared):

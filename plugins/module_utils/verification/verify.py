@@ -457,7 +457,7 @@ def reason(answer: Mapping[str, Any]) -> str:
     """Why a host did not do what it was asked, in one line. `answer`: the result of its task."""
     if isinstance(timed_out := answer.get("timedout"), Mapping):
         return f"no answer within {timed_out.get('period')} s"
-    text = str(answer.get("msg") or "").replace("Task failed: ", "").split("can be reached over ssh: ")[-1]
+    text = str(answer.get("msg") or "").replace("Task failed: ", "").rpartition("can be reached over ssh: ")[2]
     lines = [line.strip() for line in text.splitlines()]
     # What a kept connection says when it breaks; why the next one could not be had stands below.
     said = [line for line in lines if line and "mux_client" not in line]

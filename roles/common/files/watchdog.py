@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -547,14 +546,19 @@ def stamp(*paths: Path) -> list[tuple[int, int]]:
     return [(found.st_mtime_ns, found.st_ino) for found in map(Path.stat, paths)]
 
 
+def end_with(told: threading.ExceptHookArgs) -> None:
+    """A thread that ends takes the program with it, and systemd starts it anew."""
+    threading.__excepthook__(told)
+    os._exit(1)
+
+
 def main(path: Path = SETTINGS) -> None:
     program = Path(__file__)
     began_with = stamp(program, path)
     settings: Settings = json.loads(path.read_text(encoding="utf-8"))
     pulse = Pulse()
     last: dict[str, float] = {}
-    # A thread that ends takes the program with it, and systemd starts it anew.
-    threading.excepthook = lambda told: (sys.excepthook(told.exc_type, told.exc_value, told.exc_traceback), os._exit(1))  # type: ignore[arg-type,assignment]
+    threading.excepthook = end_with
 
     def begin(name: str, target: Callable[..., None], *arguments: Any) -> None:
         def alive() -> None:
