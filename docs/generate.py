@@ -257,7 +257,7 @@ Where something is broken now, begin at the [runbooks](runbooks.md).
 
 def operations() -> str:
     names = ["validate", "plan", "deploy", "clients", "status", "verify"]
-    names += ["drain", "undrain", "switch_over", "retire", "roll_back", "drill"]
+    names += ["drain", "undrain", "switch_over", "resync", "retire", "roll_back", "drill"]
     names += sorted({path.stem for path in PLAYBOOKS.glob("*.yml")} - {*names})
     rows = ["| operation | what it does | service away |", "|---|---|---|"]
     sections = []

@@ -9,16 +9,26 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from deployed import ROOT, Inventory
 
 demo = Inventory("demo")
 # The same with a member that is to go
 without_p3 = Inventory("demo", ROOT / "molecule/default/p3_down.ini")
 OUT = ["m1", "px-paris", "p1", "d1"]
+SUFFIX = "dc=example,dc=org"
 # By the client's own configuration, which has a proxy and what stands in for it
 ASK = "ldapsearch -x -LLL -s base -b '' 1.1"
 # By the address that the distributors share
 ASK_POOL = f"{ASK} -H ldaps://{demo.variable('d1', 'tiers_virtual_address')}:636"
+
+
+def content(name: str) -> str:
+    """Every entry that a server has, by name and by what replication knows of it."""
+    found: str = demo.connect(name).check_output(
+        f"ldapsearch -QLLL -o ldif-wrap=no -Y EXTERNAL -H ldapi:/// -b {SUFFIX} entryUUID entryCSN | sort"
+    )
+    return found
 
 
 def status() -> dict[str, str]:
@@ -137,6 +147,57 @@ class TestUndrain:
         shown = status()
         assert "drained" not in shown["p3"]
         assert "replica" in shown["p3"]
+
+
+class TestResync:
+    def test_entry_that_replication_does_not_know_makes_servers_differ(self) -> None:
+        entry = rf"dn: cn=stray,ou=tiers,{SUFFIX}\nobjectClass: device\ncn: stray\n"
+        for name in ("m2", "px-paris"):
+            host = demo.connect(name)
+            host.check_output(
+                "systemctl stop slapd && config=$(mktemp -d) && slapadd -n 0 -F $config -l /etc/tiers/openldap.ldif"
+                f" && printf '{entry}' | slapadd -n 1 -F $config; chown -R openldap: /var/lib/ldap/tiers;"
+                " systemctl start slapd"
+            )
+            assert "cn=stray" in content(name)
+        assert "cn=stray" not in content("m1")
+
+    def test_it_asks_before_it_replaces_data(self) -> None:
+        refused = demo.run("resync", tiers_targets="px-paris")
+        assert refused.returncode != 0
+        said = " ".join(refused.stdout.split())
+        assert "No server was touched. This replaces the data of a server: set -e tiers_resync_confirm=true." in said
+
+    def test_service_that_nobody_else_gives_is_not_taken_away(self) -> None:
+        refused = demo.run("resync", tiers_targets="px-tokyo", tiers_resync_confirm=True)
+        assert refused.returncode != 0
+        assert "clients would have no server without px-tokyo" in " ".join(refused.stdout.split())
+
+    @pytest.mark.parametrize("name", ["px-paris", "m2"])
+    def test_server_has_the_data_of_the_master_again_and_clients_do_not_notice(self, name: str) -> None:
+        with demo.asking("c-paris", ASK) as paris:
+            done = demo.run("resync", tiers_targets=name, tiers_resync_confirm=True)
+        assert done.returncode == 0, done.stdout
+        assert [one for one in paris if not one.answered] == []
+        assert content(name) == content("m1")
+        assert drained(status()) == []
+
+    def test_data_that_were_put_aside_can_be_compared(self) -> None:
+        commands = (
+            "cd $(mktemp -d)",
+            "slapcat -F /run/slapd/config -n 1 -l now.ldif",
+            "mkdir config",
+            "sed 's#^olcDbDirectory: .*#olcDbDirectory: /var/lib/ldap/tiers.before#' /etc/tiers/openldap.ldif"
+            " | slapadd -n 0 -F config",
+            "slapcat -F config -n 1 -l before.ldif",
+            "grep ^dn: now.ldif | sort >now && grep ^dn: before.ldif | sort | comm -13 now -",
+        )
+        only_before = demo.connect("m2").check_output(" && ".join(commands))
+        assert only_before == f"dn: cn=stray,ou=tiers,{SUFFIX}"
+
+    def test_all_is_as_planned_again(self) -> None:
+        strict = demo.run("status", tiers_status_strict=True)
+        assert strict.returncode == 0, strict.stdout
 
 
 class TestRetire:

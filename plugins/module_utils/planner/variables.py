@@ -362,8 +362,8 @@ TABLE: tuple[Variable, ...] = (
         "all",
         "list",
         "",
-        "The servers that `drain`, `undrain`, `switch_over` and `retire` are to act on, by name. On a command line "
-        "with commas.",
+        "The servers that `drain`, `undrain`, `switch_over`, `resync` (one) and `retire` must act on, by name. On a "
+        "command line with commas.",
         comma_separated,
         asked=True,
     ),
@@ -372,7 +372,16 @@ TABLE: tuple[Variable, ...] = (
         "all",
         "flag",
         "false",
-        "Allows `drain` to take away service that nobody else gives meanwhile.",
+        "Allows `drain` and `resync` to take away service that nobody else gives meanwhile.",
+        flag,
+        asked=True,
+    ),
+    Variable(
+        "tiers_resync_confirm",
+        "all",
+        "flag",
+        "false",
+        "Allows `resync` to replace the data of a server.",
         flag,
         asked=True,
     ),
@@ -590,6 +599,8 @@ MADE_IN_RUNS = frozenset(
         "tiers_watchdog_check",
         "tiers_watchdog_paths",
         "tiers_earlier",
+        "tiers_resync_why",
+        "tiers_resync_source",
         "tiers_wave",
     }
 )

@@ -18,6 +18,8 @@ from ansible_collections.distributed.tiers.plugins.module_utils.verification.sta
     worst_lag,
 )
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.verify import (
+    goes_through,
+    newest,
     own_edges,
     pair_of,
     starts,
@@ -176,6 +178,31 @@ def switch_over(plan: Plan, answers: Answers, asked: Iterable[str]) -> dict[str,
     return {"todo": todo, "wrong": wrong, "text": table(("SERVES NOW", "IS TO SERVE"), rows) if rows else ""}
 
 
+def resync(plan: Plan, answers: Answers, asked: Iterable[str], min_online: int = 1) -> dict[str, Any]:
+    """Whether the data of the server asked for can be made anew, and from which other server. `answers`: tier_probe's
+    per server; `min_online`: members that the pool needs. Gives `todo` with the source's `name` and `address` for the
+    server, what is `wrong`, which service is `lost` meanwhile, and all as `text`."""
+    seen = _look_at_all(plan, answers)
+    names, wrong = _known(plan, asked)
+    if len(names) > 1:
+        wrong.append("Name one server: its data come from the others, which must keep theirs meanwhile.")
+    todo: dict[str, dict[str, Any]] = {}
+    for name in names[:1]:
+        found = list(_not_resyncable(plan, seen, name))
+        wrong += found
+        if not found:
+            source = plan["servers"][_sources(plan, seen, name)[0]]
+            todo[name] = {"name": source["name"], "address": source["address"]}
+    away = {name for name, one in seen.items() if _away(plan["servers"][name], one)}
+    lost = [*_lost(plan, away, [*todo], min_online), *_late(plan, seen, [*todo], away)]
+    rows = [
+        (name, source["name"], _only_there(seen[name], seen[source["name"]]), _meanwhile(plan, seen, name, away, True))
+        for name, source in todo.items()
+    ]
+    text = table(("SERVER", "DATA FROM", "ONLY ON THIS SERVER", "MEANWHILE"), rows) if rows else ""
+    return {"todo": todo, "wrong": wrong, "lost": lost, "text": text}
+
+
 def _look_at_all(plan: Plan, answers: Answers) -> dict[str, Seen]:
     return {name: look(server, answers.get(name), None) for name, server in plan["servers"].items()}
 
@@ -329,6 +356,61 @@ def _unable(plan: Plan, seen: Mapping[str, Seen], primary: str, serving: list[st
             yield f"{other} cannot take over: {seen[other].why or 'it does not answer'}."
         elif _behind(plan["servers"][other], seen[other], last_changes(plan, seen)):
             yield f"{other} cannot take over: it is behind in its data."
+
+
+def _sources(plan: Plan, seen: Mapping[str, Seen], name: str) -> list[str]:
+    """The servers that can give a server its data now, the one that serves first."""
+    server = plan["servers"][name]
+    if server["serves_as"] == "master":
+        above = [server["pair"]["name"]] if server["pair"] else []
+    else:
+        above = [upstream["name"] for upstream in server["upstreams"]]
+    return [one for one in above if one != name and not _away(plan["servers"][one], seen[one]) and seen[one].up]
+
+
+def _not_resyncable(plan: Plan, seen: Mapping[str, Seen], name: str) -> Iterator[str]:
+    """Why the data of a server cannot be made anew from another one."""
+    server = plan["servers"][name]
+    if server["serves_as"] == "distributor" or server["replication"] == "none" or goes_through(server):
+        yield f"{name} has no data that it gets from another server."
+    elif server["redundancy"] in ("cold", "warm"):
+        yield f"{name} is a {server['redundancy']} backup: it does not replicate."
+    elif server["state"] != "active":
+        yield f"{name} is {server['state']} in the inventory: set its tiers_state to active and deploy first."
+    elif not seen[name].reached:
+        yield f"{name}: {seen[name].why or 'it was not asked'}. Nothing can be done on a host that nobody reaches."
+    elif server["serves_as"] == "master" and not server["pair"]:
+        yield f"{name} is the only master: no other server may give it its data. Restore a dump."
+    elif not (sources := _sources(plan, seen, name)):
+        yield f"{name} is the only healthy holder of the data: no other master is up and in service."
+    else:
+        yield from _unfit_source(plan, seen, name, sources[0])
+
+
+def _unfit_source(plan: Plan, seen: Mapping[str, Seen], name: str, source: str) -> Iterator[str]:
+    """Why a server must not give its data: it lacks changes that others than the target have."""
+    if not seen[source].position:
+        yield f"{source}, from which the data would come, does not tell how far its data is."
+        return
+    others = [one.position or {} for other, one in seen.items() if other != name and one.up]
+    if _behind(plan["servers"][source], seen[source], newest(others)):
+        ahead = [other for other, one in seen.items() if other != name and _is_ahead(one, seen[source])]
+        yield (
+            f"{source}, from which the data would come, lacks changes that {enumerate_names(ahead)} "
+            f"{'has' if len(ahead) == 1 else 'have'}: see status."
+        )
+
+
+def _is_ahead(one: Seen, other: Seen) -> bool:
+    theirs = other.position or {}
+    return one.up and any(change > theirs.get(writer, "") for writer, change in (one.position or {}).items())
+
+
+def _only_there(target: Seen, source: Seen) -> str:
+    """What a resync would lose, as far as positions tell. Equal positions are no proof of equal data."""
+    if not target.up or not target.position:
+        return "not known"
+    return "changes that are lost" if _is_ahead(target, source) else "nothing by its position"
 
 
 def _proof(plan: Plan, name: str) -> dict[str, Any]:

@@ -31,6 +31,8 @@ TASKS = (
     "demote",
     "save_data",
     "restore_data",
+    "resync_check",
+    "resync",
     "earlier",
     "roll_back",
     "balancing",

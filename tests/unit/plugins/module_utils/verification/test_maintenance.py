@@ -477,3 +477,97 @@ def test_an_ill_host_forbids_only_what_needs_it(plan: dict[str, Any], answers: A
     assert maintenance.drain(plan, answers, ["x"])["wrong"] == []
     (wrong,) = maintenance.drain(plan, answers, ["y"])["wrong"]
     assert wrong.startswith("y: host: Missing sudo password.")
+
+
+@pytest.fixture
+def stateful(plan: dict[str, Any], answers: Answers) -> dict[str, Any]:
+    """All replicate and are in step; proxies and members follow both masters."""
+    for name, one in plan["servers"].items():
+        one["replication"] = "none" if one["serves_as"] == "distributor" else "asynchronous"
+        if one["serves_as"] in ("proxy", "parallel"):
+            one["upstreams"] = [{"name": "m"}, {"name": "mb"}]
+        if one["replication"] != "none":
+            answers[name]["edges"][0]["position"] = {"1": NOW}
+    return plan
+
+
+@pytest.mark.parametrize(("name", "source"), [("m", "mb"), ("mb", "m"), ("x", "m"), ("xb", "m"), ("p1", "m")])
+def test_data_come_from_the_other_master_or_the_acting_one(
+    stateful: dict[str, Any], answers: Answers, name: str, source: str
+) -> None:
+    found = maintenance.resync(stateful, answers, [name])
+    assert found["todo"] == {name: {"name": source, "address": source}}
+    assert (found["wrong"], found["lost"]) == ([], [])
+    assert "nothing by its position" in found["text"]
+
+
+def test_replica_takes_its_data_from_the_master_that_is_up(stateful: dict[str, Any], answers: Answers) -> None:
+    answers["m"] = {"unreachable": True, "msg": "timed out"}
+    assert maintenance.resync(stateful, answers, ["x"])["todo"] == {"x": {"name": "mb", "address": "mb"}}
+
+
+def test_only_holder_of_the_data_is_not_resynced(stateful: dict[str, Any], answers: Answers) -> None:
+    drained(answers, "m")
+    (wrong,) = maintenance.resync(stateful, answers, ["mb"])["wrong"]
+    assert wrong.startswith("mb is the only healthy holder")
+    stateful["servers"]["mb"]["pair"] = None
+    (wrong,) = maintenance.resync(stateful, answers, ["mb"])["wrong"]
+    assert wrong.startswith("mb is the only master")
+
+
+def test_source_that_lacks_changes_of_a_third_server_is_refused(stateful: dict[str, Any], answers: Answers) -> None:
+    answers["m"]["edges"][0]["position"] = {"1": LONG_AGO}
+    for name in ("xb", "y", "z", "p1", "p2"):
+        answers[name]["edges"][0]["position"] = {"1": LONG_AGO}
+    (wrong,) = maintenance.resync(stateful, answers, ["mb"])["wrong"]
+    assert wrong == "m, from which the data would come, lacks changes that x has: see status."
+    answers["m"]["edges"][0]["position"] = {}
+    (wrong,) = maintenance.resync(stateful, answers, ["mb"])["wrong"]
+    assert "does not tell how far its data is" in wrong
+
+
+def test_changes_that_only_the_target_has_are_shown_and_do_not_forbid(
+    stateful: dict[str, Any], answers: Answers
+) -> None:
+    answers["mb"]["edges"][0]["position"] = {"1": NOW, "2": NOW}
+    found = maintenance.resync(stateful, answers, ["mb"])
+    assert found["todo"] and not found["wrong"]
+    assert "changes that are lost" in found["text"]
+
+
+def test_server_whose_service_is_down_can_be_resynced(stateful: dict[str, Any], answers: Answers) -> None:
+    answers["mb"]["edges"][0].update(reachable=False, ok=False, why="closed", position={})
+    found = maintenance.resync(stateful, answers, ["mb"])
+    assert found["todo"] and not found["lost"] and "not known" in found["text"]
+
+
+def test_drained_server_can_be_resynced_again(stateful: dict[str, Any], answers: Answers) -> None:
+    drained(answers, "mb")
+    found = maintenance.resync(stateful, answers, ["mb"])
+    assert found["todo"] and not found["lost"]
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "why"),
+    [
+        ("d", {}, "d has no data"),
+        ("x", {"replication": "none"}, "x has no data"),
+        ("xb", {"redundancy": "cold"}, "xb is a cold backup"),
+        ("x", {"state": "draining"}, "x is draining in the inventory"),
+    ],
+)
+def test_server_without_data_of_another_is_not_resynced(
+    stateful: dict[str, Any], answers: Answers, name: str, change: dict[str, Any], why: str
+) -> None:
+    stateful["servers"][name].update(change)
+    (wrong,) = maintenance.resync(stateful, answers, [name])["wrong"]
+    assert wrong.startswith(why)
+
+
+def test_resync_says_which_service_would_be_lost(stateful: dict[str, Any], answers: Answers) -> None:
+    assert maintenance.resync(stateful, answers, ["z"])["lost"] == ["1 clients would have no server without z."]
+
+
+def test_resync_takes_one_server_at_a_time(stateful: dict[str, Any], answers: Answers) -> None:
+    assert maintenance.resync(stateful, answers, ["m", "x"])["wrong"][0].startswith("Name one server")
+    assert maintenance.resync(stateful, answers, [])["wrong"] == [maintenance.WHO]
