@@ -32,7 +32,7 @@ _T = TypeVar("_T")
 
 # Below every size limit a server may have by default (500).
 _PAGE = 200
-# A quick digest reads the entries up to so many (0.1 s for 10,000), else it only counts them.
+# A quick digest reads the entries up to so many (6,850 took at most 0.14 s), else it only counts them.
 _QUICK = 20_000
 # Attempts to read the content while nothing is written.
 _ATTEMPTS = 3
