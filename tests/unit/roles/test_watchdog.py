@@ -451,6 +451,7 @@ def test_a_replica_of_openldap_and_its_relay_are_watched() -> None:
     slapd = {"type": "ldap", "address": "192.0.2.71", "port": 636, "path": "/", "send": "", "tls": True}
     assert units(told) == {"slapd": slapd, "haproxy.service": HAPROXY}
     assert told["within"] == 20
+    assert (told["writing"]["after"], told["writing"]["free_percent"]) == (6, 5)
     assert told["resting"] == ["/etc/ansible/facts.d/tiers_drained.fact"]
     assert told["balancer"] == {"socket": "/run/haproxy/admin.sock", "after": 5}
 
