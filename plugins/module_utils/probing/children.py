@@ -95,7 +95,8 @@ def _serve(call: Call, write_end: int, seconds: float) -> NoReturn:
             answer = {"raised": traceback.format_exc()}  # type: ignore[dict-item]
         data = memoryview(json.dumps(answer).encode())
         while data:
-            data = data[os.write(write_end, data) :]
+            written = os.write(write_end, data)
+            data = data[written:]
         code = 0
     except _Stopped:
         pass

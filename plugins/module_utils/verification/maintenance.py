@@ -83,12 +83,11 @@ def interrupted(plan: Plan, answers: Answers) -> dict[str, Any]:
         for member, state in (one.gives_to or {}).items()
         if state == "DRAIN"
     }
-    todo = [
-        name
-        for name, one in seen.items()
-        if one.interrupted
-        or (name in held_out and plan["servers"][name]["state"] == "active" and one.reached and not one.drained)
-    ]
+
+    def is_held_out(name: str, one: Seen) -> bool:
+        return name in held_out and plan["servers"][name]["state"] == "active" and one.reached and not one.drained
+
+    todo = [name for name, one in seen.items() if one.interrupted or is_held_out(name, one)]
     rows = [(name, seen[name].why or "a distributor gives it no new client") for name in todo]
     return {"todo": todo, "text": table(("SERVER", "CLOSED TO CLIENTS"), rows) if rows else ""}
 
