@@ -189,9 +189,11 @@ release: importer install-test $(CACHE)/release/.made ## Archive, bill of materi
 
 SEEDS := 1-20
 NAME := default
+TESTS :=
 .PHONY: scenario
-scenario: secrets prerequisites wheels vendor ## Molecule scenario NAME (default: the demo's topology, from bare hosts to the drill)
+scenario: secrets prerequisites wheels vendor ## Molecule scenario NAME (default: the demo, from bare hosts to the drill). TESTS: which, for pytest
 	@mkdir -p $(CACHE)/results
+	export PYTEST_ADDOPTS="$(TESTS)"
 	# The scenario default runs as operators run it. Mitogen halves what the others take, and looks at host keys by Ansible's
 	# setting alone.
 	if [ $(NAME) != default ]; then

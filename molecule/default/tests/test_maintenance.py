@@ -200,6 +200,7 @@ class TestResync:
         assert strict.returncode == 0, strict.stdout
 
 
+@pytest.mark.slow
 class TestRetire:
     def test_a_server_that_serves_stays(self) -> None:
         refused = demo.run("retire", tiers_targets="p3", tiers_retire_confirm=True)

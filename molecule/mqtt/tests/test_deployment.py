@@ -129,11 +129,13 @@ def reloaded(**settings: Any) -> list[float]:
     return times
 
 
+@pytest.mark.slow
 def test_as_many_reload_at_once_as_the_inventory_allows() -> None:
     times = reloaded(mqtt_open_topics=["news/#"], tiers_reloads_at_once=1, tiers_reload_delay=3)
     assert min(later - earlier for earlier, later in itertools.pairwise(times)) >= 3
 
 
+@pytest.mark.slow
 def test_without_a_limit_they_reload_together() -> None:
     times = reloaded()
     assert times[-1] - times[0] < 3

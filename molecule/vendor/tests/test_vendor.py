@@ -288,6 +288,7 @@ class TestNoFailback:
         assert serving() == ["m1"]
 
 
+@pytest.mark.slow
 class TestRetire:
     def test_nothing_of_a_backup_is_left(self) -> None:
         without_m2 = Inventory("vendor", ROOT / "molecule/vendor/m2_down.ini")
