@@ -66,7 +66,8 @@ def ask(check: Settings, deadline: float) -> str:
     """What is wrong when a product gives no answer within `deadline` seconds; nothing if it gives any."""
     try:
         if check["type"] == "command":
-            return ask_command(check["command"], deadline)
+            ended, wrong = run_command(check["command"], deadline)
+            return "" if ended else wrong
         return ask_socket(check, time.monotonic() + deadline)
     except TimeoutError:
         return f"no answer within {deadline:g} s"
@@ -74,7 +75,8 @@ def ask(check: Settings, deadline: float) -> str:
         return str(error)
 
 
-def ask_command(command: list[str], deadline: float) -> str:
+def run_command(command: list[str], deadline: float) -> tuple[bool, str]:
+    """Whether a command ended within `deadline` seconds, and what was wrong. One that does not end is killed."""
     with subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -87,8 +89,8 @@ def ask_command(command: list[str], deadline: float) -> str:
         except subprocess.TimeoutExpired:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(child.pid, signal.SIGKILL)
-            return f"{command[0]} did not end within {deadline:g} s"
-    return f"{command[0]} ended with {code}" if code else ""
+            return False, f"{command[0]} did not end within {deadline:g} s"
+    return True, f"{command[0]} ended with {code}" if code else ""
 
 
 def ask_socket(check: Settings, end: float) -> str:
@@ -488,7 +490,7 @@ def blocked(settings: Settings, was: bool) -> str:
     for path in settings["paths"]:
         if why := full(Path(path), settings["free_percent"], was):
             return why
-    if settings["command"] and (why := ask({"type": "command", "command": settings["command"]}, COMMAND_SECONDS)):
+    if settings["command"] and (why := run_command(settings["command"], COMMAND_SECONDS)[1]):
         return why
     if settings["relay"]:
         with contextlib.suppress(OSError):
