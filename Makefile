@@ -198,7 +198,7 @@ scenario: secrets prerequisites wheels vendor ## Molecule scenario NAME (default
 	# setting alone.
 	if [ $(NAME) != default ]; then
 	  export ANSIBLE_STRATEGY_PLUGINS=$$(echo $(CURDIR)/$(VENV)/lib/python3*/site-packages/ansible_mitogen/plugins/strategy)
-	  export ANSIBLE_STRATEGY=mitogen_linear ANSIBLE_HOST_KEY_CHECKING=False
+	  export ANSIBLE_STRATEGY=mitogen_linear ANSIBLE_HOST_KEY_CHECKING=False ANSIBLE_TIMEOUT=60
 	fi
 	COLUMNS=200 molecule test --scenario-name $(NAME) 2>&1 | tee $(CACHE)/results/$(NAME).log
 	# Molecule counts a step that has no playbook as passed.
