@@ -125,6 +125,9 @@ class TestProxyCutOffFromItsMasters:
 class TestSilentHost:
     def test_status_names_it_in_seconds(self) -> None:
         assert until(is_as_planned, 60)
+        began = time.monotonic()
+        assert is_as_planned()
+        healthy = time.monotonic() - began
         machine = Requests()
         subprocess.run(["podman", "pause", demo.container("p3")], check=True, stdout=subprocess.DEVNULL)
         try:
@@ -135,9 +138,11 @@ class TestSilentHost:
         finally:
             subprocess.run(["podman", "unpause", demo.container("p3")], check=True, stdout=subprocess.DEVNULL)
         assert "! p3: host: " in said
-        if took > 30 and machine.stalled >= STALLED:
+        # 30 s on a quiet machine, where a healthy system takes 10; on a slow one, what the silent host adds counts.
+        limit = max(30, healthy + 20)
+        if took > limit and machine.stalled >= STALLED:
             pytest.skip(f"not measured: {took:.0f} s, while this machine stalled for {machine.stalled:.1f} s")
-        assert took <= 30
+        assert took <= limit
 
     def test_all_is_as_planned_again(self) -> None:
         assert until(is_as_planned, 60)
