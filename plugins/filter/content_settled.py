@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: content_settled
-short_description: Whether digests of content can be judged, or are to be read again
+short_description: Whether digests of content can be judged or must be read again
 version_added: 0.2.0
 author:
   - The distributed.tiers authors (@distributed-tiers)

@@ -167,7 +167,7 @@ def observation(text: str, source: str) -> Observation:
         raise Unavailable(f"{source}: the position is to give each writer a text or a number, not {_short(position)}")
     digest = status.get("digest")
     if digest is not None and not _sortable(digest):
-        raise Unavailable(f"{source}: the digest is to be a text or a number, not {_short(digest)}")
+        raise Unavailable(f"{source}: the digest must be a text or a number, not {_short(digest)}")
     positions = {writer: _position(value) for writer, value in position.items()}
     return Observation(role, positions, digest=None if digest is None else str(digest))
 

@@ -643,7 +643,7 @@ def test_a_status(text: str, seen: Observation) -> None:
         ('{"position": {"a": true}}', "s: the position is to give each writer"),
         ('{"position": {"a": -1}}', "s: the position is to give each writer"),
         ('{"position": {"a": "\\ud800"}}', "s: the position is to give each writer"),
-        ('{"digest": {}}', "s: the digest is to be a text or a number, not {}"),
+        ('{"digest": {}}', "s: the digest must be a text or a number, not {}"),
     ],
 )
 def test_a_status_that_is_wrong(text: str, why: str) -> None:
