@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: clock_check
 short_description: Whose clock is too far from the controller's
-version_added: 0.2.0
+version_added: 0.1.0
 author:
   - The distributed.tiers authors (@distributed-tiers)
 description:

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: content_settled
 short_description: Whether digests of content can be judged or must be read again
-version_added: 0.2.0
+version_added: 0.1.0
 author:
   - The distributed.tiers authors (@distributed-tiers)
 description:

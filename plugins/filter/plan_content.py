@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: plan_content
 short_description: What a server asks itself for a digest of its content
-version_added: 0.2.0
+version_added: 0.1.0
 author:
   - The distributed.tiers authors (@distributed-tiers)
 description:

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: run_lock
 short_description: Let one run at a time change a system
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Takes, renews or releases the lock of a server for this run. A run that has no lock must not change the system.
   - Its action plugin says which run this is. The lock of a dead run is taken over at once from the same controller,

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: tier_host
 short_description: Check on a host what was deployed to the host itself
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Compares the firewall, the names and the certificates of the host it runs on with what the last deployment left
     there, and reports every difference, certificates that end soon, and disks that fill up.
