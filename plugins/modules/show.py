@@ -8,11 +8,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: show
-short_description: Print a table or another text as it is
+short_description: Print a table or another text line by line
 version_added: 0.1.0
 description:
-  - Prints a text of several lines to the terminal and the log, whatever the callback makes of results.
-    M(ansible.builtin.debug) shows a table in one line of JSON, unless the callback is set to YAML.
+  - Returns a text of several lines in the form that the callback prints line by line, below the title of the task.
+    M(ansible.builtin.debug) prints a text of several lines in one line, unless the result format is YAML.
 author:
   - The distributed.tiers authors (@distributed-tiers)
 extends_documentation_fragment:
@@ -38,4 +38,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+msg:
+  description:
+    - The lines of the text, without blanks at their ends.
+    - One text instead where the callback prints a text of several lines as it is, as with
+      O(ansible.builtin.default#callback:result_format=yaml).
+  returned: always
+  type: list
+  elements: str
 """

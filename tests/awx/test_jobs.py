@@ -117,9 +117,14 @@ class Job:
         files = (private / "artifacts" / "1" / "job_events").glob("[0-9]*.json")
         events = [json.loads(path.read_text(encoding="utf-8")) for path in files]
         events.sort(key=lambda event: event["counter"])
+        self.raw = events
         self.events = [(event["event"], event.get("event_data", {})) for event in events]
         (self.stats,) = [data for kind, data in self.events if kind == "playbook_on_stats"]
         self.artifacts = self.stats.get("artifact_data", {})
+
+    def printed(self, task):
+        """What AWX shows of the events of a task, its title among them."""
+        return "\n".join(event["stdout"] for event in self.raw if event.get("event_data", {}).get("task") == task)
 
     def results(self, task):
         """What each host gave for a task."""
@@ -171,6 +176,14 @@ def test_validate_answers_and_writes_what_it_found(site, tmp_path):
     assert "px-tokyo" in job.output
     assert "2000 named clients" in job.output
     assert {finding["rule"] for finding in json.loads(where.read_text(encoding="utf-8"))["findings"]} == {"loss-fits"}
+
+
+def test_a_table_stands_below_the_title_of_its_task(planned):
+    _before, title, table = planned.printed("Show the plan").partition("TASK [Show the plan]")
+    assert title
+    assert "2000 named clients" in table
+    assert [event["stdout"] for event in planned.raw if event["event"] == "warning"] == []
+    assert "[WARNING]" not in planned.output
 
 
 def test_plan_hands_the_plan_on(planned):

@@ -37,7 +37,7 @@ def lets_in(client: str, server: str) -> bool:
 
 def alerts() -> str:
     """What `status` says below its table."""
-    return demo.run("status").stdout.partition("\nSERVER ")[2].partition("\n\n")[2]
+    return demo.run("status").stdout.partition(" SERVER ")[2].partition("\n\n")[2]
 
 
 def is_as_planned() -> bool:

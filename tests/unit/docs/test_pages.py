@@ -150,7 +150,7 @@ def test_the_inventory_to_start_with_validates(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "\n0 error(s)" in done.stdout
+    assert "0 error(s)" in done.stdout
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
