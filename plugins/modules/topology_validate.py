@@ -265,6 +265,10 @@ plan:
       description: The servers in the order they start, one list a wave.
       type: list
       elements: list
+    upgrade_order:
+      description: The servers in the order a running one is restarted for another release.
+      type: list
+      elements: str
     allocation:
       description: Who serves which clients, what moves, and what happens when a proxy dies.
       type: dict

@@ -22,6 +22,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.pa
     failback_of,
     redundancy_of,
 )
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.sequence import upgrade_order, upgrade_waves
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Client, Server, Topology
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.wiring import POOL, Wiring, reach
 
@@ -127,6 +128,10 @@ class _Planner:
         self.topology = topology
         self.allocation = allocation
         self.wiring = Wiring(topology, allocation)
+        self.upgrade_order = upgrade_order(topology, allocation)
+        self.upgrade_waves = upgrade_waves(
+            self.upgrade_order, {s.name: self.wave(s) for s in topology.servers.values()}
+        )
 
     def plan(self, findings: tuple[Finding, ...]) -> Plan:
         topology = self.topology
@@ -142,6 +147,7 @@ class _Planner:
             "waves": [
                 [s.name for s in topology.servers.values() if self.wave(s) == number] for number in range(len(WAVES))
             ],
+            "upgrade_order": self.upgrade_order,
             "sites": self.sites(),
         }
         plan["allocation"] = dict(self.allocation)
@@ -208,6 +214,7 @@ class _Planner:
             "clients": self.clients_of(server) if server.tier == "proxy" else None,
             "pool_address": pool[0]["address"] if pool and work == "parallel" else None,
             "wave": self.wave(server),
+            "upgrade_wave": self.upgrade_waves[server.name],
         }
 
     def wave(self, server: Server) -> int:

@@ -601,6 +601,7 @@ MADE_IN_RUNS = frozenset(
         "tiers_earlier",
         "tiers_resync_why",
         "tiers_resync_source",
+        "tiers_serving",
         "tiers_wave",
     }
 )

@@ -19,8 +19,10 @@ TEXTS = {
 READ = re.compile(r"groups(?:\.|\[')(tiers_\w+)|hosts: (tiers_[\w:&!]+)|'(tiers_\w+)' in group_names")
 # A key or a parent of group_by, with what is computed in it
 COMPUTED = re.compile(r"\{\{ (.*?) \}\}")
-VALUES = {"__tiers_wave": r"wave_\d|clients", "__tiers_state": "running|fresh", "tiers_earlier.turn": r"\d"}
+VALUES = {"__tiers_wave": r"wave_\d|clients", "__tiers_state": "running|fresh", "__tiers_restart_wave": r"\d"}
 MADE = re.compile(r"^\s+(?:key:|-|parents:) *\[?\"?(tiers_[^\"\],]*?)\"?\]?$", re.MULTILINE)
+# The groups that tasks/restart_order.yml makes
+NAMED = re.compile(r"__tiers_restart_group: \"?(tiers_\w+)")
 
 
 def read() -> dict[str, Path]:
@@ -34,6 +36,7 @@ def read() -> dict[str, Path]:
 
 def made() -> list[re.Pattern[str]]:
     keys = [key for text in TEXTS.values() if "group_by" in text for key in MADE.findall(text)]
+    keys += [name for text in TEXTS.values() for name in NAMED.findall(text)]
     return [re.compile(COMPUTED.sub(lambda computed: f"(?:{values(computed[1])})", key)) for key in keys]
 
 
