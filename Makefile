@@ -140,6 +140,10 @@ test: venv ## Lint, units (also with the oldest ansible-core), sanity, site and 
 test-all: venv ## What `test` does and all that takes longer: every ansible-core, twenty network splits, twenty killed runs
 	@.ci/test all
 
+.PHONY: quick
+quick: venv ## Lint of the changed files and the unit tests that touch them. BASE: what they are compared with
+	@.ci/quick.py
+
 .PHONY: lint
 lint: venv ## ansible-lint, yamllint, ruff, mypy and the changelog's fragments
 	@ruff check

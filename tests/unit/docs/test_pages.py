@@ -25,7 +25,9 @@ from ansible_collections.distributed.tiers.plugins.module_utils.verification imp
 REPOSITORY = Path(__file__).parents[3]
 DOCS = REPOSITORY / "docs"
 READMES = sorted(REPOSITORY.glob("roles/*/README.md"))
-PAGES = [REPOSITORY / "README.md", *sorted(DOCS.rglob("*.md")), *READMES]
+# What operators read, and what developers do
+OPERATORS = [REPOSITORY / "README.md", *sorted(DOCS.rglob("*.md")), *READMES]
+PAGES = [*OPERATORS, REPOSITORY / "CONTRIBUTING.md"]
 TARGETS = set(re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 PLAYBOOKS = {path.stem for path in (REPOSITORY / "playbooks").glob("*.yml")}
 
@@ -89,7 +91,7 @@ def commands(page: Path) -> Iterator[str]:
         yield from (" ".join(line.split("  #")[0].split()) for line in lines if line.strip())
 
 
-COMMANDS = sorted({(str(page.relative_to(REPOSITORY)), command) for page in PAGES for command in commands(page)})
+COMMANDS = sorted({(str(page.relative_to(REPOSITORY)), command) for page in OPERATORS for command in commands(page)})
 
 
 def code(page: Path) -> Iterator[str]:
