@@ -41,6 +41,10 @@ options:
     suboptions:
       alert_percent: {description: A file system that is fuller is a finding., type: float, required: true}
       paths: {description: The paths. One that does not exist is left out., type: list, elements: str, required: true}
+  ssh:
+    description: Read the ports by which administrators reach the host.
+    type: bool
+    default: false
   clock:
     description: Read the clock, and which program keeps it right.
     type: bool
@@ -81,6 +85,20 @@ findings:
   contains:
     look: {description: 'What was checked - V(firewall), V(names), V(certificate) or V(disk).', type: str}
     why: {description: What is wrong with it., type: str}
+ssh:
+  description: How administrators reach the host.
+  returned: when O(ssh=true)
+  type: dict
+  contains:
+    connection:
+      description: >-
+        Client address and port, server address and port of this connection, as the host sees them. Empty if it is
+        not ssh.
+      type: str
+    ports:
+      description: The server port of this connection, and the ports of the ssh servers of the host.
+      type: list
+      elements: int
 clock:
   description: The clock of the host.
   returned: when O(clock=true)
@@ -102,7 +120,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.distributed.tiers.plugins.module_utils.probing import looks
+from ansible_collections.distributed.tiers.plugins.module_utils.probing import looks, ssh
 
 
 def main() -> None:
@@ -127,6 +145,7 @@ def main() -> None:
                     "paths": {"type": "list", "elements": "str", "required": True},
                 },
             },
+            "ssh": {"type": "bool", "default": False},
             "clock": {"type": "bool", "default": False},
             "time_service": {"type": "str", "default": ""},
             "timeout": {"type": "float", "default": 5},
@@ -149,6 +168,9 @@ def main() -> None:
         found["disk"] = looks.judge_file_systems(looks.read_file_systems(given["paths"]), given["alert_percent"])
     findings = [{"look": look, "why": why} for look, reasons in found.items() for why in reasons]
     result: dict[str, Any] = {"changed": False, "findings": findings}
+    if params["ssh"]:
+        connection = ssh.read_connection()
+        result["ssh"] = {"connection": connection, "ports": ssh.read_ports(connection, params["timeout"])}
     if params["clock"]:
         by = looks.read_time_services(params["timeout"])
         result["clock"] = {

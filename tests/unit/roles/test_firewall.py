@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import jinja2.nativetypes
 import pytest
+import yaml
 
 TEMPLATES = Path(__file__).parents[3] / "roles/common/templates"
 
@@ -24,7 +26,7 @@ def render(**server: Any) -> str:
             "__common_os": {"nft": "/usr/sbin/nft"},
             "__common_server": {"firewall": []} | server,
             "common_firewall_ssh_sources": ["192.0.2.0/24"],
-            "common_firewall_ssh_port": 22,
+            "__common_ssh_ports": [22, 2222],
             "common_firewall_extra_rules": [],
         }
     )
@@ -41,3 +43,29 @@ def test_a_server_without_the_shared_address_resets_who_still_sends_to_it(addres
 @pytest.mark.parametrize("server", [{}, {"virtual_address": None, "port": 636}], ids=["client", "server"])
 def test_who_shares_no_address_has_no_such_rule(server: dict[str, Any]) -> None:
     assert "prerouting" not in render(**server)
+
+
+def test_every_port_of_ssh_stays_open() -> None:
+    assert 'ip saddr 192.0.2.0/24 tcp dport { 22, 2222 } accept comment "ssh"\n' in render()
+
+
+def test_answers_of_dhcp_servers_come_in() -> None:
+    # They come to a client that asked a group, or everybody: connection tracking knows no connection of theirs.
+    text = render()
+    assert "        ip6 daddr fe80::/10 udp dport 546 accept" in text
+    assert "        udp sport 67 udp dport 68 accept" in text
+
+
+@pytest.mark.parametrize(
+    ("found", "more", "expected"), [([2222], [], [2222]), ([22], [2201], [22, 2201]), ([], [], [22])]
+)
+def test_ssh_ports_are_read_from_the_host_and_not_from_the_inventory(
+    found: list[int], more: list[int], expected: list[int]
+) -> None:
+    variables = {
+        "__common_firewall_seen": {"ssh": {"ports": found}},
+        "common_firewall_ssh_ports": more,
+        "ansible_port": 2201,
+    }
+    text = yaml.safe_load((TEMPLATES.parent / "vars/main.yml").read_text())["__common_ssh_ports"]
+    assert jinja2.nativetypes.NativeEnvironment().from_string(text).render(variables) == expected
