@@ -41,6 +41,20 @@ options:
     suboptions:
       alert_percent: {description: A file system that is fuller is a finding., type: float, required: true}
       paths: {description: The paths. One that does not exist is left out., type: list, elements: str, required: true}
+  others:
+    description: Look for services of others that a first deployment would end.
+    type: dict
+    suboptions:
+      let_in:
+        description: >-
+          TCP ports that the planned firewall leaves open besides those of ssh. Without it, and on a host that has
+          such a firewall, ports are not compared.
+        type: list
+        elements: int
+      files:
+        description: Files that a deployment replaces, each with a regular expression that names what it serves.
+        type: dict
+        default: {}
   ssh:
     description: Read the ports by which administrators reach the host.
     type: bool
@@ -83,7 +97,7 @@ findings:
   type: list
   elements: dict
   contains:
-    look: {description: 'What was checked - V(firewall), V(names), V(certificate) or V(disk).', type: str}
+    look: {description: 'What was checked - V(firewall), V(names), V(certificate), V(disk) or V(others).', type: str}
     why: {description: What is wrong with it., type: str}
 ssh:
   description: How administrators reach the host.
@@ -145,6 +159,13 @@ def main() -> None:
                     "paths": {"type": "list", "elements": "str", "required": True},
                 },
             },
+            "others": {
+                "type": "dict",
+                "options": {
+                    "let_in": {"type": "list", "elements": "int"},
+                    "files": {"type": "dict", "default": {}},
+                },
+            },
             "ssh": {"type": "bool", "default": False},
             "clock": {"type": "bool", "default": False},
             "time_service": {"type": "str", "default": ""},
@@ -166,6 +187,11 @@ def main() -> None:
         )
     if given := params["disks"]:
         found["disk"] = looks.judge_file_systems(looks.read_file_systems(given["paths"]), given["alert_percent"])
+    if given := params["others"]:
+        ports = given["let_in"]
+        if ports is not None:
+            ports = {*ports, *ssh.read_ports(ssh.read_connection(), params["timeout"])}
+        found["others"] = looks.look_at_others(ports, given["files"])
     findings = [{"look": look, "why": why} for look, reasons in found.items() for why in reasons]
     result: dict[str, Any] = {"changed": False, "findings": findings}
     if params["ssh"]:

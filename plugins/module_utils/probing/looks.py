@@ -1,8 +1,8 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a host finds on itself besides its service: firewall, names, certificates, disks, clock. Answers are lists of
-reasons, empty if all is well; `look_at` and `read` read the host, `compare` and `judge` decide."""
+"""What a host finds on itself besides its service: firewall, names, certificates, disks, clock, services of others.
+Answers are lists of reasons, empty if all is well; `look_at` and `read` read the host, `compare` and `judge` decide."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ import socket
 import ssl
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
 
+from ansible_collections.distributed.tiers.plugins.module_utils.probing import sockets
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import Unavailable
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.command import execute
 
@@ -35,6 +36,8 @@ LOADED = Path("/run/tiers-firewall.loaded")
 NAMES = Path("/etc/tiers/hosts")
 CERTIFICATE = Path("/etc/tiers/tls/server.crt")
 AUTHORITY = Path("/etc/tiers/tls/ca.crt")
+# In files of other packages that role common replaces.
+MARKER = "Written by the Ansible collection distributed.tiers."
 
 _LIST_TABLE = ["/usr/sbin/nft", "--stateless", "list", "table", "inet", "tiers"]
 # So many things of one kind are named, the rest is counted.
@@ -85,6 +88,35 @@ def look_at_firewall(timeout: float) -> list[str]:
     checksum = hashlib.sha256(FIREWALL.read_bytes()).hexdigest()
     loaded = LOADED.read_text(encoding="utf-8") if LOADED.exists() else ""
     return compare_firewall(checksum, loaded, listing if code == 0 else None)
+
+
+def compare_listeners(listeners: Iterable[sockets.Listener], let_in: Collection[int]) -> list[str]:
+    """Which ports of other services the planned firewall would shut. `let_in`: the ports that stay open to anybody."""
+    programs: dict[int, list[str]] = {}
+    for one in listeners:
+        if one.port not in let_in:
+            programs.setdefault(one.port, []).append(one.program or "another program")
+    return [f"{' and '.join(dict.fromkeys(names))} listens on TCP port {port}" for port, names in programs.items()]
+
+
+def compare_file(path: str, text: str, pattern: str) -> list[str]:
+    """What a file of another service serves; empty for a file of this collection. `pattern`: the words that name it."""
+    if MARKER in text:
+        return []
+    found = [" ".join(match.split()) for match in re.findall(pattern, text, re.MULTILINE)]
+    return [f"{path} has {_some(found)}"] if found else []
+
+
+def look_at_others(let_in: Collection[int] | None, files: Mapping[str, str]) -> list[str]:
+    """Services of others that a deployment would end: by a firewall that was never loaded here, by a file that it
+    replaces. `let_in`: the ports that the firewall leaves open, None without a firewall; `files`: by path, the
+    pattern of what it serves."""
+    compares = let_in is not None and not FIREWALL.exists()
+    reasons = compare_listeners(sockets.read_listeners(), let_in or ()) if compares else []
+    for path, pattern in files.items():
+        if os.path.exists(path):
+            reasons += compare_file(path, Path(path).read_text(encoding="utf-8", errors="replace"), pattern)
+    return reasons
 
 
 def given_names(text: str) -> list[tuple[str, str]]:

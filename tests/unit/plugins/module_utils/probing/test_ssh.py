@@ -13,6 +13,7 @@ import pytest
 
 from ansible_collections.distributed.tiers.plugins.module_utils.probing import ssh
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import Unavailable
+from ansible_collections.distributed.tiers.plugins.module_utils.probing.sockets import read_listeners
 
 CONNECTION = "192.0.2.1 50000 192.0.2.21 2222"
 
@@ -72,7 +73,7 @@ def test_port_of_a_listening_server_is_found(proc: Proc, address: str) -> None:
     proc.add(10, 1, "sshd", inodes=(7, 8))
     proc.listen(address, 2222, 8)
     proc.listen(address, 636, 9)
-    assert ssh.listening_ports(proc.path) == {2222}
+    assert ssh.listening_ports(read_listeners(proc.path)) == {2222}
 
 
 def test_forwardings_of_a_session_and_local_ports_stay_closed(proc: Proc) -> None:
@@ -84,7 +85,7 @@ def test_forwardings_of_a_session_and_local_ports_stay_closed(proc: Proc) -> Non
     proc.listen("::1", 2023, 8)
     proc.listen("0.0.0.0", 8080, 9)
     proc.listen("::", 8081, 10)
-    assert ssh.listening_ports(proc.path) == set()
+    assert ssh.listening_ports(read_listeners(proc.path)) == set()
 
 
 def test_configured_ports_are_those_of_every_address_but_loopback() -> None:

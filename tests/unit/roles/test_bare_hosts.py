@@ -1,0 +1,140 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A deployment copes with what hosts lack and with what they have already."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+REPOSITORY = Path(__file__).parents[3]
+ROLES = REPOSITORY / "roles"
+SUFFIXES = re.compile(r"grep, -rhsoE, '([^']+)'")
+
+
+def tasks(found: Any, conditions: tuple[str, ...] = ()) -> Iterator[tuple[dict[str, Any], tuple[str, ...]]]:
+    """Each task of a file, with the conditions of its blocks."""
+    for task in found or []:
+        when = task.get("when", [])
+        held = (*conditions, *(when if isinstance(when, list) else [when]))
+        yield task, held
+        for part in ("block", "rescue", "always"):
+            yield from tasks(task.get(part), held)
+
+
+def test_check_mode_passes_on_a_host_without_the_python_of_apt() -> None:
+    """Ansible fails there. A deployment would install python3-apt first."""
+    seen, wrong = 0, []
+    for path in sorted(ROLES.glob("*/tasks/*.yml")):
+        if path.name == "packages_back.yml":
+            continue  # a way back, after a start that was none in check mode
+        for task, conditions in tasks(yaml.safe_load(path.read_text())):
+            if "ansible.builtin.apt" not in task or "not ansible_check_mode" in conditions:
+                continue
+            seen += 1
+            if not all(
+                "python3-apt must be installed" in str(task.get(key)) for key in ("failed_when", "changed_when")
+            ):
+                wrong.append(f"{path.relative_to(ROLES)}: {task['name']}")
+    assert seen > 3
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("line", "suffix"),
+    [
+        ("olcSuffix: dc=other,dc=example", "dc=other,dc=example"),
+        ('suffix "dc=other"', 'suffix "dc=other"'),
+        ("database mdb", ""),
+    ],
+)
+def test_a_directory_of_others_is_found(tmp_path: Path, line: str, suffix: str) -> None:
+    (pattern,) = SUFFIXES.findall((ROLES / "product_openldap/tasks/install.yml").read_text())
+    (tmp_path / "olcDatabase={1}mdb.ldif").write_text(f"dn: x\n{line}\n")
+    done = subprocess.run(["grep", "-rhsoE", pattern, tmp_path], capture_output=True, text=True, check=False)
+    assert suffix in done.stdout and bool(done.stdout) is bool(suffix)
+
+
+def test_the_group_of_a_service_may_read_a_release_that_a_strict_umask_made(tmp_path: Path) -> None:
+    (mark, *_rest) = yaml.safe_load((ROLES / "product_service/tasks/release_mark.yml").read_text())
+    script = re.sub(
+        r"{{ (\w+) \| quote }}",
+        lambda found: str(tmp_path) if found[1].endswith("release") else str(os.getgid()),
+        mark["ansible.builtin.shell"]["cmd"],
+    )
+    (tmp_path / "bin").mkdir(mode=0o700)
+    for name, mode in (("program", 0o700), ("settings", 0o600)):
+        (tmp_path / "bin" / name).touch(mode=mode)
+    subprocess.run(["/bin/sh", "-c", script], check=True)
+    assert [oct(path.stat().st_mode & 0o777) for path in (tmp_path / "bin", *sorted((tmp_path / "bin").iterdir()))] == [
+        "0o750",
+        "0o750",
+        "0o640",
+    ]
+
+
+def test_a_release_that_its_service_could_not_read_is_repaired() -> None:
+    found = {
+        task["name"]: " ".join(conditions)
+        for task, conditions in tasks(yaml.safe_load((ROLES / "product_service/tasks/release.yml").read_text()))
+        if task.get("ansible.builtin.include_tasks") == "release_mark.yml"
+    }
+    new, there = found.values()
+    assert "__product_service_marked.rc != 0" in new
+    assert "__product_service_marked.rc == 0" in there and ".group | default('') != __product_service_group" in there
+
+
+@pytest.mark.parametrize("broken", ["m1", "px1"])
+def test_a_deployment_ends_at_a_master_that_cannot_be_read(tmp_path: Path, broken: str) -> None:
+    """For example without Python. Ansible goes on with the other hosts of a play."""
+    inventory = {
+        "all": {
+            "vars": {
+                "ansible_connection": "local",
+                "ansible_python_interpreter": sys.executable,
+                "tiers_product": "openldap",
+                "tiers_time_service": "chrony",
+                "tiers_ca_passphrase": "x",
+                "product_openldap_probe_password": "x",
+            },
+            "children": {
+                "master": {"hosts": {"m1": {"tiers_address": "192.0.2.11"}}},
+                "proxy": {"hosts": {"px1": {"tiers_address": "192.0.2.21"}}},
+            },
+        }
+    }
+    path = tmp_path / "hosts.yml"
+    path.write_text(yaml.safe_dump(inventory))
+    done = subprocess.run(
+        [
+            *(Path(sys.executable).with_name("ansible-playbook"), "-i", path, "distributed.tiers.deploy", "--check"),
+            *("-e", f"{{ansible_become: false, common_ca_dir: {tmp_path / 'ca'}}}"),
+            *("-e", "{tiers_clock_refuse: 0}"),  # so that the run ends before a role
+            *(
+                "-e",
+                "{ansible_python_interpreter: \"{{ '/missing' if inventory_hostname == '"
+                + broken
+                + "' else '"
+                + sys.executable
+                + "' }}\"}",
+            ),
+        ],
+        env={**os.environ, "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg")},
+        cwd=REPOSITORY,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 2, done.stdout
+    assert ("The master m1 answers and cannot be read" in done.stdout) is (broken == "m1"), done.stdout
