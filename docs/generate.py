@@ -17,6 +17,7 @@ HERE = Path(__file__).resolve().parent
 PLAYBOOKS = HERE.parent / "playbooks"
 sys.path.insert(0, str(HERE.parent / ".cache" / "collections"))
 
+from ansible_collections.distributed.tiers.plugins.module_utils.operations.awx import survey  # noqa: E402
 from ansible_collections.distributed.tiers.plugins.module_utils.operations.operation import Operation, parse_operation  # noqa: E402
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules import EXAMPLE, REGISTRY, Rule  # noqa: E402
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.variables import TABLE, Variable  # noqa: E402
@@ -228,9 +229,10 @@ def awx() -> str:
     for path in sorted((HERE.parent / "playbooks" / "meta").glob("*.yml")):
         operation, _problems = parse_operation(yaml.safe_load(path.read_text(encoding="utf-8")))
         if operation and operation.template:
-            survey = [f"**`{name}`**" if must else f"`{name}`" for name, must in operation.variables.items()]
+            asked = survey(operation).get("spec", ())
+            names = [f"**`{each['variable']}`**" if each["required"] else f"`{each['variable']}`" for each in asked]
             prompts = [*operation.prompts, *(["job_slice_count"] if operation.slices else [])]
-            cells = (", ".join(survey), ", ".join(prompts), operation.downtime.rstrip(".") or "-")
+            cells = (", ".join(names) or "-", ", ".join(prompts), operation.downtime.rstrip(".") or "-")
             rows.append(f"| {path.stem} | {' | '.join(cells)} | {operation.forks} | {operation.timeout} |\n")
     return before + TEMPLATES_BEGIN + TEMPLATES_HEAD + "".join(rows) + TEMPLATES_END + rest.split(TEMPLATES_END)[1]
 

@@ -24,12 +24,21 @@ def artifacts(plan: Mapping[str, Any], difference: Mapping[str, Any], findings: 
         "new": difference["new"],
         "changed": [*difference["changed"]],
         "retired": [*difference["retired"]],
-        "clients": [f"{way['clients']} from {way['from']} to {way['to']}" for way in difference["clients"]],
+        "clients": [_way(way) for way in difference["clients"]],
         "findings": [f"{finding['severity']} {finding['rule']}: {finding['message']}" for finding in findings],
     }
     return {"tiers_plan_digest": plan["digest"], "tiers_plan_summary": summary} | (
         {"tiers_plan_data": plan} if _fits(plan) else {}
     )
+
+
+def _way(way: Mapping[str, Any]) -> str:
+    """How many clients go from where to where."""
+    if way["from"] is None:
+        return f"{way['clients']} new to {way['to']}"
+    if way["to"] is None:
+        return f"{way['clients']} removed from {way['from']}"
+    return f"{way['clients']} from {way['from']} to {way['to']}"
 
 
 def _fits(plan: Mapping[str, Any]) -> bool:

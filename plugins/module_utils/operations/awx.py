@@ -29,7 +29,7 @@ HIDDEN = "$encrypted$"
 # The step of a workflow that waits for a person.
 APPROVAL = "approval"
 
-TYPES = {"flag": "multiplechoice", "choice": "multiplechoice", "number": "float"}
+TYPES = {"flag": "multiplechoice", "choice": "multiplechoice", "number": "integer"}
 WRITTEN_BY_HAND = ("mapping", "list or path")
 
 
@@ -54,8 +54,11 @@ def away(operation: Operation) -> str:
 
 
 def survey(operation: Operation) -> dict[str, Any]:
-    """The survey of a playbook; empty if it takes nothing, for AWX refuses a survey without questions."""
-    questions = [question(variable, required) for variable, required in operation.asked()]
+    """The survey of a playbook; empty if it takes nothing, as AWX refuses a survey without questions.
+
+    Files are not asked for: they would lie in the container of the job, which ends with it.
+    """
+    questions = [question(variable, required) for variable, required in operation.asked() if variable.kind != "path"]
     if not questions:
         return {}
     return {"name": "", "description": operation.short_description, "spec": questions}
@@ -67,7 +70,7 @@ def question(variable: Variable, required: bool = False) -> dict[str, Any]:
         raise ValueError(f"{variable.name} takes a {variable.kind}, which no survey can ask for")
     asked: dict[str, Any] = {
         "variable": variable.name,
-        "question_name": variable.name.removeprefix("tiers_").replace("_", " ").capitalize(),
+        "question_name": question_name(variable.name),
         "question_description": variable.meaning.replace("`", ""),
         "required": required,
         "type": "password" if variable.kind == "secret" else TYPES.get(variable.kind, "text"),
@@ -78,9 +81,16 @@ def question(variable: Variable, required: bool = False) -> dict[str, Any]:
         asked["choices"] = list(choices)
         if variable.default in choices:
             asked["default"] = variable.default
-    elif asked["type"] == "float" and re.fullmatch(r"[0-9]+", variable.default):
-        asked["default"] = int(variable.default)
+    elif asked["type"] == "integer":
+        if variable.least is not None:
+            asked["min"] = variable.least
+        if re.fullmatch(r"[0-9]+", variable.default):
+            asked["default"] = int(variable.default)
     return asked
+
+
+def question_name(variable: str) -> str:
+    return variable.removeprefix("tiers_").replace("_", " ").capitalize()
 
 
 def credential_type(names: Iterable[str]) -> dict[str, Any]:

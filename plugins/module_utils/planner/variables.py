@@ -58,6 +58,8 @@ class Variable:
     read: Callable[[Any], Any] | None = None
     choices: tuple[str, ...] = ()
     asked: bool = False
+    # The smallest number that a form may offer.
+    least: int | None = None
 
     @property
     def systemwide(self) -> bool:
@@ -343,8 +345,8 @@ TABLE: tuple[Variable, ...] = (
         "all",
         "list",
         "",
-        "A loss that the preview is to tell besides its own: a server's name, `site:x`, `zone:x` (or `zone:site/x`); "
-        "several are lost together. On a command line with commas.",
+        "A loss that the preview must tell besides its own: a server's name, `site:x`, `zone:x` (or `zone:site/x`). "
+        "Several, with commas between them, are lost together: `px1,site:paris`.",
         comma_separated,
         asked=True,
     ),
@@ -356,14 +358,15 @@ TABLE: tuple[Variable, ...] = (
         "Most rows of each table that `validate` and `plan` print, and most findings of each rule.",
         one_or_more,
         asked=True,
+        least=1,
     ),
     Variable(
         "tiers_targets",
         "all",
         "list",
         "",
-        "The servers that `drain`, `undrain`, `switch_over`, `resync` (one) and `retire` must act on, by name. On a "
-        "command line with commas.",
+        "The servers that `drain`, `undrain`, `switch_over`, `resync` (one) and `retire` must act on: their names in "
+        "the inventory, with commas between them, such as `px1,px2`.",
         comma_separated,
         asked=True,
     ),
@@ -502,7 +505,14 @@ TABLE: tuple[Variable, ...] = (
     ),
     Variable("tiers_drill_power_on", "all", "text", "", "Command on the controller that starts a killed host again."),
     Variable(
-        "tiers_drill_seconds", "all", "number", "12", "How long each loss of a drill lasts.", number(1), asked=True
+        "tiers_drill_seconds",
+        "all",
+        "number",
+        "12",
+        "Seconds that each loss of a drill lasts.",
+        number(1),
+        asked=True,
+        least=1,
     ),
     Variable(
         "tiers_drill_rates",

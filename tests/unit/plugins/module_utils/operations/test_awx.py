@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from pathlib import Path
 
 import pytest
@@ -106,11 +107,34 @@ def test_awx_takes_the_survey_of_every_playbook(path):
     assert made["survey_enabled"] is bool(made["survey_spec"])
 
 
-@pytest.mark.parametrize("variable", [variable for variable in TABLE if variable.asked], ids=lambda v: v.name)
+ASKED = [variable for variable in TABLE if variable.asked]
+
+
+@pytest.mark.parametrize("variable", [one for one in ASKED if one.kind != "path"], ids=lambda v: v.name)
 def test_every_variable_of_a_run_can_be_asked_for(variable):
     spec = survey(Operation("x", "", variables={variable.name: False}))
     assert list(survey_problems(spec)) == []
     assert variable.meaning.replace("`", "") == spec["spec"][0]["question_description"]
+
+
+@pytest.mark.parametrize("variable", [one for one in ASKED if one.kind == "path"], ids=lambda v: v.name)
+def test_files_are_not_asked_for_as_they_would_be_lost_with_the_container_of_the_job(variable):
+    assert survey(Operation("x", "", variables={variable.name: False})) == {}
+
+
+@pytest.mark.parametrize("variable", [one for one in ASKED if one.kind == "number"], ids=lambda v: v.name)
+def test_a_number_is_asked_as_a_whole_number_from_the_smallest_that_the_playbooks_take(variable):
+    made = question(variable)
+    assert made["type"] == "integer"
+    variable.read(made["min"])
+    with pytest.raises(ValueError, match=r"."):
+        variable.read(made["min"] - 1)
+
+
+@pytest.mark.parametrize("name", ["tiers_targets", "tiers_loss"])
+def test_a_list_of_names_shows_what_to_type(name):
+    assert "with commas between them" in (said := question(BY_NAME[name])["question_description"])
+    assert re.search(r"px1,[\w:]+\.$", said)
 
 
 def test_a_flag_is_asked_as_a_choice_of_words():
@@ -222,7 +246,11 @@ def test_each_step_of_a_workflow_follows_the_success_of_the_one_before():
 
 def test_a_plan_travels_unless_it_is_too_large():
     difference = {"new": ["m1"], "changed": {"px1": {"port": [1, 2]}}, "retired": {"px2": {}}}
-    difference["clients"] = [{"from": "px2", "to": "px1", "clients": 7}]
+    difference["clients"] = [
+        {"from": "px2", "to": "px1", "clients": 7},
+        {"from": None, "to": "px1", "clients": 3},
+        {"from": "px2", "to": None, "clients": 2},
+    ]
     findings = [{"severity": "warning", "rule": "loss-fits", "message": "It does not."}]
     plan = {"digest": "d", "servers": {"m1": {"content": "x" * 1000}}, "clients": {}}
     assert artifacts(plan, difference, findings) == {
@@ -232,7 +260,7 @@ def test_a_plan_travels_unless_it_is_too_large():
             "new": ["m1"],
             "changed": ["px1"],
             "retired": ["px2"],
-            "clients": ["7 from px2 to px1"],
+            "clients": ["7 from px2 to px1", "3 new to px1", "2 removed from px2"],
             "findings": ["warning loss-fits: It does not."],
         },
     }
