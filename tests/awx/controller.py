@@ -9,9 +9,12 @@ import json
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from copy import deepcopy
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+
+from jinja2 import Environment, StrictUndefined
 
 from ansible_collections.distributed.tiers.plugins.module_utils.operations.awx import HIDDEN, survey_problems
 
@@ -23,6 +26,18 @@ BUILT_IN = {
 }
 UNIFIED = ("job_templates", "projects", "inventory_sources", "workflow_job_templates", "workflow_approval_templates")
 SECRET = ("ssh_key_data", "password", "become_password", "vault_password", "token")
+DEFAULTS = {"inventories": {"kind": ""}}
+# What refers to an object, by which field, and whether it is deleted with it.
+REFERENCES: dict[str, dict[str, tuple[str, bool]]] = {
+    "organizations": dict.fromkeys(
+        ("job_templates", "workflow_job_templates", "projects", "inventories", "credentials"), ("organization", False)
+    ),
+    "job_templates": {"schedules": ("unified_job_template", True)},
+    "workflow_job_templates": {"workflow_job_template_nodes": ("workflow_job_template", True)},
+    "workflow_job_template_nodes": {"workflow_approval_templates": ("node", True)},
+    "inventories": {"inventory_sources": ("inventory", True)},
+    "projects": {"inventory_sources": ("source_project", True), "job_templates": ("project", False)},
+}
 RELATED = {"job_templates": ("survey_spec",), "projects": ("update",)}
 
 
@@ -82,13 +97,39 @@ class Controller:
         if method == "GET":
             return 200, shown(item)
         if method == "DELETE":
-            del self.objects[kind][item["id"]]
-            return 204, None
+            if kind == "credential_types" and self.credentials_of(item):
+                return 403, {"detail": "Credential types that are in use cannot be deleted."}
+            self.delete(kind, item["id"])
+            return (202 if kind == "inventories" else 204), None
         problem = self.problem(kind, {**item, **data})
         if problem:
             return 400, problem
+        if (
+            kind == "credential_types"
+            and data.get("inputs", item["inputs"]) != item["inputs"]
+            and self.credentials_of(item)
+        ):
+            return 403, {"detail": "Modifications to inputs are not allowed for credential types that are in use"}
         item |= data
         return 200, shown(item)
+
+    def credentials_of(self, credential_type: Mapping[str, Any]) -> list[dict[str, Any]]:
+        every = self.objects.get("credentials", {}).values()
+        return [item for item in every if item.get("credential_type") == credential_type["id"]]
+
+    def delete(self, kind: str, number: int) -> None:
+        """Delete an object and what AWX deletes with it; what else refers to it loses it."""
+        del self.objects[kind][number]
+        for other, (field, goes) in REFERENCES.get(kind, {}).items():
+            for item in [*self.objects.get(other, {}).values()]:
+                if item.get(field) != number:
+                    continue
+                if goes:
+                    self.delete(other, item["id"])
+                else:
+                    item[field] = None
+        for numbers in self.links.values():
+            numbers[:] = [each for each in numbers if each != number]
 
     def listed(self, kind: str, query: dict[str, str]) -> tuple[int, Any]:
         kinds = UNIFIED if kind == "unified_job_templates" else (kind,)
@@ -107,7 +148,8 @@ class Controller:
         problem = self.problem(kind, data)
         if problem:
             return 400, problem
-        item = shown(self.add(kind, data))
+        given = {key: value for key, value in data.items() if value is not None}
+        item = shown(self.add(kind, {**data, **DEFAULTS.get(kind, {}), **given}))
         # A new project is fetched at once.
         return 201, {**item, "summary_fields": {"current_update": {"id": item["id"]}}} if kind == "projects" else item
 
@@ -129,7 +171,7 @@ class Controller:
         if what == "update":
             return 202, {"url": f"/api/v2/project_updates/{item['id']}/"}
         if what == "create_approval_template":
-            approval = self.add("workflow_approval_templates", {"name": data["name"]})
+            approval = self.add("workflow_approval_templates", {"name": data["name"], "node": item["id"]})
             item["unified_job_template"] = approval["id"]
             item["related"]["unified_job_template"] = approval["url"]
             return 201, shown(approval)
@@ -138,6 +180,36 @@ class Controller:
             return 200, {"count": len(numbers), "next": None, "results": [{"id": number} for number in numbers]}
         numbers.remove(data["id"]) if data.get("disassociate") else numbers.append(data["id"])
         return 204, None
+
+    def notification(self, name: str, event: str, variables: Mapping[str, Any]) -> tuple[str, str]:
+        """What AWX sends of a job with these variables: the texts of the template, or its own with all of the job."""
+        template = self.named("notification_templates", name)
+        job = {"id": 7, "name": "tiers deploy", "status": "failed"}
+        url = "https://awx.example/#/jobs/7"
+        context = {
+            "job_friendly_name": "Job",
+            "job": job,
+            "url": url,
+            "workflow_url": url,
+            "approval_node_name": "tiers approve the plan",
+            "approval_status": "pending",
+            "job_metadata": json.dumps({**job, "url": url, "extra_vars": variables}),
+        }
+        texts = template.get("messages") or {}
+        texts = texts.get(event) or texts.get("workflow_approval", {}).get(event) or {}
+        message, body = (texts.get(part) or "{{ job_metadata }}" for part in ("message", "body"))
+        if template["notification_type"] == "webhook":
+            message = ""
+        environment = Environment(undefined=StrictUndefined, autoescape=False)
+        return environment.from_string(message).render(context), environment.from_string(body).render(context)
+
+
+def copy(controller: Controller) -> Controller:
+    """A controller with the same objects, of which nothing was asked yet."""
+    made = Controller(controller.playbooks)
+    for name in ("objects", "surveys", "links", "number"):
+        setattr(made, name, deepcopy(getattr(controller, name)))
+    return made
 
 
 def shown(item: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 import yaml
 from awx_rules import is_playbook
-from controller import TOKEN, Controller, serving
+from controller import BUILT_IN, TOKEN, Controller, copy, serving
+
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.variables import BY_NAME
 
 REPOSITORY = Path(__file__).parents[2]
 BINARIES = Path(sys.executable).parent
@@ -36,15 +38,29 @@ SETTINGS = {
                 "mattermost_url": "https://chat.example/x",
                 "mattermost_no_verify_ssl": False,
             },
-        }
+        },
+        {"name": "mail", "notification_type": "email", "notification_configuration": {"host": "mail.example"}},
+        {"name": "hook", "notification_type": "webhook", "notification_configuration": {"url": "https://x.example"}},
     ],
+}
+# Of the templates one, for what does not look at them.
+SMALL = {
+    **SETTINGS,
+    "__awx_operations": [str(REPOSITORY / "playbooks" / "meta" / "validate.yml")],
+    "__awx_steps": ["validate"],
+    "__awx_schedules": [],
 }
 
 
-def run(address, **settings):
+# How the tasks of the role are named in what is printed.
+ROLE = "distributed.tiers.awx : "
+
+
+def run(address, *options, **settings):
     """The playbook's end: its code, its output and the tasks that changed something."""
+    command = [BINARIES / "ansible-playbook", "distributed.tiers.awx", "-i", "localhost,", *options]
     done = subprocess.run(
-        [BINARIES / "ansible-playbook", "distributed.tiers.awx", "-i", "localhost,", "-e", json.dumps(settings)],
+        [*command, "-e", json.dumps(settings)],
         env={
             **os.environ,
             "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg"),
@@ -59,7 +75,7 @@ def run(address, **settings):
         text=True,
         check=False,
     )
-    output = json.loads(done.stdout[done.stdout.index("{") :])
+    output = json.loads(done.stdout)
     tasks = [task for play in output["plays"] for task in play["tasks"]]
     changed = [
         task["task"]["name"] for task in tasks if any(result.get("changed") for result in task["hosts"].values())
@@ -67,11 +83,15 @@ def run(address, **settings):
     return done.returncode, done.stdout, changed
 
 
+def empty():
+    """A controller that has the project's playbooks and nothing else."""
+    return Controller([path for path in FILES if is_playbook(path, (REPOSITORY / path).read_text(encoding="utf-8"))])
+
+
 @pytest.fixture(scope="module")
 def twice():
     """A controller that the playbook was run against, and what its second run did."""
-    playbooks = [path for path in FILES if is_playbook(path, (REPOSITORY / path).read_text(encoding="utf-8"))]
-    controller = Controller(playbooks)
+    controller = empty()
     with serving(controller) as address:
         code, output, _changed = run(address, **SETTINGS)
         assert code == 0, output
@@ -84,7 +104,15 @@ def twice():
 def test_the_second_run_sends_nothing_but_what_awx_cannot_compare(twice):
     controller, changed, _output = twice
     assert controller.writes == [("POST", "projects/N/update"), ("PATCH", "workflow_approval_templates/N")]
-    assert changed == ["distributed.tiers.awx : Make the workflow from the check to the state after the deployment"]
+    assert changed == [f"{ROLE}Make the workflow from the check to the state after the deployment"]
+
+
+def test_check_mode_reports_nothing_that_would_not_change(twice):
+    controller = copy(twice[0])
+    with serving(controller) as address:
+        code, output, changed = run(address, "--check", **SETTINGS)
+    assert code == 0, output
+    assert (changed, controller.writes) == ([], [])
 
 
 def test_every_playbook_has_its_template_with_its_survey(twice):
@@ -98,7 +126,9 @@ def test_every_playbook_has_its_template_with_its_survey(twice):
         assert template["playbook"] == f"playbooks/{name}.yml"
         assert template["ask_limit_on_launch"] is ("limit" in described["prompts"])
         asked = controller.surveys.get(template["id"], {}).get("spec", [])
-        assert [question["variable"] for question in asked] == [*described["variables"]]
+        assert [question["variable"] for question in asked] == [
+            variable for variable in described["variables"] if BY_NAME[variable].kind != "path"
+        ]
         assert sorted(controller.linked("job_templates", f"tiers {name}", "credentials")) == [
             "tiers machine",
             "tiers secrets",
@@ -117,7 +147,9 @@ def test_the_workflow_goes_on_only_from_success(twice):
     assert [way for _node, way in ways] == [[node] for node, _way in ways[1:]] + [None]
     assert nodes["status"]["extra_data"] == {"tiers_status_strict": "true"}
     assert controller.linked("workflow_job_templates", "tiers change", "notification_templates_approvals") == [
-        "tiers chat"
+        "tiers chat",
+        "tiers mail",
+        "tiers hook",
     ]
 
 
@@ -143,6 +175,77 @@ def test_the_organization_may_fetch_what_the_project_requires(twice):
     controller = twice[0]
     assert controller.linked("organizations", "tiers", "galaxy_credentials") == ["tiers galaxy"]
     assert controller.named("inventory_sources", "tiers")["source_path"] == SETTINGS["awx_inventory_path"]
+
+
+@pytest.fixture(scope="module")
+def small():
+    """A controller with one of the templates, in an organization that others use, too."""
+    controller = empty()
+    others = controller.add("organizations", {"name": "tiers"})["id"]
+    controller.add("projects", {"name": "mail", "organization": others})
+    with serving(controller) as address:
+        code, output, _changed = run(address, **SMALL)
+    assert code == 0, output
+    return controller
+
+
+def test_an_organization_that_others_use_is_kept(small):
+    controller = copy(small)
+    with serving(controller) as address:
+        code, output, changed = run(address, "--check", **SMALL, awx_state="absent")
+        assert code == 0, output
+        assert f"{ROLE}Remove the project" in changed
+        assert f"{ROLE}Remove the organization" not in changed
+        assert controller.writes == []
+        code, output, _changed = run(address, **SMALL, awx_state="absent")
+        assert code == 0, output
+    assert "The organization tiers is kept: projects: mail." in output
+    assert [item["name"] for item in controller.objects["organizations"].values()] == ["tiers"]
+    assert [item["name"] for item in controller.objects["projects"].values()] == ["mail"]
+
+
+def test_another_set_of_secrets_is_refused_with_what_to_do(small):
+    controller = copy(small)
+    other = {**SMALL, "awx_secrets": {"tiers_ca_passphrase": "hush", "tiers_ca_key": "hush-key"}}
+    with serving(controller) as address:
+        code, output, _changed = run(address, **other)
+        assert code == 2, output
+        assert "(new: tiers_ca_key; removed: product_openldap_probe_password)" in output
+        assert "run this with -e awx_update_secrets=true" in output
+        assert controller.writes == []
+        code, output, _changed = run(address, **other, awx_update_secrets=True)
+    assert code == 0, output
+    assert "hush" not in output
+    assert controller.named("credentials", "tiers secrets")["inputs"] == other["awx_secrets"]
+    assert [*controller.named("credential_types", "tiers secrets")["injectors"]["extra_vars"]] == [
+        "tiers_ca_key",
+        "tiers_ca_passphrase",
+    ]
+    assert "tiers secrets" in controller.linked("job_templates", "tiers validate", "credentials")
+
+
+def test_all_that_was_made_is_removed_again(twice):
+    controller = copy(twice[0])
+    with serving(controller) as address:
+        code, output, changed = run(address, **SETTINGS, awx_state="absent")
+        assert code == 0, output
+        assert f"{ROLE}Remove the organization" in changed
+        left = {kind: [item["name"] for item in items.values()] for kind, items in controller.objects.items() if items}
+        assert left == BUILT_IN
+        controller.writes.clear()
+        code, output, changed = run(address, **SMALL, awx_state="absent")
+        assert code == 0, output
+    assert (changed, controller.writes) == ([], [])
+
+
+@pytest.mark.parametrize("name", ["chat", "mail", "hook"])
+@pytest.mark.parametrize("event", ["success", "error", "running", "approved"])
+def test_a_notification_links_to_the_job_and_carries_no_plan(twice, name, event):
+    message, body = twice[0].notification(f"tiers {name}", event, {"tiers_plan_data": "the whole plan"})
+    assert "the whole plan" not in message + body
+    assert "https://awx.example/#/jobs/7" in body
+    if name == "hook":
+        assert json.loads(body)["status"]
 
 
 @pytest.mark.parametrize(
