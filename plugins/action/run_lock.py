@@ -16,6 +16,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.locking.run impo
     has_ended,
     refusal,
 )
+from ansible_collections.distributed.tiers.plugins.module_utils.operations.job import in_awx, job_template
 
 MODULE = "distributed.tiers.run_lock"
 
@@ -44,5 +45,5 @@ class ActionModule(ActionBase):
                 break
             ended.append(other["id"])
         result |= answer
-        result["refused"] = refusal(server, answer)
+        result["refused"] = in_awx(refusal(server, answer), job_template(task_vars))
         return result

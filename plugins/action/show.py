@@ -10,6 +10,8 @@ from ansible import constants as C
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.distributed.tiers.plugins.module_utils.operations.job import in_awx, job_template
+
 
 class ActionModule(ActionBase):
     """Return a text in the form that the callback prints line by line."""
@@ -22,8 +24,9 @@ class ActionModule(ActionBase):
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         _checked, options = self.validate_argument_spec(argument_spec={"text": {"type": "str", "required": True}})
+        text = in_awx(options["text"], job_template(task_vars or {}))
         # YAML prints a text of several lines as it is. JSON would print it in one line.
-        lines = [line.rstrip() for line in options["text"].strip("\n").splitlines()]
+        lines = [line.rstrip() for line in text.strip("\n").splitlines()]
         return result | {
             "changed": False,
             "msg": "\n".join(lines) if prints_lines() else lines,

@@ -18,6 +18,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.distributed.tiers.plugins.module_utils.operations.artifacts import artifacts
+from ansible_collections.distributed.tiers.plugins.module_utils.operations.job import in_awx, job_template
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.difference import difference
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.handed import approved
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.plan import Outcome, make_plan
@@ -102,7 +103,8 @@ class ActionModule(ActionBase):
             texts = [*finding_texts(outcome.findings, **rows_asked(topology)), lowered(topology)]
             if options["brief"]:
                 del result["findings"]
-            return result | {"failed": True, "msg": "\n".join([head, *texts]).rstrip()}
+            message = in_awx("\n".join([head, *texts]).rstrip(), job_template(task_vars))
+            return result | {"failed": True, "msg": message}
         if options["write_plan"]:
             result["changed"] |= self.write("write_plan", options["write_plan"], outcome.plan)
         losses = [] if topology.handed_from else preview(topology, outcome.plan)

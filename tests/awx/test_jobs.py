@@ -25,6 +25,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.operations.opera
 REPOSITORY = Path(__file__).parents[2]
 BINARIES = Path(sys.executable).parent
 SECRETS = {"tiers_ca_passphrase": "x", "product_openldap_probe_password": "y"}
+AUTHORITY = {"tiers_ca_certificate": "c", "tiers_ca_key": "k"}
 # Every connection is refused at once, whatever address the inventory has.
 NOBODY = {"ansible_ssh_common_args": "-o ProxyCommand=/bin/false", "ansible_ssh_retries": 0}
 # Those whose end is looked at more closely below. A playbook added later is run without being named.
@@ -103,7 +104,9 @@ class Job:
         (private / "env").mkdir(parents=True)
         (private / "inventory").mkdir()
         (private / "project").symlink_to(site.project)
-        (private / "env" / "extravars").write_text(json.dumps({**SECRETS, **NOBODY, **variables}), encoding="utf-8")
+        meta = {"awx_job_id": 7, "awx_job_template_id": 3, "awx_job_template_name": f"tiers {playbook}"}
+        given = {**SECRETS, **AUTHORITY, **NOBODY, **variables, **meta}
+        (private / "env" / "extravars").write_text(json.dumps(given), encoding="utf-8")
         hosts = private / "inventory" / "hosts"
         text = json.dumps(inventory or site.inventory)
         hosts.write_text(f"#! /usr/bin/env python3\nprint({text!r})\n", encoding="utf-8")
@@ -170,8 +173,8 @@ def test_the_repository_installs_itself_as_a_project(site):
 
 def test_validate_answers_and_writes_what_it_found(site, tmp_path):
     where = tmp_path / "findings.json"
-    given = answers("validate", tiers_loss="px-tokyo", tiers_findings_file=str(where))
-    job = Job(site, tmp_path, "validate", given)
+    given = answers("validate", tiers_loss="px-tokyo", tiers_report_rows=5)
+    job = Job(site, tmp_path, "validate", {**given, "tiers_findings_file": str(where)})
     assert job.code == 0, job.output
     assert "px-tokyo" in job.output
     assert "2000 named clients" in job.output
@@ -201,6 +204,21 @@ def test_deploy_works_from_the_plan_that_was_approved(site, tmp_path, planned):
     assert len(job.stats["dark"]) == 13
 
 
+@pytest.mark.parametrize("less", [{"tiers_ca_certificate": "", "tiers_ca_key": ""}, {"tiers_ca_key": ""}])
+def test_a_first_deployment_refuses_a_ca_that_would_be_lost_with_the_job(site, tmp_path, planned, less):
+    job = Job(site, tmp_path, "deploy", {**answers("deploy"), **planned.artifacts, **less})
+    assert job.code == 2, job.output
+    (refused,) = job.results("Fail if the CA would be lost with the job").values()
+    assert refused["msg"].startswith("No host was changed. The CA of demo would be made in ")
+    assert "set tiers_ca_certificate and tiers_ca_key in awx_secrets" in refused["msg"]
+    assert job.results("Lock the system for this run") == {}
+
+
+def test_a_remedy_names_the_survey(site, tmp_path, planned):
+    job = Job(site, tmp_path, "drill", {**answers("drill", tiers_drill_confirm="false"), **planned.artifacts})
+    assert 'Allow it: answer "Drill confirm" in the survey with true.' in " ".join(job.output.split())
+
+
 def test_deploy_refuses_another_plan_than_the_approved(site, tmp_path, planned):
     """As after a plan that was too large to travel."""
     digest = {"tiers_plan_digest": planned.artifacts["tiers_plan_digest"]}
@@ -223,8 +241,8 @@ def test_status_takes_the_word_true_for_true(site, tmp_path, planned):
 
 
 def test_drill_breaks_nothing_that_is_not_whole(site, tmp_path, planned):
-    given = answers("drill", tiers_drill_confirm="true", tiers_report_dir=str(tmp_path / "reports"))
-    job = Job(site, tmp_path, "drill", {**given, **planned.artifacts})
+    given = answers("drill", tiers_drill_confirm="true", tiers_drill_seconds=5)
+    job = Job(site, tmp_path, "drill", {**given, **planned.artifacts, "tiers_report_dir": str(tmp_path / "reports")})
     assert job.code == 2, job.output
     assert "The system is not as planned, a drill would prove nothing" in job.output
     assert not any("Switch off" in data.get("task", "") for _kind, data in job.events)

@@ -175,7 +175,9 @@ class TestResync:
         refused = demo.run("resync", tiers_targets="px-paris")
         assert refused.returncode != 0
         said = " ".join(refused.stdout.split())
-        assert "No server was touched. This replaces the data of a server: set -e tiers_resync_confirm=true." in said
+        assert (
+            "No server was touched. This replaces the data of a server. Allow it: -e tiers_resync_confirm=true." in said
+        )
 
     def test_service_that_nobody_else_gives_is_not_taken_away(self) -> None:
         refused = demo.run("resync", tiers_targets="px-tokyo", tiers_resync_confirm=True)

@@ -157,7 +157,7 @@ def finding_texts(found: Iterable[Finding], most: int = FINDINGS_SHOWN) -> Itera
         of_rule = list(group)
         yield from (finding.as_text() for finding in of_rule[:most])
         if rest := len(of_rule) - len(of_rule[:most]):
-            yield f"and {rest} more of {rule} (-e tiers_report_rows={len(of_rule)} shows them)"
+            yield f"and {rest} more of {rule} (to see them: -e tiers_report_rows={len(of_rule)})"
 
 
 def lowered(topology: Topology) -> str:

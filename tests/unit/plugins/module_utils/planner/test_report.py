@@ -102,7 +102,7 @@ def test_one_mistake_on_many_hosts_hides_no_other():
     found.append(Finding("b-rule", "warning", None, None, "odd", "mend it"))
     text = findings(found)
     assert "30 error(s), 1 warning(s)" in text
-    assert "and 20 more of a-rule (-e tiers_report_rows=30 shows them)\nWARNING b-rule" in text
+    assert "and 20 more of a-rule (to see them: -e tiers_report_rows=30)\nWARNING b-rule" in text
     assert "more of" not in findings(found, 30)
 
 
