@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -17,10 +18,10 @@ REPOSITORY = Path(__file__).parents[3]
 INVENTORIES = sorted(path for path in (REPOSITORY / "inventories").iterdir())
 
 
-def ansible_playbook(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def ansible_playbook(*arguments: str | Path, **settings: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [Path(sys.executable).with_name("ansible-playbook"), *arguments],
-        env={**os.environ, "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg")},
+        env={**os.environ, "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg"), **settings},
         cwd=REPOSITORY,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -45,6 +46,18 @@ def test_validate_accepts_every_inventory(inventory: Path) -> None:
     done = ansible_playbook("distributed.tiers.validate", "--inventory", inventory, *secrets)
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"^ *System ", done.stdout, re.MULTILINE)
+
+
+def test_output_is_json_under_the_json_callback() -> None:
+    inventory = REPOSITORY / "inventories" / "minimal"
+    names = ["tiers_ca_passphrase", "product_openldap_probe_password"]
+    secrets = [f"--extra-vars={name}=secret" for name in names]
+    callback = {"ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"}
+    done = ansible_playbook("distributed.tiers.validate", "--inventory", inventory, *secrets, **callback)
+    assert done.returncode == 0, done.stdout + done.stderr
+    tasks = [task for play in json.loads(done.stdout)["plays"] for task in play["tasks"]]
+    (shown,) = [task["hosts"] for task in tasks if task["task"]["name"] == "Show the plan"]
+    assert [result["msg"][0].split()[0] for result in shown.values()] == ["System"]
 
 
 @pytest.mark.parametrize("playbook", ["validate", "plan"])
