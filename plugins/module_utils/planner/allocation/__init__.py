@@ -124,7 +124,7 @@ def _moves(problem: Problem, choice: Choice) -> list[dict[str, Any]]:
     return sorted(found, key=lambda move: move["client"])
 
 
-def _why_unplaced(problem: Problem, placement: Placement, k: int, weight: int, names: list[str]) -> str:
+def _why_unplaced(problem: Problem, placement: Placement, k: int, weight: int, names: list[str], may_fit: bool) -> str:
     demand = problem.demands[k]
     pin = demand.restriction[0]
     if not problem.active:
@@ -140,6 +140,8 @@ def _why_unplaced(problem: Problem, placement: Placement, k: int, weight: int, n
         return "larger than any proxy it may use"
     if demand.siblings and any(placement.room(proxy) >= weight for proxy in reach):
         return f"every proxy with room has another of its spread group {problem.group_of[names[0]]}"
+    if may_fit:
+        return "no room was found on any proxy it may use, though the bound does not rule out that all could be placed"
     return "no room on any proxy it may use"
 
 
@@ -160,13 +162,13 @@ def _result(problem: Problem, choice: Choice, backups: Backups, move_cost: int) 
                 names += part
             names.sort()
         servers[server.name] = {"clients": names, "weight": load, "capacity": server.capacity, "share": share}
+    left, squares, cost = value(placement, move_cost)
     unplaced = {
-        name: _why_unplaced(problem, placement, k, weight, [name])
+        name: _why_unplaced(problem, placement, k, weight, [name], left > bound.unplaced)
         for k, weight, names in placement.out
         for name in names
     }
     moves = _moves(problem, choice)
-    left, squares, cost = value(placement, move_cost)
     least = bound.latency + bound.moved * move_cost
     forced = sum(move["forced"] for move in moves)
     milliseconds = unit / MICROSECONDS

@@ -9,6 +9,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation.flow import Flow
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation.mend import make_room, mend
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation.model import MICROSECONDS, Problem
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation.pack import pack
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation.place import (
@@ -72,13 +73,16 @@ def choose(problem: Problem) -> Choice:
             placements.append(hand_out(problem, hubs, still.flow))
         if not excess(problem):
             placements.append(insert(_as_deployed(problem, hubs)))
+    displaced = 0
     placement = min(placements, key=lambda each: (value(each, move_cost), moved_weight(each)))
     if not _proven(placement, bound, move_cost):
+        displaced = mend(placement, move_cost, bound.unplaced)
         placement = pack(problem, hubs, placement, move_cost, bound.worth())
     if not moved_weight(placement):
         return Choice(placement, bound, 0, [], False)
     still = still or solve_classes(problem, hubs, None, rooms)
-    choice = Choice(placement, bound, still.moved, _voluntary(problem, placement, still.moved), False)
+    needed = still.moved + displaced
+    choice = Choice(placement, bound, needed, _voluntary(problem, placement, needed), False)
     budget = problem.policy.move_budget
     if budget is None or _asked(choice) <= budget:
         return choice
@@ -115,6 +119,7 @@ def _only_needed(problem: Problem, hubs: Hubs, still: Solved, bound: Solved) -> 
         if not excess(problem):
             other = insert(_as_deployed(problem, hubs))
             placement = min(placement, other, key=lambda each: value(each, highest))
+        mend(placement, highest, still.unplaced)
         placement = pack(problem, hubs, placement, highest, still.worth())
     needed = moved_weight(placement)
     return Choice(placement, bound, needed, _voluntary(problem, placement, needed), False)
@@ -158,7 +163,8 @@ def _within(problem: Problem, hubs: Hubs, budget: int, still: Solved, bound: Sol
     allowed = budget
     for _try in range(TRIES):
         placement = hand_out(problem, hubs, _walk(still, steps, allowed))
-        choice = Choice(placement, bound, still.moved, _voluntary(problem, placement, still.moved), True)
+        needed = still.moved + make_room(placement, round(problem.policy.move_cost * MICROSECONDS), bound.unplaced)
+        choice = Choice(placement, bound, needed, _voluntary(problem, placement, needed), True)
         beyond = _asked(choice) - budget
         if beyond <= 0:
             return choice

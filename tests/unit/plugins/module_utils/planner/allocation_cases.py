@@ -9,6 +9,7 @@ import math
 from collections import Counter, defaultdict
 from fractions import Fraction
 from itertools import product
+from random import Random
 from typing import Any
 
 from hypothesis import strategies as st
@@ -205,3 +206,51 @@ def best(case: dict[str, Any]) -> tuple[int, int, float]:
         for where in [{name: proxy for name, proxy in zip(names, combination) if proxy is not None}]
         if not broken(case, where)
     )
+
+
+def crowd(seed: int, load: float, clients: int = 3000, proxies: int = 30, sites: int = 6) -> dict[str, Any]:
+    """Arguments for allocate(): many clients of different weights, two in five of them restricted."""
+    random = Random(seed)
+    names = [f"px{number:02}" for number in range(proxies)]
+    places = [(random.random(), random.random()) for _site in range(sites)]
+    everyone = {}
+    for number in range(clients):
+        client: dict[str, Any] = {
+            "site": f"s{random.randrange(sites)}",
+            "weight": random.choice((1, 1, 1, 1, 2, 2, 5, 10)),
+        }
+        kind = random.randrange(10)
+        if kind == 0:
+            client["allow"] = random.sample(names, 3)
+        elif kind == 1:
+            client["deny"] = random.sample(names, 3)
+        elif kind == 2:
+            client["allow"] = [f"site:s{random.randrange(sites)}"]
+        elif kind == 3:
+            client["allow"] = [f"zone:z{random.randrange(3)}"]
+        everyone[f"c{number:05}"] = client
+    sizes = [random.uniform(0.5, 1.5) for _name in names]
+    total = sum(client["weight"] for client in everyone.values())
+    servers = {
+        name: {
+            "site": f"s{number % sites}",
+            "zone": f"z{random.randrange(3)}",
+            "capacity": math.ceil(total / load * size / sum(sizes)),
+            "backup": f"{name}-b",
+            "region": None,
+            "state": "active",
+            "weight": 1,
+            "tags": [],
+        }
+        for number, (name, size) in enumerate(zip(names, sizes, strict=True))
+    }
+    return {
+        "clients": everyone,
+        "proxies": servers,
+        "latency": {
+            f"s{here}": {f"s{there}": round(100 * math.dist(a, b), 1) for there, b in enumerate(places)}
+            for here, a in enumerate(places)
+        },
+        "previous": {},
+        "policy": {},
+    }

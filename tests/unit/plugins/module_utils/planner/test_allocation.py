@@ -419,6 +419,16 @@ def test_bad_input_is_refused(wrong: dict[str, Any], message: str) -> None:
     assert str(caught.value) == str(problem)
 
 
+def test_the_reason_tells_room_that_was_not_found_from_room_that_is_not_there() -> None:
+    """Clients that could be split would fit. `unplaced_bound` is of such clients."""
+    clients = {name: {"site": "x", "weight": weight} for name, weight in (("a", 3), ("b", 3), ("c", 2))}
+    result = allocate(clients, {name: {"site": "x", "capacity": 4} for name in "pq"}, None)
+    assert (result["stats"]["unplaced_weight"], result["stats"]["unplaced_bound"]) == (2, 0)
+    assert [*result["unplaced"].values()] == [
+        "no room was found on any proxy it may use, though the bound does not rule out that all could be placed"
+    ]
+
+
 def test_all_problems_come_at_once() -> None:
     with pytest.raises(AllocationError) as caught:
         allocate({"c": {"weight": 0}, "d": 1}, {"p": {"site": 1}}, {"x": 1}, [], 7, {"balance": "high"})  # type: ignore
