@@ -37,7 +37,7 @@ def preview_of(topology: Topology, plan: Plan, servers: Iterable[str], name: str
 def loss_of(plan: Plan, servers: Iterable[str], min_online: int = 1) -> Loss:
     """The loss of just these servers, as far as a plan alone tells it: every client weighs 1."""
     dead = sorted(set(servers))
-    return _Scales(plan, {}, min_online).loss("set", ", ".join(dead), dead)
+    return _Scales(plan, {}, {}, min_online).loss("set", ", ".join(dead), dead)
 
 
 def preview_asked(topology: Topology, plan: Plan) -> Loss | None:
@@ -61,13 +61,14 @@ def _candidates(plan: Plan) -> Iterator[tuple[str, str, list[str]]]:
 
 def _scales(topology: Topology, plan: Plan) -> _Scales:
     weight = {name: int(client.get("weight") or 1) for name, client in demands(topology)}
-    return _Scales(plan, weight, topology.min_online)
+    direct = {client.name: client.weight for client in topology.clients.values() if client.direct}
+    return _Scales(plan, weight, direct, topology.min_online)
 
 
 class _Scales:
     """What is known of the whole system, gathered once, so that each loss costs no more than what it touches."""
 
-    def __init__(self, plan: Plan, weight: Mapping[str, int], min_online: int) -> None:
+    def __init__(self, plan: Plan, weight: Mapping[str, int], direct: Mapping[str, int], min_online: int) -> None:
         self.servers = plan["servers"]
         self.clients = {proxy: (len(s["clients"]), s["weight"]) for proxy, s in plan["allocation"]["proxies"].items()}
         # {proxy: {server its clients go to: (how many, their weight)}}
@@ -84,6 +85,7 @@ class _Scales:
                 self.ready.setdefault(server["serves_as"], []).append(name)
         self.min_online = min_online
         self.has_pool = any(server["serves_as"] == "distributor" for server in self.servers.values())
+        self.at_master, self.at_pool = self.without_proxy(plan, direct)
 
     def loss(self, kind: str, name: str, servers: Iterable[str]) -> Loss:
         dead = set(servers)
@@ -98,6 +100,14 @@ class _Scales:
                     come[server] = come.get(server, 0) + their_weight
                     number, weight = number - fleeing, weight - their_weight
             lost, lost_weight = lost + number, lost_weight + weight
+        writes, pool = self.masters_go_on(dead), self.pool_goes_on(dead)
+        for (number, weight), goes_on, before in (
+            (self.at_master, writes, self.masters_go_on),
+            (self.at_pool, pool, self.pool_goes_on),
+        ):
+            # What nobody serves before the loss is no part of it.
+            if goes_on is False and before(set()):
+                lost, lost_weight = lost + number, lost_weight + weight
         then = {server: self.clients.get(server, (0, 0))[1] + more for server, more in come.items()}
         loads = [(self.percent(server, weight), server) for server, weight in then.items()]
         loads += next(([entry] for entry in self.fullest if entry[1] not in dead and entry[1] not in come), [])
@@ -113,11 +123,26 @@ class _Scales:
             "beyond_weight": sum(self.beyond(server, weight) for server, weight in then.items()),
             "fullest": fullest,
             "fullest_percent": percent,
-            "writes": self.goes_on("master", dead),
-            "pool": self.goes_on("distributor", dead) and self.goes_on("parallel", dead, self.min_online)
-            if self.has_pool
-            else None,
+            "writes": writes,
+            "pool": pool,
         }
+
+    def without_proxy(self, plan: Plan, direct: Mapping[str, int]) -> tuple[tuple[int, int], tuple[int, int]]:
+        """How many clients use the master itself, and how many only the pool, each with their weight."""
+        at_master = [
+            name
+            for name, client in plan["clients"].items()
+            if any(point["role"] == "master" for point in client["endpoints"])
+        ]
+        number, weight = len(at_master), sum(direct.get(name, 1) for name in at_master)
+        if self.clients:
+            return (number, weight), (0, 0)
+        # Clients that are no hosts of the inventory are known by their number only.
+        sites = plan["sites"].values()
+        everyone, their_weight = sum(site["clients"] for site in sites), sum(site["weight"] for site in sites)
+        if self.has_pool:
+            return (number, weight), (everyone - number, their_weight - weight)
+        return (everyone, their_weight), (0, 0)
 
     def capacity(self, server: str) -> int | None:
         """A backup has its primary's if it gives none."""
@@ -134,6 +159,15 @@ class _Scales:
         """What is too much for a server: backups of several that die at once may be the same one."""
         capacity = self.capacity(server)
         return max(0, weight - capacity) if capacity else 0
+
+    def masters_go_on(self, dead: set[str]) -> bool:
+        return self.goes_on("master", dead)
+
+    def pool_goes_on(self, dead: set[str]) -> bool | None:
+        """None without a pool."""
+        if not self.has_pool:
+            return None
+        return self.goes_on("distributor", dead) and self.goes_on("parallel", dead, self.min_online)
 
     def goes_on(self, work: str, dead: set[str], least: int = 1) -> bool:
         """Whether enough are left who do the work of a tier; a primary and its backup count as one."""

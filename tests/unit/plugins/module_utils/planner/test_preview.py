@@ -11,6 +11,7 @@ import pytest
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.plan import make_plan
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.preview import (
+    loss_of,
     preview,
     preview_asked,
     preview_of,
@@ -111,6 +112,47 @@ def test_a_backup_of_two_that_die_at_once_is_told_to_be_too_small(read):
 def test_without_a_pool_nothing_is_said_about_it(previewed):
     _topology, _plan, losses = previewed("{parallel: !remove , distributor: !remove , backup: {hosts: {d2: !remove }}}")
     assert losses["server", "m1"]["pool"] is None
+
+
+ONLY_POOL = "proxy: !remove"
+NO_PAIR_OF_DISTRIBUTORS = "{proxy: !remove , backup: {hosts: {d2: !remove }}}"
+
+
+def test_clients_that_use_only_the_pool_are_lost_with_it(previewed):
+    """Two named clients of weight 3 and 2, and one host."""
+    _topology, _plan, losses = previewed(NO_PAIR_OF_DISTRIBUTORS)
+    loss = losses["server", "d1"]
+    assert (loss["lost"], loss["lost_weight"], loss["pool"]) == (3, 6, False)
+    assert losses["server", "p1"]["lost"] == losses["server", "m1"]["lost"] == 0
+    topology, plan, losses = previewed(ONLY_POOL)
+    assert losses["server", "d1"]["lost"] == 0
+    assert preview_of(topology, plan, ["p1", "p2"])["lost"] == 3
+    assert loss_of(plan, ["d1", "d2"])["lost"] == 3
+
+
+def test_clients_that_use_the_master_itself_are_lost_with_its_pair(previewed):
+    direct = "client: {hosts: {c1: {tiers_direct: true, tiers_weight: 4}}}"
+    topology, plan, losses = previewed(direct)
+    assert losses["server", "m1"]["lost"] == 0
+    loss = preview_of(topology, plan, ["m1", "m2"])
+    assert (loss["lost"], loss["lost_weight"]) == (1, 4)
+    topology, plan, _losses = previewed(direct, ONLY_POOL)
+    assert preview_of(topology, plan, ["m1", "m2"])["lost"] == 1
+    assert preview_of(topology, plan, ["d1", "d2"])["lost"] == 2
+
+
+def test_without_proxies_and_a_pool_all_clients_use_the_master(previewed):
+    topology, plan, _losses = previewed(
+        "{proxy: !remove , parallel: !remove , distributor: !remove , backup: {hosts: {d2: !remove }}}"
+    )
+    assert preview_of(topology, plan, ["m1", "m2"])["lost_weight"] == 6
+
+
+def test_what_nobody_serves_before_a_loss_is_no_part_of_it(previewed):
+    _topology, plan, _losses = previewed(NO_PAIR_OF_DISTRIBUTORS)
+    assert loss_of(plan, ["d1"])["lost"] == 3
+    plan["servers"]["d1"]["state"] = "down"
+    assert loss_of(plan, ["d1"])["lost"] == loss_of(plan, ["p1"])["lost"] == 0
 
 
 @pytest.mark.parametrize(

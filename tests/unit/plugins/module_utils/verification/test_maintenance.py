@@ -48,6 +48,8 @@ def plan() -> dict[str, Any]:
     return {
         "system": "s",
         "servers": servers,
+        "clients": {},
+        "sites": {},
         "allocation": {
             "proxies": {
                 name: {"clients": [f"{name}{n}" for n in range(count)], "weight": count}
