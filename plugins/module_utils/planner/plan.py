@@ -104,6 +104,7 @@ def share_out(topology: Topology, previous: Mapping[str, Any] | None = None) -> 
         previous=served_by if previous is None else previous,
         previous_backups=backed_by if previous is None else previous.get("backups"),
         policy=dict(topology.policy),
+        former=rules.absent_proxies(topology),
     )
     return allocation
 

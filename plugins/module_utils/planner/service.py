@@ -58,6 +58,10 @@ NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 VARIABLE = re.compile(r"[A-Za-z_]\w{0,99}", re.ASCII)
 # The collection's own directory, and what it runs beside the product.
 TAKEN_NAMES = ("tiers", "haproxy", "nginx", "keepalived")
+UDP = (
+    "Only TCP is balanced: HAProxy, which shares clients out to members and follows the acting master, does not "
+    "forward UDP. A UDP port between servers is opened in the firewall and reaches each server directly."
+)
 INSIDE_TLS = {"http": "https", "tcp": "tls"}
 
 KINDS = {
@@ -225,7 +229,7 @@ class _Reading:
         value = checked.validated_parameters["value"]
         choices = option.get("choices")
         if choices and value not in choices:
-            hint = did_you_mean(shorten(value), choices)
+            hint = UDP if value == "udp" else did_you_mean(shorten(value), choices)
             allowed = f"is to be one of {', '.join(map(str, choices))}, here it is '{shorten(value, 40)}'"
             return self.wrong(where, allowed + (f"; {hint}" if hint else ""))
         return value

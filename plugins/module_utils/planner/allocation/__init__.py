@@ -11,7 +11,7 @@ exactly, which also proves how good the result is: ``stats.gap`` is the distance
 from __future__ import annotations
 
 import gc
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation.backups import Backups, find_backups
@@ -35,15 +35,17 @@ def allocate(
     previous: Mapping[str, Any] | None = None,
     previous_backups: Mapping[str, Any] | None = None,
     policy: Mapping[str, Any] | None = None,
+    former: Iterable[str] = (),
 ) -> dict[str, Any]:
     """Allocate. Pure: same input in any order, same answer. Raises AllocationError with every problem of the input.
 
+    ``former``: names that ``allow`` and ``deny`` may hold although no proxy has them (any more).
     ``previous`` is ``{client: proxy}``, or a former result (then an unchanged input returns it as it is).
     """
     collecting = gc.isenabled()
     gc.disable()  # a million small lists are made and none is garbage: a quarter of the time
     try:
-        return _allocate(clients, proxies, latency, previous, previous_backups, policy)
+        return _allocate(clients, proxies, latency, previous, previous_backups, policy, former)
     finally:
         if collecting:
             gc.enable()
@@ -79,9 +81,9 @@ def least_headroom(
 
 
 def _allocate(
-    clients: Any, proxies: Any, latency: Any, previous: Any, previous_backups: Any, policy: Any
+    clients: Any, proxies: Any, latency: Any, previous: Any, previous_backups: Any, policy: Any, former: Iterable[str]
 ) -> dict[str, Any]:
-    problem = build(clients, proxies, latency, previous, previous_backups, policy)
+    problem = build(clients, proxies, latency, previous, previous_backups, policy, former)
     move_cost = round(problem.policy.move_cost * MICROSECONDS)
     choice = choose(problem)
     backups = find_backups(problem, choice.placement, None if problem.unchanged else move_cost)

@@ -13,7 +13,7 @@ import hashlib
 import json
 import math
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -42,7 +42,15 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocati
 )
 
 
-def build(clients: Any, proxies: Any, latency: Any, previous: Any, previous_backups: Any, policy: Any) -> Problem:
+def build(
+    clients: Any,
+    proxies: Any,
+    latency: Any,
+    previous: Any,
+    previous_backups: Any,
+    policy: Any,
+    former: Iterable[str] = (),
+) -> Problem:
     """Check everything, then group. Raises AllocationError with all problems at once."""
     problems: list[Fault] = []
     rules = read_policy(policy, problems)
@@ -51,7 +59,7 @@ def build(clients: Any, proxies: Any, latency: Any, previous: Any, previous_back
     deployed = read_previous(previous, problems)
     backups = read_backups(previous_backups, problems)
     names = {server.name for server in servers}
-    grouped = group_clients(clients, names, problems)
+    grouped = group_clients(clients, names, {*names, *former}, problems)
     if problems or grouped is None:
         raise AllocationError(problems)
     problem = _assemble(rules, servers, matrix, deployed, backups, grouped, len(clients))

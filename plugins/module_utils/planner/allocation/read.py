@@ -211,28 +211,37 @@ def _add_names(flat: dict[str, str], names: Any, server: Any, where: str, proble
         flat.update(zip(names, repeat(server)))
 
 
-def group_clients(clients: Any, proxies: set[str], problems: list[Fault]) -> dict[Key, list[str]] | None:
-    """Names by what makes clients differ, each list sorted: the one pass that touches every client."""
+def group_clients(
+    clients: Any, proxies: set[str], selectable: set[str], problems: list[Fault]
+) -> dict[Key, list[str]] | None:
+    """Names by what makes clients differ, each list sorted: the one pass that touches every client.
+
+    ``selectable``: the names that `allow` and `deny` may hold.
+    """
     if not isinstance(clients, Mapping):
         problems.append(Fault(f"must be a dictionary, not {type(clients).__name__}", "clients"))
         return None
     try:
-        return _group_fast(clients, proxies)
+        return _group_fast(clients, proxies, selectable)
     except _Wrong:
-        complaints = _complaints(clients, proxies)
+        complaints = _complaints(clients, proxies, selectable)
         found = list(islice(complaints, MOST_PROBLEMS))
         problems += found
         if rest := sum(1 for _complaint in complaints):
             problems.append(Fault(f"and {rest} more problems"))
     # Nothing wrong after all: dictionaries of a kind that only show what they hold when asked politely.
-    return None if found else _group_fast({name: dict(client.items()) for name, client in clients.items()}, proxies)
+    return (
+        None
+        if found
+        else _group_fast({name: dict(client.items()) for name, client in clients.items()}, proxies, selectable)
+    )
 
 
 class _Wrong(Exception):
     """Something about the clients is wrong; the slow way will say what."""
 
 
-def _group_fast(clients: Mapping[str, Any], proxies: set[str]) -> dict[Key, list[str]]:
+def _group_fast(clients: Mapping[str, Any], proxies: set[str], selectable: set[str]) -> dict[Key, list[str]]:
     table: defaultdict[tuple[Any, Any, int], list[str]] = defaultdict(list)
     values = clients.values()
     get = dict.get
@@ -256,7 +265,7 @@ def _group_fast(clients: Mapping[str, Any], proxies: set[str]) -> dict[Key, list
             client = clients[name]
             extras = seen.get(id(client))
             if extras is None:
-                extras = seen[id(client)] = _extras(client, proxies)
+                extras = seen[id(client)] = _extras(client, proxies, selectable)
             grouped[site, extras[0], extras[1], units].append(name)
     try:
         for names in grouped.values():
@@ -275,15 +284,15 @@ def _weight_is_right(weight: Any) -> bool:
     )
 
 
-def _extras(client: Mapping[str, Any], proxies: set[str]) -> tuple[Restriction, str | None]:
-    if next(_client_complaints(client, proxies), None):
+def _extras(client: Mapping[str, Any], proxies: set[str], selectable: set[str]) -> tuple[Restriction, str | None]:
+    if next(_client_complaints(client, proxies, selectable), None):
         raise _Wrong
     allow = tuple(sorted(set(client.get("allow") or ())))
     deny = tuple(sorted(set(client.get("deny") or ())))
     return (client.get("pin"), allow, deny), client.get("spread")
 
 
-def _complaints(clients: Mapping[Any, Any], proxies: set[str]) -> Iterator[Fault]:
+def _complaints(clients: Mapping[Any, Any], proxies: set[str], selectable: set[str]) -> Iterator[Fault]:
     """Every problem of every client, by name; only run once something is known to be wrong."""
     for name in sorted(clients, key=lambda name: name if isinstance(name, str) else shown(name)):
         client = clients[name]
@@ -291,13 +300,13 @@ def _complaints(clients: Mapping[Any, Any], proxies: set[str]) -> Iterator[Fault
         if not isinstance(name, str) or not name:
             yield Fault("a client's name must be a text that is not empty", where)
         if isinstance(client, Mapping):
-            yield from _client_complaints(client, proxies, where, name)
+            yield from _client_complaints(client, proxies, selectable, where, name)
         else:
             yield Fault(f"must be a dictionary, not {type(client).__name__}", where, name)
 
 
 def _client_complaints(
-    client: Mapping[str, Any], proxies: set[str], where: str = "", name: str | None = None
+    client: Mapping[str, Any], proxies: set[str], selectable: set[str], where: str = "", name: str | None = None
 ) -> Iterator[Fault]:
     yield from _keys_and_site(client, CLIENT_KEYS, where, name)
     if not _weight_is_right(client.get("weight")):
@@ -315,7 +324,7 @@ def _client_complaints(
             continue
         for selector in selectors:
             kind, colon, value = selector.partition(":") if isinstance(selector, str) else ("", "", "")
-            if isinstance(selector, str) and selector in proxies:
+            if isinstance(selector, str) and selector in selectable:
                 continue
             if not colon or kind not in SELECTORS or not value:
                 known = ", ".join(f"{kind}:…" for kind in SELECTORS)

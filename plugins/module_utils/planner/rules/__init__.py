@@ -26,7 +26,8 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.re
     switched_off,
 )
 
+absent_proxies = clients.absent_proxies
 demands = clients.demands
 refused = clients.refused
 
-__all__ = ["EXAMPLE", "REGISTRY", "Rule", "demands", "judge", "judge_part", "refused", "switched_off"]
+__all__ = ["EXAMPLE", "REGISTRY", "Rule", "absent_proxies", "demands", "judge", "judge_part", "refused", "switched_off"]

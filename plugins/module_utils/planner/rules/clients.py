@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -19,11 +20,13 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.re
     rule,
 )
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.shown import shorten
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Topology
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Server, Topology
 from ansible_collections.distributed.tiers.plugins.module_utils.text import counted, enumerate_names
 
 # Of one client, as a person is told it.
 LONGEST_NAME = 80
+# What may be the name of a host
+NAME = re.compile(r"[\w.-]+")
 
 
 def demands(topology: Topology) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -32,6 +35,18 @@ def demands(topology: Topology) -> Iterator[tuple[str, Mapping[str, Any]]]:
         if not client.direct:
             yield client.name, client.demand()
     yield from topology.population.items()
+
+
+def absent_proxies(topology: Topology) -> set[str]:
+    """Names in `allow` and `deny` that no proxy has: most often proxies that were retired."""
+    named = {
+        selector
+        for _name, client in demands(topology)
+        for key in ("allow", "deny")
+        for selector in client.get(key) or ()
+        if isinstance(selector, str)
+    }
+    return {name for name in named if NAME.fullmatch(name) and name not in topology.servers}
 
 
 rule(
@@ -69,8 +84,8 @@ def refused(topology: Topology, faults: Iterable[Fault]) -> Iterator[Problem]:
 @rule(
     "selector-known",
     WARNING,
-    reason="A selector that fits no proxy permits, or forbids, nothing: most often it is misspelt.",
-    remedy="Correct the selector: a proxy's name, site:x, region:x, zone:x or tag:x.",
+    reason="A selector that fits no proxy permits, or forbids, nothing: it is misspelt, or the proxy was retired.",
+    remedy="Correct the selector (a proxy's name, site:x, region:x, zone:x or tag:x), or remove it.",
     fires="""
         client:
           hosts:
@@ -100,6 +115,9 @@ def selector_known(topology: Topology, _allocation: Allocation) -> Iterator[Prob
     guesses = Guesses(sorted(fitting))
     for (key, selector), names in users.items():
         told = f"'{selector}' fits no proxy" if proxies else f"There are no proxies, so '{selector}' fits none"
+        if selector in topology.retired:
+            yield Problem(None, f"tiers_{key}", f"'{selector}' is a retired proxy.", hosts=tuple(names))
+            continue
         yield Problem(None, f"tiers_{key}", guesses.said(told, selector), hosts=tuple(names))
 
 
@@ -181,14 +199,33 @@ def capacity_total(topology: Topology, _allocation: Allocation) -> Iterator[Prob
           vars: {tiers_capacity: 2}
     """,
 )
-def loss_fits(_topology: Topology, allocation: Allocation) -> Iterator[Problem]:
+def loss_fits(topology: Topology, allocation: Allocation) -> Iterator[Problem]:
     for proxy, fate in allocation.get("survives", {}).items():
         if not fate["ok"]:
             of = allocation["proxies"][proxy]["weight"]
             left = fate["left_over_weight"]
             some = f"{left} of its {of} connections find" if of > 1 else "its only connection finds"
-            message = f"If it dies, {some} no place elsewhere."
-            yield Problem(proxy, "tiers_capacity", message)
+            message = f"If it dies, {some} no place elsewhere"
+            if why := nobody_else(topology, topology.servers[proxy]):
+                yield Problem(proxy, "tiers_backup_of", f"{message}: {why}.", NOBODY_ELSE)
+            else:
+                yield Problem(proxy, "tiers_capacity", f"{message}.")
+
+
+NOBODY_ELSE = "Add a proxy in another zone or at another site, or give this one a backup of its own."
+
+
+def nobody_else(topology: Topology, proxy: Server) -> str | None:
+    """Why no other proxy can take the clients of a proxy, however much room there is."""
+    others = [other for other in topology.tier("proxy") if other.name != proxy.name]
+    active = [other for other in others if other.state == "active"]
+    if not others:
+        return "no other proxy exists"
+    if not active:
+        return "no other proxy is active"
+    if proxy.zone and all((other.site, other.zone) == (proxy.site, proxy.zone) for other in active):
+        return f"every other proxy is in the same zone ({proxy.zone})"
+    return None
 
 
 @rule(

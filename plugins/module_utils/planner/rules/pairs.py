@@ -60,6 +60,10 @@ def failback_of(tier: str, product: Product | None) -> tuple[str, ...]:
     return ("auto", "manual") if tier == "distributor" or product is None else product.failback
 
 
+NO_REDUNDANCY = (
+    "Keep a dump and a spare host. If the product does support a backup, name its kind in `redundancy` of the product "
+    "and add one."
+)
 OTHER_GROUP = (
     "Set tiers_backup_of to the name of one server. If the group 'backup' has another purpose in this inventory, "
     "name the group of the backups for all hosts: tiers_groups: {backup: NAME}."
@@ -624,7 +628,13 @@ def master_down(topology: Topology, _allocation: Allocation) -> Iterator[Problem
     """,
 )
 def master_without_backup(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
-    return alone(topology, "master")
+    yield from alone(topology, "master")
+    for master in topology.tier("master"):
+        product = topology.product_of(master)
+        # Of a product that is not known, another rule speaks.
+        if product and topology.backup_of(master.name) is None and not redundancy_of("master", product):
+            message = "No backup stands behind it, and its product supports none for a master."
+            yield Problem(master.name, "tiers_backup_of", message, NO_REDUNDANCY)
 
 
 @rule(

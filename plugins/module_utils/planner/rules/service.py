@@ -19,7 +19,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.pa
 )
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.registry import Allocation, reading, rule
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.servers import TAKEN
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.service import is_template, part
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.service import UDP, is_template, part
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Server, Topology
 from ansible_collections.distributed.tiers.plugins.module_utils.text import did_you_mean, ended, with_hint
 
@@ -76,6 +76,35 @@ rule(
     firm=True,
     part=True,
 )(reading("service-description"))
+
+
+@rule(
+    "port-udp",
+    ERROR,
+    reason="A client whose server fails is routed to another one by HAProxy, and UDP is not.",
+    remedy="Let clients use TCP on this port, or remove it from the description and balance it by other means.",
+    fires=ledger(
+        (
+            "stateful: false",
+            "stateful: false\n      ports: [{name: syslog, port: 6514, protocol: udp, to: [proxy], from: [client]}]",
+        )
+    ),
+    silent=ledger(
+        (
+            "stateful: false",
+            "stateful: false\n      ports: [{name: gossip, port: 7946, protocol: udp, to: [proxy], from: [master]}]",
+        )
+    ),
+    firm=True,
+    part=True,
+)
+def port_udp(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    for product in topology.products.values():
+        for port in product.more_ports:
+            if port.protocol == "udp" and ("client" in port.sources or "distributor" in (*port.sources, *port.to)):
+                message = f"Port {port.port} ('{port.name}') is UDP. {UDP}"
+                yield Problem(None, product.described_by, message)
+
 
 # What each way of installation needs, and what it may have besides. What has a default stands in every description.
 WAYS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {

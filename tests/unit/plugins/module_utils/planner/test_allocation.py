@@ -429,6 +429,20 @@ def test_the_reason_tells_room_that_was_not_found_from_room_that_is_not_there() 
     ]
 
 
+@pytest.mark.parametrize("key", ["allow", "deny"])
+def test_allow_and_deny_may_name_a_proxy_that_is_gone(key: str) -> None:
+    """It permits, or forbids, nothing."""
+    clients = {"a": {"site": "x", key: ["gone", "p"]}, "b": {"site": "x", "deny": ["gone"]}}
+    proxies = {name: {"site": "x"} for name in "pq"}
+    with pytest.raises(AllocationError):
+        allocate(clients, proxies, None)
+    result = allocate(clients, proxies, None, former={"gone"})
+    assert result["unplaced"] == {}
+    assert "a" in result["proxies"]["p" if key == "allow" else "q"]["clients"]
+    with pytest.raises(AllocationError, match="pin names no proxy"):
+        allocate({"a": {"site": "x", "pin": "gone"}}, proxies, None, former={"gone"})
+
+
 def test_all_problems_come_at_once() -> None:
     with pytest.raises(AllocationError) as caught:
         allocate({"c": {"weight": 0}, "d": 1}, {"p": {"site": 1}}, {"x": 1}, [], 7, {"balance": "high"})  # type: ignore

@@ -124,3 +124,15 @@ def test_the_report_tells_it_when_something_was_looked_at(read, deployed):
 def test_odd_settings_in_a_fact(read, deployed, settings):
     topology = read(facts={**deployed, "px1": {**deployed["px1"], "settings": settings}})
     assert changes(difference(topology, make_plan(topology).plan))
+
+
+def test_a_selector_that_names_a_retired_proxy_is_a_warning(read, deployed):
+    topology = read(
+        "{proxy: {hosts: {px2: !remove }}, client: {hosts: {c1: {tiers_deny: [px2]}}}}",
+        "old: {hosts: {px2: {}}}",
+        facts=deployed,
+    )
+    outcome = make_plan(topology)
+    assert outcome.plan
+    (finding,) = (finding for finding in outcome.findings if finding.rule == "selector-known")
+    assert (finding.severity, finding.host, finding.message) == ("warning", "c1", "'px2' is a retired proxy.")

@@ -15,6 +15,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner import t
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.plan import make_plan
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules import REGISTRY
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.registry import Guesses
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.service import ledger
 from ansible_collections.distributed.tiers.plugins.module_utils.text import ended
 
 PX1_BACKUP = "backup: {hosts: {px1-b: {ansible_host: 192.0.2.13, tiers_backup_of: px1, tiers_zone: rack-b}}}"
@@ -468,7 +469,7 @@ FIRES = [
         "client 'c1': pin",
         "tiers_clients",
         "no selector",
-        """all: {vars: {tiers_clients: [{name: "client 'c1': pin", site: berlin, deny: [x]}]}}""",
+        """all: {vars: {tiers_clients: [{name: "client 'c1': pin", site: berlin, deny: ["x:y"]}]}}""",
     ),
     (
         "selector-known",
@@ -506,6 +507,70 @@ FIRES = [
         "tiers_capacity",
         "its only connection finds no place",
         "proxy: {vars: {tiers_capacity: 1}}",
+    ),
+    (
+        "loss-fits",
+        "px1",
+        "tiers_backup_of",
+        "find no place elsewhere: no other proxy exists.",
+        "proxy: {hosts: {px2: !remove }}",
+    ),
+    (
+        "loss-fits",
+        "px1",
+        "tiers_backup_of",
+        "find no place elsewhere: no other proxy is active.",
+        "proxy: {hosts: {px2: {tiers_state: draining}}}",
+    ),
+    (
+        "loss-fits",
+        "px1, px2",
+        "tiers_backup_of",
+        "finds no place elsewhere: every other proxy is in the same zone (rack-a).",
+        "proxy: {vars: {tiers_capacity: 1}, hosts: {px2: {tiers_zone: rack-a}}}",
+    ),
+    (
+        "master-without-backup",
+        "m1",
+        "tiers_backup_of",
+        "its product supports none for a master",
+        ledger(("{master: [warm]}", "{}")),
+        "backup: {hosts: {m2: !remove }}",
+    ),
+    # Names of proxies that are gone, in the words of a client host and of a named client.
+    (
+        "selector-known",
+        "c1",
+        "tiers_deny",
+        "'px9' fits no proxy",
+        "client: {hosts: {c1: {tiers_deny: [px9]}}}",
+    ),
+    (
+        "selector-known",
+        "desk-1",
+        "tiers_allow",
+        "'px-old' fits no proxy",
+        "all: {vars: {tiers_clients: [{name: desk-1, site: berlin, allow: [px1, px-old]}]}}",
+    ),
+    (
+        "port-udp",
+        None,
+        "tiers_service",
+        "Port 6514 ('syslog') is UDP. Only TCP is balanced: HAProxy",
+        ledger(
+            (
+                "stateful: false",
+                "stateful: false\n"
+                "      ports: [{name: syslog, port: 6514, protocol: udp, to: [parallel], from: [client]}]",
+            )
+        ),
+    ),
+    (
+        "service-description",
+        None,
+        "tiers_service",
+        "here it is 'udp'; Only TCP is balanced",
+        ledger(("protocol: http", "protocol: udp")),
     ),
     # Names of groups.
     (
