@@ -101,6 +101,8 @@ options:
         type: dict
         suboptions:
           send: {description: What is sent. Without it the server has to speak first., type: str}
+          send_hex: {description: 'The same in hexadecimal, for bytes that are no text.', type: str}
+          send_secret: {description: 'The same as O(access.tcp.send_hex), kept out of all output.', type: str}
           expect: {description: A regular expression that has to be found in the answer., type: str}
   timeout:
     description: Seconds until an attempt counts as unanswered.

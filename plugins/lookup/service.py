@@ -19,6 +19,8 @@ options:
     description:
       - The keys of the description that are wanted. Without any it is all of them.
       - What is not wanted is not looked at, so it may hold templates that only servers can fill in.
+      - V(question) is no key of the description. It gives what is sent and expected over plain TCP or TLS, C(send) and
+        C(expect) of C(probe.tcp), else of C(check).
     type: list
     elements: str
     default: []
@@ -32,12 +34,14 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _raw:
-  description: One dictionary, the description. Its key C(about) is what templates see as C(service).
+  description:
+    - One dictionary, the description. Its key C(about) is what templates see as C(service), and C(check.secret) tells
+      whether what the check sends is made by a template or vaulted.
   type: list
   elements: dict
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -47,10 +51,24 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.yaml import yaml_load
 from ansible.plugins.lookup import LookupBase
 
+try:
+    from ansible.template import is_trusted_as_template, trust_as_template
+except ImportError:  # ansible-core 2.18 takes every text for a template.
+
+    def is_trusted_as_template(value: Any) -> bool:
+        return True
+
+    def trust_as_template(value: Any) -> Any:
+        return value
+
+
 SPECS = Path(__file__).parents[2] / "roles/product_service/meta/argument_specs.yml"
 NEEDED = ("name", "port", "tls", "local_port", "version", "timeouts")
 TLS = "/etc/tiers/tls"
 RELAY_PORT = 10636
+QUESTION = "question"
+# What is sent to the service.
+SENT = (("check", "send"), ("probe", "tcp", "send"))
 
 
 @lru_cache(maxsize=1)
@@ -92,13 +110,51 @@ def about(head: Mapping[str, Any], server: Mapping[str, Any], upstream: tuple[st
     }
 
 
+def is_template(text: str) -> bool:
+    return "{{" in text or "{%" in text
+
+
+def with_escapes(part: Any, path: list[str]) -> Any:
+    """The same part with carriage returns of what is sent as escapes: Jinja makes line feeds of them in a template."""
+    if not path:
+        if not (isinstance(part, str) and is_template(part) and "\r" in part):
+            return part
+        escaped = part.replace("\r", "\\r")
+        return trust_as_template(escaped) if is_trusted_as_template(part) else escaped
+    if not isinstance(part, Mapping) or path[0] not in part:
+        return part
+    return {**part, path[0]: with_escapes(part[path[0]], path[1:])}
+
+
+def holds_secret(check: Any) -> bool:
+    """Whether what a check sends may hold a secret: it is anything but a plain text in the inventory."""
+    if not isinstance(check, Mapping):
+        return check is not None
+    sent = check.get("send")
+    return sent is not None and not (isinstance(sent, str) and not is_template(sent))
+
+
+def question(raw: Mapping[str, Any], fill: Callable[[Any], Any]) -> dict[str, Any]:
+    """What is sent to the service and expected of it over plain TCP or TLS; nothing where a connection is enough.
+
+    Of the check only these two are filled in: the rest may need what only servers have, and clients ask as well.
+    """
+    probe = fill(raw.get("probe") or {})
+    check = raw.get("check") or {}
+    for given in (probe.get("tcp") if isinstance(probe, Mapping) else None, check):
+        given = given if isinstance(given, Mapping) else fill(given)
+        if isinstance(given, Mapping) and (found := {key: given[key] for key in ("send", "expect") if given.get(key)}):
+            return {key: str(fill(value)) for key, value in found.items()} | {"secret": holds_secret(given)}
+    return {}
+
+
 class LookupModule(LookupBase):
     """The description of the service for the host whose variables these are."""
 
     def run(self, terms: list[str], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[Any]:
         variables = variables or {}
         self.set_options(var_options=variables, direct=kwargs)
-        if unknown := sorted(set(terms) - set(options())):
+        if unknown := sorted({*terms} - {*options(), QUESTION}):
             raise AnsibleLookupError(f"tiers_service has no key {', '.join(unknown)}")
         # Not by the name of the variable: that would fill in all of it, and `service` is needed for that.
         raw = variables.get("tiers_service")
@@ -106,10 +162,16 @@ class LookupModule(LookupBase):
             raw = self._templar.template(raw)
         if not isinstance(raw, Mapping):
             raise AnsibleLookupError("tiers_service is to describe the service, see the role product_service")
+        raw = {**raw, **{key: with_escapes(raw[key], path) for key, *path in SENT if key in raw}}
         head = filled(self._templar.template({key: raw[key] for key in NEEDED if key in raw}), list(NEEDED))
         relay = self._templar.template(variables.get("common_relay_port", RELAY_PORT))
         domain = (variables.get("tiers_plan") or {}).get("domain", "")
         service = about(head, variables.get("tiers_server") or {}, (f"upstream.{domain}", relay))
-        keys = list(terms) or list(options())
+        keys = [term for term in terms if term != QUESTION] or ([] if QUESTION in terms else list(options()))
         templar = self._templar.copy_with_new_env(available_variables={**variables, "service": service})
-        return [{**filled(templar.template({key: raw[key] for key in keys if key in raw}), keys), "about": service}]
+        found = filled(templar.template({key: raw[key] for key in keys if key in raw}), keys)
+        if "check" in found:
+            found["check"] = {**found["check"], "secret": holds_secret(raw.get("check"))}
+        if QUESTION in terms:
+            found[QUESTION] = question(raw, templar.template)
+        return [{**found, "about": service}]

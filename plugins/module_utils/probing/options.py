@@ -51,7 +51,15 @@ ACCESS_SPEC: dict[str, Any] = {
                     "password": {"type": "str", "no_log": True},
                 },
             },
-            "tcp": {"type": "dict", "options": {"send": {"type": "str"}, "expect": {"type": "str"}}},
+            "tcp": {
+                "type": "dict",
+                "options": {
+                    "send": {"type": "str"},
+                    "send_hex": {"type": "str", "no_log": False},
+                    "send_secret": {"type": "str", "no_log": True},
+                    "expect": {"type": "str"},
+                },
+            },
         },
     },
     "timeout": {"type": "float", "default": 5},

@@ -107,7 +107,7 @@ def ask_socket(check: Settings, end: float) -> str:
                 return ""  # It refuses the handshake: that is an answer.
             except ConnectionError as error:
                 return str(error)
-            if check["type"] == "tcp" and not check.get("send"):
+            if check["type"] == "tcp" and not (check.get("send_hex") or check.get("expect")):
                 connection.close()
                 return ""
         with connection:
@@ -148,7 +148,7 @@ def question(check: Settings) -> bytes:
             "Connection: close",
         )
         return "\r\n".join([*head, "", ""]).encode()
-    return str(check["send"]).encode()
+    return bytes.fromhex(check["send_hex"])  # Nothing where the server speaks first.
 
 
 # ---- Judging

@@ -45,6 +45,7 @@ PLACED = "placed.json"
 MANIFEST = "manifest.json"
 NOTES = ("number", "packages_were")
 ASK_SECONDS = 3.0
+ANSWER_BYTES = 65536
 DIED_OFTEN = 3
 
 Manifest = dict[str, Any]
@@ -337,8 +338,7 @@ def ask(check: Manifest) -> str:
             return ask_command(check["command"])
         if check["type"] == "http":
             return ask_http(check)
-        with connect(check):
-            return ""
+        return ask_tcp(check)
     except (OSError, http.client.HTTPException, subprocess.SubprocessError) as error:
         return f"{error.__class__.__name__}: {error}"
 
@@ -360,6 +360,27 @@ def connect(check: Manifest) -> socket.socket:
     except (OSError, ssl.SSLError):
         connection.close()
         raise
+
+
+def ask_tcp(check: Manifest) -> str:
+    """Sends what the check sends, and reads until the answer matches. With nothing to expect a connection is enough."""
+    with connect(check) as connection:
+        if not check.get("expect"):
+            return ""
+        pattern, got, end = re.compile(check["expect"].encode()), b"", time.monotonic() + ASK_SECONDS
+        connection.sendall(bytes.fromhex(check["send_hex"]))
+        while not pattern.search(got):
+            connection.settimeout(max(0.001, end - time.monotonic()))
+            try:
+                more = connection.recv(ANSWER_BYTES)
+            except TimeoutError:
+                more = b""
+            if not more or len(got) >= ANSWER_BYTES:
+                return (
+                    f"it answers {got[:80].decode(errors='replace')!r}, and nothing in it matches {check['expect']!r}"
+                )
+            got += more
+    return ""
 
 
 def ask_http(check: Manifest) -> str:

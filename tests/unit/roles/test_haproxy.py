@@ -5,14 +5,23 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import re
 import shutil
+import socket
+import socketserver
 import subprocess
+import threading
+import time
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
+import yaml
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
+from ansible_collections.distributed.tiers.tests.unit.plugins.filter.templating import template
 from ansible_collections.distributed.tiers.tests.unit.roles import haproxy
 
 LDAP = {"type": "ldap"}
@@ -144,6 +153,47 @@ def test_a_check_asks_for_path_status_and_body() -> None:
     assert r"http-check expect rstring 'it'\''s ok'" in service
 
 
+@pytest.mark.parametrize(
+    ("check", "lines"),
+    [
+        (
+            {"send": "PING\r\n", "expect": "^\\+PONG"},
+            ["option tcp-check", "tcp-check send-binary 50494e470d0a", "tcp-check expect rstring '^\\+PONG'"],
+        ),
+        ({"send": r"\x00\\ \t", "expect": "a b"}, ["send-binary 005c2009\n", "rstring 'a b'\n"]),
+        ({"expect": "it's\nok\r\n"}, ["    option tcp-check\n    tcp-check expect rstring 'it'\\''s\\nok\\r\\n'\n"]),
+    ],
+    ids=["redis", "bytes", "greeting"],
+)
+def test_a_tcp_check_sends_bytes_and_expects_an_answer(check: dict[str, Any], lines: list[str]) -> None:
+    text = section(render(POOL | {"check": {"type": "tcp"} | check}), "pool")
+    assert not [line for line in lines if line not in text]
+
+
+def test_a_tcp_check_with_nothing_to_expect_only_connects() -> None:
+    assert "tcp-check" not in render(POOL | {"check": {"type": "tcp", "send": "", "expect": ""}})
+
+
+@pytest.mark.parametrize("kind", ["tcp", "command"])
+def test_haproxy_asks_a_described_service_as_its_check_says(kind: str) -> None:
+    check = {"type": kind, "command": ["x"], "send": "PING\r\n", "expect": "PONG"}
+    service = {"name": "cache", "port": 6379, "protocol": "tcp", "tls": "none", "check": check}
+    text = of_role("__common_relay", tiers_service=service)
+    assert "tcp-check send-binary 50494e470d0a" in section(text, "upstream")
+
+
+@pytest.mark.parametrize("check", [{}, {"send": "PING", "expect": "x"}, {"type": "http", "path": "/ready"}], ids=str)
+def test_the_distributor_may_be_given_what_the_service_says_of_its_check(check: dict[str, Any]) -> None:
+    service = {"name": "cache", "port": 6379, "protocol": "tcp", "tls": "none", "check": check}
+    known = haproxy.variables() | {"tiers_server": SLICES["__distributor_listeners"] | {"tls": "none"}}
+    known |= {"tiers_service": service, "tiers_plan": {"system": "test", "domain": "tiers.internal"}}
+    listeners = template("{{ __distributor_listeners }}", known)
+    specs = yaml.safe_load((haproxy.ROLES / "common/meta/argument_specs.yml").read_text(encoding="utf-8"))
+    option = specs["argument_specs"]["balancer"]["options"]["common_balancer_listeners"]
+    result = ArgumentSpecValidator({"listeners": option}).validate({"listeners": json.loads(json.dumps(listeners))})
+    assert not result.error_messages
+
+
 def test_nobody_gets_as_far_as_tls_where_no_server_is() -> None:
     assert "tcp-request connection reject if { nbsrv(service) lt 1 }\n" in render(END_OF_TLS)
 
@@ -183,9 +233,11 @@ SAID = {
 }
 
 
-def of_role(listeners: str, **server: Any) -> str:
+def of_role(listeners: str, tiers_service: dict[str, Any] | None = None, **server: Any) -> str:
     plan = {"system": "test", "domain": "tiers.internal", "servers": {"m1": {"active": "all"}}}
     given = {"common_balancer_listeners": f"{{{{ {listeners} }}}}", "tiers_server": SLICES[listeners] | server}
+    if tiers_service:
+        given["tiers_service"] = tiers_service
     return haproxy.render(tiers_plan=plan, **given)
 
 
@@ -218,6 +270,9 @@ def test_servers_at_ipv6_are_told_from_their_ports() -> None:
         [RELAY | {"mode": "http", "check": READY, "terminates": True, "tls_name": "u.test", "retry_methods": ["GET"]}],
         [POOL | {"check": LDAP, "queue_length": 3, "server_connections": 4}],
         [POOL | {"check": {"type": "tcp"}, "balance": "source"}],
+        [POOL | {"check": {"type": "tcp", "send": "PING\r\n", "expect": "^\\+PONG"}, "tls_name": ""}],
+        [POOL | {"check": {"type": "tcp", "expect": 'it\'s "ok" # $HOME\n'}}],
+        [HTTP_POOL | {"check": {"type": "tcp", "send": "\\0", "expect": "x"}}],
         [HTTP_POOL | {"cookie": "TIERS", "slow_start": "30s", "queue_length": 9, "queue_timeout": "5s"}],
         [HTTP_POOL | {"terminates": False, "tls_name": "", "rise": 3, "fall": 4}],
         [HTTP_POOL | {"servers": [MEMBERS[0], MEMBERS[2] | {"state": "down"}]}],
@@ -231,3 +286,64 @@ def test_haproxy_takes_it(listeners: list[dict[str, Any]], tmp_path: Path) -> No
     checked = subprocess.run(["haproxy", "-c", "-f", written], capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stderr
     assert "[WARNING]" not in checked.stderr
+
+
+class Cache(socketserver.BaseRequestHandler):
+    """Answers like Redis with a password. Like it, a replica that loads its data says so to whoever has logged in."""
+
+    said: ClassVar[list[bytes]] = []
+    loading = False
+
+    def handle(self) -> None:
+        self.request.settimeout(5)
+        asked = self.request.recv(1000)
+        type(self).said.append(asked)
+        pong = b"-LOADING Redis is loading the dataset in memory\r\n" if self.loading else b"+PONG\r\n"
+        self.request.sendall(b"+OK\r\n" + pong if asked == b"AUTH secret\r\nPING\r\n" else b"-NOAUTH\r\n")
+
+
+@pytest.mark.skipif(not shutil.which("haproxy"), reason="HAProxy is not installed here")
+def test_a_replica_that_loads_its_data_gets_no_clients(tmp_path: Path) -> None:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Cache) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        check = {"type": "tcp", "send": r"AUTH secret\r\nPING\r\n", "expect": r"^\+OK\r\n\+PONG"}
+        member = {"name": "p1", "address": "127.0.0.1", "port": server.server_address[1]}
+        pool = {"name": "pool", "bind": f"127.0.0.1:{free_port()}", "balance": "leastconn", "check": check}
+        monitor = free_port()
+        text = render(
+            pool | {"servers": [member]}, common_balancer_monitor_port=monitor, common_balancer_interval="300ms"
+        )
+        text = re.sub(r"\n    (stats socket|log) .*", "", haproxy.for_anybody(text))
+        (tmp_path / "haproxy.cfg").write_text(text)
+        with subprocess.Popen(["haproxy", "-db", "-f", tmp_path / "haproxy.cfg"], stderr=subprocess.DEVNULL) as running:
+            try:
+                assert becomes(monitor, 200)
+                Cache.loading = True
+                assert becomes(monitor, 503)
+                Cache.loading = False
+                assert becomes(monitor, 200)
+            finally:
+                running.terminate()
+        server.shutdown()
+    # Nothing else ever came: a connection that says nothing is an error in the log of some products.
+    assert {*Cache.said} == {b"AUTH secret\r\nPING\r\n"}
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def becomes(monitor: int, status: int) -> bool:
+    """Whether HAProxy's monitor answers so within 20 s."""
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", monitor, timeout=2)
+            connection.request("GET", "/healthz")
+            if connection.getresponse().status == status:
+                return True
+        except OSError:
+            pass
+        time.sleep(0.1)
+    return False

@@ -11,6 +11,7 @@ import importlib.util
 import json
 import os
 import pwd
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -304,6 +305,28 @@ def test_http_is_judged_by_status_and_body(tool: ModuleType, port: int, asked: d
     said = tool.ask(check("http", port=port, **asked))
     assert wrong in said
     assert bool(said) == bool(wrong)
+
+
+@pytest.mark.parametrize(
+    ("answer", "wrong"),
+    [(b"+PONG\r\n", ""), (b"-LOADING Redis is loading\r\n", "it answers '-LOADING Redis"), (b"", "it answers ''")],
+)
+def test_tcp_is_judged_by_what_is_answered(
+    tool: ModuleType, monkeypatch: pytest.MonkeyPatch, answer: bytes, wrong: str
+) -> None:
+    monkeypatch.setattr(tool, "ASK_SECONDS", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            with server.accept()[0] as connection:
+                assert connection.recv(100) == b"PING\r\n"
+                connection.sendall(answer)
+                connection.recv(100)
+
+        threading.Thread(target=serve, daemon=True).start()
+        asked = {"port": server.getsockname()[1], "send_hex": b"PING\r\n".hex(), "expect": r"\+PONG"}
+        said = tool.ask(check("tcp", **asked))
+    assert said.startswith(wrong) if wrong else said == ""
 
 
 def test_a_port_nobody_listens_on_is_told(tool: ModuleType) -> None:

@@ -164,6 +164,9 @@ def serve() -> Iterator[Callable[..., dict[str, Any]]]:
 
 
 HTTP = {"type": "http", "path": "/healthz"}
+PING = b"PING\r\n".hex()
+GREETING = {"tls": True, "send_hex": "", "expect": "^220 "}
+COMMAND = {"type": "command", "command": ["ledger", "ping"]}
 
 
 def unavailable(connection: socket.socket) -> None:
@@ -174,6 +177,10 @@ def unavailable(connection: socket.socket) -> None:
 def no_bind(connection: socket.socket) -> None:
     assert connection.recv(1000)[:1] == b"\x30"
     connection.sendall(bytes.fromhex("300c02010161070a013304000400"))
+
+
+def greet(connection: socket.socket) -> None:
+    connection.sendall(b"220 ready\r\n")
 
 
 def no_tls(connection: socket.socket) -> None:
@@ -187,16 +194,17 @@ def no_tls(connection: socket.socket) -> None:
         (unavailable, HTTP),
         (no_bind, {"type": "ldap"}),
         (no_tls, {"tls": True}),
-        (unavailable, {"send": "PING\r\n"}),
+        (unavailable, {"send_hex": PING}),
+        (greet, {"send_hex": "", "expect": "^220 "}),
         (lambda connection: connection.recv(1000), HTTP),
     ],
-    ids=["http-error", "ldap-error", "refused-handshake", "tcp", "closed"],
+    ids=["http-error", "ldap-error", "refused-handshake", "tcp", "greeting", "closed"],
 )
 def test_any_answer_is_one(watchdog: ModuleType, serve: Any, behave: Any, check: dict[str, Any]) -> None:
     assert watchdog.ask(serve(behave, **check), 5) == ""
 
 
-@pytest.mark.parametrize("check", [HTTP, {"type": "ldap"}, {"tls": True}, {"send": "PING\r\n"}], ids=str)
+@pytest.mark.parametrize("check", [HTTP, {"type": "ldap"}, {"tls": True}, {"send_hex": PING}, GREETING], ids=str)
 def test_a_stopped_process_gives_no_answer(watchdog: ModuleType, serve: Any, check: dict[str, Any]) -> None:
     assert watchdog.ask(serve(None, **check), 0.3) == TIMEOUT
 
@@ -428,7 +436,9 @@ SERVICE = ("product_service/vars/main.yml", "product_service/vars/balancing.yml"
 HAPROXY = {"type": "http", "address": "127.0.0.1", "port": 8404, "path": "/healthz", "tls": False}
 
 
-def settings(product: tuple[str, ...], service: dict[str, Any] | None = None, **server: Any) -> dict[str, Any]:
+def settings(
+    product: tuple[str, ...], service: dict[str, Any] | None = None, of: str = "__common_watchdog", **server: Any
+) -> Any:
     known: dict[str, Any] = {}
     for path in ("common/defaults/main.yml", "common/vars/main.yml", *product):
         known |= yaml.safe_load((ROLES / path).read_text(encoding="utf-8"))
@@ -439,8 +449,7 @@ def settings(product: tuple[str, ...], service: dict[str, Any] | None = None, **
         "tiers_server": SERVER | server,
         "tiers_service": {"name": "ledger", "port": 8443, "protocol": "http"} | (service or {}),
     }
-    found: dict[str, Any] = template("{{ __common_watchdog }}", known | host)
-    return found
+    return template(f"{{{{ {of} }}}}", known | host | {"password": "secret"})
 
 
 def units(told: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -449,7 +458,15 @@ def units(told: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 def test_a_replica_of_openldap_and_its_relay_are_watched() -> None:
     told = settings(OPENLDAP)
-    slapd = {"type": "ldap", "address": "192.0.2.71", "port": 636, "path": "/", "send": "", "tls": True}
+    slapd = {
+        "type": "ldap",
+        "address": "192.0.2.71",
+        "port": 636,
+        "path": "/",
+        "expect": "",
+        "send_hex": "",
+        "tls": True,
+    }
     assert units(told) == {"slapd": slapd, "haproxy.service": HAPROXY}
     assert told["within"] == 20
     assert (told["writing"]["after"], told["writing"]["free_percent"]) == (6, 5)
@@ -481,6 +498,17 @@ def test_a_master_of_openldap_has_no_haproxy() -> None:
     assert told["balancer"] == {}
 
 
+@pytest.mark.parametrize(("sent", "secret"), [("AUTH {{ password }}", True), ("PING", False)])
+def test_what_a_check_sends_is_kept_out_of_diffs_if_it_is_a_secret(sent: str, secret: bool) -> None:
+    service = {"tls": "none", "protocol": "tcp", "check": {"send": sent, "expect": "x"}}
+    server = {"tls": "none", "protocol": "tcp", "port": 7000}
+    assert settings(SERVICE, service, of="__common_check_secret", **server) is secret
+    assert list(settings(SERVICE, service, of="tiers_probe_access", **server)["tcp"]) == [
+        "send_secret" if secret else "send_hex",
+        "expect",
+    ]
+
+
 def test_a_distributor_watches_haproxy_alone() -> None:
     assert units(settings(OPENLDAP, serves_as="distributor", proxy_mode=None)) == {"haproxy.service": HAPROXY}
 
@@ -496,7 +524,7 @@ def test_a_distributor_watches_haproxy_alone() -> None:
         (
             {"tls": "product", "check": {"type": "command", "command": ["ledger", "ping"]}},
             {"protocol": "https", "port": 8443},
-            {"type": "tcp", "send": "", "address": "192.0.2.71", "port": 8443, "tls": True},
+            {"type": "tcp", "send_hex": "", "address": "192.0.2.71", "port": 8443, "tls": True},
         ),
         (
             {"tls": "none", "protocol": "tcp", "check": {"type": "command", "command": ["ledger", "ping"]}},
@@ -506,11 +534,26 @@ def test_a_distributor_watches_haproxy_alone() -> None:
         (
             {"tls": "none", "protocol": "tcp", "check": {"type": "tcp"}, "probe": {"tcp": {"send": "PING\r\n"}}},
             {"tls": "none", "protocol": "tcp", "port": 7000},
-            {"type": "tcp", "send": "PING\r\n", "address": "192.0.2.71", "port": 7000, "tls": False},
+            {"type": "tcp", "send_hex": PING, "address": "192.0.2.71", "port": 7000, "tls": False},
+        ),
+        (
+            {"tls": "none", "protocol": "tcp", "check": {"send": "PING\\r\\n", "expect": "PONG"}},
+            {"tls": "none", "protocol": "tcp", "port": 7000},
+            {"type": "tcp", "send_hex": PING, "expect": "PONG"},
+        ),
+        (
+            {"tls": "none", "protocol": "tcp", "check": {"expect": "^220 "}, "probe": {"tcp": {"send": "x"}}},
+            {"tls": "none", "protocol": "tcp", "port": 7000},
+            {"type": "tcp", "send_hex": "", "expect": "^220 "},
+        ),
+        (
+            {"tls": "none", "protocol": "tcp", "check": COMMAND | {"send": "PING\r\n", "expect": "PONG"}},
+            {"tls": "none", "protocol": "tcp", "port": 7000},
+            {"type": "tcp", "send_hex": PING},
         ),
         ({"tls": "none", "protocol": "tcp"}, {"tls": "none", "protocol": "tcp", "port": 7000}, None),
     ],
-    ids=["terminated", "handshake", "command", "tcp", "nothing to ask"],
+    ids=["terminated", "handshake", "command", "tcp", "check", "greeting", "command-and-check", "nothing to ask"],
 )
 def test_a_described_service_is_asked_as_it_says(
     service: dict[str, Any], server: dict[str, Any], expected: dict[str, Any] | None

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.escapes import bytes_of
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import ERROR, WARNING, Problem
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import Product
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.pairs import (
@@ -271,7 +272,8 @@ CHECKS: Mapping[str, str] = {"http": "path", "command": "command"}
     "service-check",
     ERROR,
     reason="A server is admitted once it answers its check, so the check has to ask something.",
-    remedy="Give check.path with type http, check.command with type command.",
+    remedy="Give check.path with type http, check.command with type command. With type tcp, check.expect is a regular "
+    "expression for the answer, and check.send what is sent before.",
     fires=ledger(("unit: ledger", "check: {type: http}\n      unit: ledger")),
     silent=ledger(("unit: ledger", "check: {type: http, path: /ready}\n      unit: ledger")),
     firm=True,
@@ -285,6 +287,42 @@ def service_check(topology: Topology, _allocation: Allocation) -> Iterator[Probl
             yield Problem(None, variable, f"'check.{needed}' is missing: type {check['type']} needs it.")
         if check.get("type") == "http" and description.get("protocol") == "tcp":
             yield Problem(None, variable, "'check.type' is http, and 'protocol' is tcp.")
+        for wrong in _wrong_question(check):
+            yield Problem(None, variable, wrong)
+        probe = part(part(description, "probe"), "tcp")
+        if wrong := _wrong_text(probe.get("send")):
+            yield Problem(None, variable, f"'probe.tcp.send': {wrong}.")
+
+
+def _wrong_question(check: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with what a check sends and expects over tcp."""
+    send, expect = check.get("send"), check.get("expect")
+    if check.get("type") == "http":
+        for key in ("send", "expect"):
+            if check.get(key):
+                yield f"'check.{key}' is for type tcp or command, here it is http. Use 'check.path' and 'check.body'."
+        return
+    if send and not expect:
+        yield "'check.expect' is missing: HAProxy sends 'check.send' and needs to know which answer is good."
+    if wrong := _wrong_text(send):
+        yield f"'check.send': {wrong}."
+    if expect and not is_template(expect):
+        try:
+            if re.search(expect, ""):
+                yield "'check.expect' matches an empty answer, so any answer would be good."
+        except re.error as error:
+            yield f"'check.expect' is not a regular expression: {error}."
+
+
+def _wrong_text(text: Any) -> str:
+    """Why a text cannot be sent. One that is a template is judged where it is filled in."""
+    if not isinstance(text, str) or is_template(text):
+        return ""
+    try:
+        bytes_of(text)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 @rule(

@@ -39,7 +39,7 @@ class StreamSession:
         self._access = access
         self._timeout = timeout
         self._tls = tls
-        self._send = str(access.tcp.get("send") or "").encode()
+        self._send = _sent(access)
         self._expect = _pattern(access.tcp.get("expect"))
         self._connection = self._open()
 
@@ -125,6 +125,14 @@ class Tls(Tcp):
     """The server's certificate must be valid for the address."""
 
     tls = True
+
+
+def _sent(access: Access) -> bytes:
+    try:
+        coded = bytes.fromhex(access.tcp.get("send_secret") or access.tcp.get("send_hex") or "")
+    except ValueError as error:
+        raise Unavailable(f"access.tcp.send_hex is no hexadecimal text: {error}") from error
+    return coded or str(access.tcp.get("send") or "").encode()
 
 
 def _pattern(expect: str | None) -> re.Pattern[bytes] | None:

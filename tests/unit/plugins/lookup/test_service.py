@@ -13,6 +13,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import lookup_loader
 from ansible.template import Templar
 
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.escapes import bytes_of
 from ansible_collections.distributed.tiers.tests.unit.plugins.filter.templating import trusted
 
 
@@ -61,6 +62,43 @@ def test_what_is_not_wanted_is_not_looked_at() -> None:
     """Clients have no slice of a server."""
     description = service(command="{{ tiers_server.nothing }}", probe={"packages": ["x"]})
     assert look("probe", description=description)["probe"]["packages"] == ["x"]
+
+
+PING = {"send": "PING", "expect": "PONG"}
+
+
+@pytest.mark.parametrize(
+    ("more", "asked"),
+    [
+        ({"check": PING | {"type": "command", "command": ["{{ tiers_server.nothing }}"]}}, PING | {"secret": False}),
+        ({"check": PING, "probe": {"tcp": {"send": "INFO"}}}, {"send": "INFO", "secret": False}),
+        (
+            {"check": {"send": "AUTH {{ password }}", "expect": "OK"}},
+            {"send": "AUTH x", "expect": "OK", "secret": True},
+        ),
+        ({"check": {"type": "http", "path": "/ready"}}, {}),
+        ({}, {}),
+    ],
+    ids=["check", "probe", "secret", "http", "nothing"],
+)
+def test_all_probes_ask_what_the_check_asks_unless_the_probe_says_otherwise(
+    more: dict[str, Any], asked: dict[str, Any]
+) -> None:
+    assert look("question", description=service(**more), password="x")["question"] == asked
+
+
+@pytest.mark.parametrize("sent", ["AUTH {{ password }}\r\nPING\r\n", r"AUTH {{ password }}\r\nPING\r\n"])
+def test_a_template_keeps_the_carriage_returns_of_what_is_sent(sent: str) -> None:
+    asked = {"send": sent, "expect": "OK"}
+    check = look("check", description=service(check=asked), password="x")["check"]["send"]
+    probe = look("question", description=service(probe={"tcp": asked}), password="x")["question"]["send"]
+    assert bytes_of(check) == bytes_of(probe) == b"AUTH x\r\nPING\r\n"
+
+
+def test_what_a_check_sends_is_a_secret_where_a_template_makes_it() -> None:
+    sent = {"send": "AUTH {{ password }}", "expect": "OK"}
+    assert look("check", description=service(check=sent), password="x")["check"]["secret"]
+    assert not look("check", description=service(check=PING))["check"]["secret"]
 
 
 def test_the_whole_description_may_come_from_another_variable() -> None:

@@ -301,6 +301,24 @@ def test_failback_never_only_where_the_product_says_so(judge: Any) -> None:
             ("protocol: http", "protocol: tcp\n      check: {type: http, path: /}"),
             "'check.type' is http, and 'protocol' is tcp.",
         ),
+        ("service-check", ("unit:", "check: {send: PING}\n      unit:"), "'check.expect' is missing"),
+        ("service-check", ("unit:", "check: {expect: '(', send: x}\n      unit:"), "'check.expect' is not a regular"),
+        ("service-check", ("unit:", "check: {expect: '.*'}\n      unit:"), "'check.expect' matches an empty answer"),
+        (
+            "service-check",
+            ("unit:", "check: {send: 'PING\\q', expect: x}\n      unit:"),
+            r"'check.send': '\q' is not a known escape; known are \r,",
+        ),
+        (
+            "service-check",
+            ("unit:", "probe: {tcp: {send: 'PING\\', expect: x}}\n      unit:"),
+            r"'probe.tcp.send': '\' is not a known escape",
+        ),
+        (
+            "service-check",
+            ("unit:", "check: {type: http, path: /, expect: x}\n      unit:"),
+            "'check.expect' is for type tcp or command, here it is http.",
+        ),
         (
             "pair-data",
             ("{master: [warm]}\n      stateful: false", "{master: [hot]}\n      stateful: true"),
@@ -325,6 +343,20 @@ def test_failback_never_only_where_the_product_says_so(judge: Any) -> None:
 def test_what_the_rules_say(judge: Any, rule: str, change: tuple[str, str], message: str) -> None:
     found = told(judge(ledger(change)), rule)
     assert found and all(text.startswith(message) for _host, text in found)
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        r'{send: "PING\r\n", expect: "[+]PONG"}',
+        r"{send: 'PING\r\n', expect: '\+PONG'}",
+        "{expect: '^220 '}",
+        "{type: command, command: [x], send: PING, expect: PONG}",
+        "{send: 'AUTH {{ no_escape }}\\q', expect: '{{ later }}'}",
+    ],
+)
+def test_a_question_over_tcp_is_taken(judge: Any, check: str) -> None:
+    assert not told(judge(ledger(("unit:", f"check: {check}\n      unit:"))), "service-check")
 
 
 def test_proxies_that_run_no_program_need_no_command(judge: Any) -> None:

@@ -393,6 +393,21 @@ def test_send_and_expect(
         assert told.lost is lost
 
 
+@pytest.mark.parametrize("key", ["send_hex", "send_secret"])
+def test_bytes_are_sent_as_they_are_given(key: str) -> None:
+    got: list[bytes] = []
+
+    def answer(connection: socket.socket) -> None:
+        got.append(connection.recv(100))
+        connection.sendall(b"+PONG\r\n")
+
+    with scripted(answer) as port:
+        session(Access(tcp={key: "50ff0a", "expect": r"\+PONG"}), at(port, "tcp")).read()
+        assert got == [b"P\xff\n"]
+        with pytest.raises(Unavailable, match="is no hexadecimal text"):
+            session(Access(tcp={key: "PING", "expect": "x"}), at(port, "tcp"))
+
+
 def test_a_kept_tcp_connection() -> None:
     pong = b"+PONG\r\n"
     with scripted(answering(pong + b"-NOTICE\r\n", pong)) as port:
