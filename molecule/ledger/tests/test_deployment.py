@@ -84,6 +84,13 @@ def test_one_master_acts_and_the_other_is_refused_to_all_but_its_pair() -> None:
     assert refused.rc != 0
 
 
+def test_any_user_can_ask_which_node_is_active() -> None:
+    told = {name: ledger.connect(name).run("runuser -u nobody /etc/tiers/active") for name in [*MASTERS, "p2"]}
+    answers = {name: (result.stdout.strip(), result.rc) for name, result in told.items()}
+    assert answers.pop("p2") == ("active", 0)
+    assert sorted(answers.values()) == [("active", 0), ("standby", 1)]
+
+
 def test_a_session_stays_at_its_member_and_new_ones_are_spread() -> None:
     members = set()
     for _attempt in range(8):

@@ -359,3 +359,96 @@ def test_without_an_election_a_standby_is_settled_after_a_while(make: Callable[.
     assert half.turn("settled") == 1
     half.turn("leave")
     until(lambda: half.turn("settled") == 0)
+
+
+ACTIVE = Path(__file__).parents[3] / "roles/common/files/active.sh"
+
+
+def asked(half: Half, one_serves: str = "true") -> tuple[str, int]:
+    """What the program says that tells other programs whether this node is active, and its exit code."""
+    program = half.etc / "active"
+    program.write_bytes(ACTIVE.read_bytes())
+    program.chmod(0o755)
+    (half.etc / "active.conf").write_text(f"one_serves={one_serves}\nrun={half.run}\n")
+    told = subprocess.run([program], capture_output=True, text=True, check=False, timeout=20)
+    return told.stdout.strip(), told.returncode
+
+
+def test_a_node_is_active_from_when_it_lets_clients_in_until_it_steps_down(make: Callable[..., Half]) -> None:
+    half = make()
+    half.hook("promote", f"while [ -e {half.root}/wait ]; do sleep 0.05; done")
+    half.hook("demote", f"while [ -e {half.root}/wait ]; do sleep 0.05; done")
+    waits = half.root / "wait"
+    waits.touch()
+    half.watch()
+    assert asked(half) == ("standby", 1)
+    half.elect("MASTER")
+    until(lambda: half.state == "taking")
+    assert asked(half) == ("promoting", 1)
+    waits.unlink()
+    until(lambda: half.state == "serving")
+    assert asked(half) == ("active", 0)
+    waits.touch()
+    half.elect("BACKUP")
+    # The peer may be active while this one is still being demoted.
+    until(lambda: "hook demote" in half.noted())
+    assert asked(half) == ("standby", 1)
+    waits.unlink()
+    until(lambda: half.state == "standby")
+    assert asked(half) == ("standby", 1)
+
+
+def test_a_node_is_not_active_after_a_boot_or_without_its_failover_agent(make: Callable[..., Half]) -> None:
+    half = make()
+    assert asked(half) == ("standby", 1)
+    half.watch()
+    half.elect("MASTER")
+    until(lambda: half.state == "serving")
+    assert half.watcher
+    half.watcher.kill()
+    half.watcher.wait()
+    until(lambda: not half.watched())
+    assert asked(half) == ("standby", 1)
+
+
+def test_a_server_of_which_both_nodes_serve_or_that_has_no_peer_is_active(make: Callable[..., Half]) -> None:
+    assert asked(make(), one_serves="false") == ("active", 0)
+
+
+def test_a_node_that_cannot_tell_says_so(make: Callable[..., Half]) -> None:
+    half = make()
+    (half.run / "turn").mkdir()
+    assert asked(half) == ("unknown", 2)
+
+
+def test_the_agent_records_for_how_long_nothing_has_been_settled(make: Callable[..., Half]) -> None:
+    half = make()
+    half.hook("check", "false")
+    unsettled = half.run / "unsettled"
+    half.turn("boot")
+    half.watch()
+    half.elect("BACKUP")
+    until(lambda: half.turn("settled") == 0)
+    half.elect("MASTER")
+    until(lambda: half.state == "taking")
+    began = unsettled.stat().st_mtime
+    assert time.time() - began < 5
+    # A promotion that fails again and again is one and the same trouble.
+    for _attempt in range(2):
+        until(lambda: half.state == "standby")
+        half.elect("MASTER")
+        until(lambda: half.state == "taking")
+        assert unsettled.stat().st_mtime == began
+
+
+def test_any_user_may_read_the_state(make: Callable[..., Half]) -> None:
+    half = make()
+    umask = os.umask(0o077)
+    try:
+        half.watch()  # the test makes the lock first, with this umask
+        half.elect("MASTER")
+        until(lambda: half.state == "serving")
+    finally:
+        os.umask(umask)
+    assert [(half.run / name).stat().st_mode & 0o777 for name in ("turn", "unsettled")] == [0o644, 0o644]
+    assert (half.run / "watch.lock").stat().st_mode & 0o444 == 0o444

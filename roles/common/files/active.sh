@@ -1,0 +1,33 @@
+#!/bin/sh
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Is this server the active node of its pair? Any user may ask.
+#   prints active (exit code 0), promoting or standby (1), unknown (2, with the reason on stderr)
+# What each word means, and how late it may be: docs/describe.md. Its settings lie beside it.
+set -u
+one_serves='' run=''
+# shellcheck source=/dev/null
+. "$(dirname "$0")/active.conf" || exit 2
+
+answer() {
+    echo "$1"
+    exit "$2"
+}
+
+# The failover agent holds this lock as long as it runs. Without the agent nobody follows the elections.
+agent_runs() { ! flock --nonblock --shared "$run/watch.lock" true; }
+
+[ "$one_serves" = true ] || answer active 0
+# A boot empties this directory: nobody is active until elected.
+[ -e "$run/turn" ] || answer standby 1
+state=$(cat "$run/turn") || answer unknown 2
+case $state in
+    serving) ;;
+    taking) answer promoting 1 ;;
+    *) answer standby 1 ;;
+esac
+[ -r "$run/watch.lock" ] || answer unknown 2
+# A reload of keepalived replaces the agent within a moment.
+agent_runs || { sleep 0.3 && agent_runs; } || answer standby 1
+answer active 0
