@@ -61,7 +61,8 @@ options:
         description:
           - Who has to refuse, when O(edges[].expect=refused). Without it anybody may.
           - V(firewall) answers with a prohibition, V(timeout) is a firewall that drops (or a dead host), V(closed) is a
-            host on which nothing listens, V(service) is a server that takes the connection and then does not serve.
+            host on which nothing listens, or a standby or drained server, V(service) is a server that takes the
+            connection and then does not serve.
         type: list
         elements: str
         choices: [firewall, timeout, closed, service]

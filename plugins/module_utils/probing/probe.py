@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.distributed.tiers.plugins.module_utils.probing import traffic
+from ansible_collections.distributed.tiers.plugins.module_utils.probing import pair, traffic
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.children import run_in_children
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols import driver
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import (
@@ -78,6 +78,10 @@ def probe(edge: Mapping[str, Any], access: Access, timeout: float) -> dict[str, 
     if not endpoint.local:
         refused_by, why, connect_ms = knock(endpoint, timeout)
         seen["connect_ms"] = round(connect_ms, 2)
+        if refused_by == "closed" and _is_held(endpoint.address):
+            why = "a program listens on the port, and the host refuses the connection: it is a standby or drained"
+            if not is_listened_on(endpoint.port, *_texts("/proc/net/tcp", "/proc/net/tcp6")):
+                why = "the host answers, and nothing listens on the port"
         if refused_by:
             seen.update(reachable=False, refused_by=refused_by)
             if edge["expect"] == "open":
@@ -144,11 +148,26 @@ def _writing(expect: str) -> dict[str, Any]:
 
 def _held(address: str, expect: str) -> dict[str, Any]:
     """Whether this host holds an address, such as the shared one of a pair."""
-    texts = [
-        path.read_text() if path.exists() else "" for path in (Path("/proc/net/fib_trie"), Path("/proc/net/if_inet6"))
-    ]
-    here = ipaddress.ip_address(address) in map(ipaddress.ip_address, local_addresses(*texts))
-    return _as_expected(here, expect, "holds the address", "does not hold the address")
+    return _as_expected(_is_held(address), expect, "holds the address", "does not hold the address")
+
+
+def _is_held(address: str) -> bool:
+    try:
+        wanted = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return wanted in map(ipaddress.ip_address, local_addresses(*_texts("/proc/net/fib_trie", "/proc/net/if_inet6")))
+
+
+def _texts(*paths: str) -> list[str]:
+    """What stands in files of the kernel, nothing for one that it does not have."""
+    return [path.read_text() if path.exists() else "" for path in map(Path, paths)]
+
+
+def is_listened_on(port: int, *tables: str) -> bool:
+    """Whether a program listens on a port, by /proc/net/tcp and /proc/net/tcp6."""
+    rows = (line.split() for table in tables for line in table.splitlines()[1:])
+    return any(len(row) > 3 and row[3] == "0A" and int(row[1].rsplit(":", 1)[1], 16) == port for row in rows)
 
 
 def _serving(expect: str, timeout: float) -> dict[str, Any]:
@@ -159,7 +178,7 @@ def _serving(expect: str, timeout: float) -> dict[str, Any]:
     except Unavailable as error:
         return {"reachable": False, "refused_by": "service", "ok": False, "why": str(error)}
     if not clear:
-        return {"reachable": False, "ok": False, "why": "it is not clear yet which half of the pair serves"}
+        return {"reachable": False, "ok": False, "why": pair.unsettled()}
     return _as_expected(serves, expect, "serves, planned is the other half", "does not serve, the other half may")
 
 

@@ -49,10 +49,12 @@ _WITHOUT_MASTER = {
 @dataclass(frozen=True)
 class Seen:
     """One server as it showed itself. `why` says what is wrong, for a host that nobody reaches that.
+    `failed`: its program should run and does not answer; a cold standby's should not.
     `interrupted`: a run that was interrupted left the server closed to clients."""
 
     up: bool
     why: str = ""
+    failed: bool = False
     asked: bool = True
     reached: bool = True
     role: str | None = None
@@ -84,6 +86,7 @@ def look(server: Mapping[str, Any], answer: Mapping[str, Any] | None, recorded: 
     interrupted = bool(stopped and drained and drained.get("traffic") == INTERRUPTED)
     return Seen(
         up=bool(service and service["reachable"]),
+        failed=bool(service and not service["reachable"] and not service["ok"]),
         why="; ".join(dict.fromkeys(edge["why"] for edge in answer["edges"] if not edge["ok"])),
         role=service["role"] if service else None,
         position=service["position"] if service else None,
@@ -193,7 +196,7 @@ def _observed(server: Mapping[str, Any], seen: Seen) -> str:
     if not seen.asked:
         return NOT_ASKED
     if seen.serves is False:
-        words = ["stands by", "up" if seen.up else "not started"]
+        words = ["stands by", "up" if seen.up else DOWN if seen.failed else "not started"]
     elif seen.up:
         words = [seen.role or "up"]
     else:

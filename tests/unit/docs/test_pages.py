@@ -209,6 +209,7 @@ def test_runbooks_quote_alerts_as_status_gives_them() -> None:
         for module in (status, sys.modules[status.wrong_pairs.__module__])
     )
     for path in (
+        "plugins/module_utils/probing/pair.py",
         "plugins/module_utils/probing/probe.py",
         "plugins/module_utils/probing/traffic.py",
         "plugins/module_utils/verification/content.py",

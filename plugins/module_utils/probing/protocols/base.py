@@ -221,7 +221,7 @@ def refusal(error: OSError, address: str, timeout: float) -> tuple[str, str]:
     if isinstance(error, TimeoutError):
         return "timeout", f"no answer within {timeout:g} s"
     if isinstance(error, ConnectionRefusedError):
-        return "closed", "the host answers, nothing listens on the port"
+        return "closed", "the host refuses the connection: nothing listens on the port, or it is a standby or drained"
     if isinstance(error, ConnectionResetError):
         return "service", "the connection is taken, and ended at once"
     if isinstance(error, socket.gaierror):

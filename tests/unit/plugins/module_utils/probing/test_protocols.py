@@ -465,3 +465,19 @@ def test_ldap_without_its_library(monkeypatch: pytest.MonkeyPatch, listening: in
 def test_access_takes_what_is_given() -> None:
     assert Access.of({"user": "u", "base": None, "other": 1}) == Access(user="u")
     assert Access.of(None) == Access()
+
+
+def test_a_port_is_listened_on_whatever_the_address() -> None:
+    head = "  sl  local_address rem_address   st tx_queue\n"
+    table = head + "   0: 0100007F:18EB 00000000:0000 0A 0:0\n   1: 0100007F:18EC 0100007F:0001 01 0:0\n"
+    assert probe.is_listened_on(6379, "", table)
+    assert not probe.is_listened_on(6380, table, "")
+
+
+def test_a_refusal_at_home_tells_whether_anything_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        # As a standby's firewall does.
+        monkeypatch.setattr(probe, "knock", lambda *_asked: ("closed", "", 0.1))
+        assert seen(edge(port))["why"].startswith("a program listens on the port, and the host refuses the connection")
+    assert seen(edge(port))["why"] == "the host answers, and nothing listens on the port"

@@ -261,7 +261,10 @@ def test_which_half_of_a_pair_serves(turns: Turns, recorded: dict[str, Any]) -> 
 
 @pytest.mark.parametrize(
     ("m", "mb", "alert"),
-    [(True, True, "split brain: m and mb both serve, one is to"), (False, False, "neither of m and mb serves")],
+    [
+        (True, True, "split brain: m and mb both serve, one is to"),
+        (False, False, "neither of m and mb serves: runbook 'No node of a pair serves'"),
+    ],
 )
 def test_not_just_one_half_serves(turns: Turns, recorded: dict[str, Any], m: bool, mb: bool, alert: str) -> None:
     turns[1]["m"]["edges"][-1]["reachable"] = m
@@ -281,6 +284,15 @@ def test_a_cold_half_that_stands_by_is_not_down(turns: Turns, recorded: dict[str
     assert row(report, "m")["observed"] == "stands by, not started"
     assert row(report, "mb")["observed"] == "up, serves"
     assert report["ok"], report["alerts"]
+
+
+def test_a_hot_standby_whose_program_does_not_answer_is_down(turns: Turns, recorded: dict[str, Any]) -> None:
+    plan, answers = turns
+    why = "the host answers, and nothing listens on the port"
+    answers["mb"]["edges"][0] = edge("mb", "tcp", reachable=False, ok=False, why=why)
+    report = status.report(plan, answers, recorded)
+    assert row(report, "mb")["observed"] == "stands by, DOWN"
+    assert f"mb: {why}" in report["alerts"]
 
 
 def test_a_proxy_that_passes_on_shows_another_ones_role(answers: Answers, recorded: dict[str, Any]) -> None:

@@ -332,7 +332,7 @@ def turn(name: str, serves: bool) -> dict[str, Any]:
         (True, False, []),
         (False, True, []),
         (True, True, [("m", "split brain: m and mb both serve, one is to")]),
-        (False, False, [("m", "neither of m and mb serves")]),
+        (False, False, [("m", "neither of m and mb serves: runbook 'No node of a pair serves'")]),
     ],
 )
 def test_just_one_half_serves(turns: dict[str, Any], m: bool, mb: bool, wrong: list[tuple[str, str]]) -> None:

@@ -1,0 +1,68 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Why a node of a pair is neither active nor a standby for good, as its failover agent recorded it."""
+
+from __future__ import annotations
+
+import fcntl
+import time
+from pathlib import Path
+
+# Where the agent keeps its state: the ages of its files tell since when.
+RUN = Path("/run/tiers")
+# Seconds that a failover may take. After them it is no longer under way, it does not succeed.
+FAILOVER_SECONDS = 60.0
+# Seconds within which a reload of keepalived replaces the agent.
+RELOAD_SECONDS = 0.3
+
+
+def unsettled(run: Path = RUN) -> str:
+    """What keeps this node from being active or a standby, and since when."""
+    if not _agent_runs(run):
+        return "its failover agent does not run, so it lets no client in: see `systemctl status keepalived`"
+    since, state_since, failed_since = (_age(run / name) for name in ("unsettled", "turn", "failed"))
+    state = _read(run / "turn")
+    if state == "taking":
+        what = f"its promotion has taken {state_since:.0f} s so far"
+    elif state == "leaving":
+        what = f"its demotion has taken {state_since:.0f} s so far"
+    elif failed_since < since:
+        what = f"its promotion failed {failed_since:.0f} s ago"
+    elif state:
+        what = f"it went standby {state_since:.0f} s ago"
+    else:
+        what = "it has not been elected or refused since its start"
+    if since <= FAILOVER_SECONDS:
+        return f"a failover is under way, ask again: {what}"
+    told = f"for {since:.0f} s" if since < float("inf") else "since its start"
+    return f"it has been neither active nor a settled standby {told}: {what}. See `journalctl -t tiers-turn`"
+
+
+def _age(path: Path) -> float:
+    """Seconds since a file was written; infinite if there is none."""
+    try:
+        return max(0.0, time.time() - path.stat().st_mtime)
+    except FileNotFoundError:
+        return float("inf")
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return ""
+
+
+def _agent_runs(run: Path) -> bool:
+    """Whether somebody holds the lock of the failover agent."""
+    for seconds in (RELOAD_SECONDS, 0.0):
+        try:
+            with (run / "watch.lock").open() as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            pass
+        except BlockingIOError:
+            return True
+        time.sleep(seconds)
+    return False

@@ -1,0 +1,82 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What keeps a node of a pair from being active or a standby."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.distributed.tiers.plugins.module_utils.probing import pair
+
+
+@pytest.fixture
+def agent(tmp_path: Path) -> Iterator[Path]:
+    """The directory of a failover agent that runs."""
+    with (tmp_path / "watch.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield tmp_path
+
+
+def write(path: Path, text: str, age: float) -> None:
+    path.write_text(text)
+    os.utime(path, (time.time() - age,) * 2)
+
+
+@pytest.mark.parametrize(
+    ("state", "age", "failed", "unsettled", "why"),
+    [
+        ("taking", 12, None, 12, "a failover is under way, ask again: its promotion has taken 12 s so far"),
+        ("leaving", 3, None, 3, "a failover is under way, ask again: its demotion has taken 3 s so far"),
+        ("standby", 2, None, 2, "a failover is under way, ask again: it went standby 2 s ago"),
+        (
+            "standby",
+            4,
+            4,
+            95,
+            "it has been neither active nor a settled standby for 95 s: its promotion failed 4 s ago. "
+            "See `journalctl -t tiers-turn`",
+        ),
+        (
+            "taking",
+            80,
+            None,
+            80,
+            "it has been neither active nor a settled standby for 80 s: its promotion has taken 80 s so far. "
+            "See `journalctl -t tiers-turn`",
+        ),
+        (
+            "standby",
+            4,
+            500,
+            95,
+            "it has been neither active nor a settled standby for 95 s: it went standby 4 s ago. "
+            "See `journalctl -t tiers-turn`",
+        ),
+    ],
+)
+def test_after_a_minute_it_is_said_that_a_failover_does_not_succeed(
+    agent: Path, state: str, age: float, failed: float | None, unsettled: float, why: str
+) -> None:
+    write(agent / "turn", state, age)
+    write(agent / "unsettled", "", unsettled)
+    if failed is not None:
+        write(agent / "failed", "", failed)
+    assert pair.unsettled(agent) == why
+
+
+def test_a_node_that_was_never_elected_says_so(agent: Path) -> None:
+    assert "it has not been elected or refused since its start" in pair.unsettled(agent)
+
+
+def test_a_node_without_its_agent_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pair, "RELOAD_SECONDS", 0.0)
+    assert pair.unsettled(tmp_path).startswith("its failover agent does not run")
+    (tmp_path / "watch.lock").touch()
+    assert pair.unsettled(tmp_path).startswith("its failover agent does not run")
