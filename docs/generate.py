@@ -237,6 +237,54 @@ def awx() -> str:
     return before + TEMPLATES_BEGIN + TEMPLATES_HEAD + "".join(rows) + TEMPLATES_END + rest.split(TEMPLATES_END)[1]
 
 
+# The fields of a server's slice that descriptions of services use most.
+FIELDS = ("name", "tier", "serves_as", "primary", "redundancy", "address", "port", "site", "zone", "version")
+FIELDS += ("upstreams", "peers", "pair", "proxy_mode", "failure_detection", "reload_delay")
+SPECS = HERE.parent / "roles/product_service/meta/argument_specs.yml"
+
+
+def describe() -> str:
+    """The page as it stands, with the fields of a slice and the options of a described service."""
+    schema = json.loads((HERE / "plan.schema.json").read_text(encoding="utf-8"))
+    server = schema["$defs"]["server"]["properties"]
+    fields = ["| field | type | meaning |", "|---|---|---|"]
+    for name in FIELDS:
+        kind = re.sub(r"\[(\w+)\]\(#", r"[\1](plan.md#", kind_of(server[name]))
+        fields.append(f"| `{name}` | {kind} | {server[name]['description']} |")
+    specs = yaml.safe_load(SPECS.read_text(encoding="utf-8"))["argument_specs"]
+    options = specs["install"]["options"]["tiers_service"]["options"]
+    table = ["| option (**required**) | takes | default | meaning |", "|---|---|---|---|", *option_rows(options, "")]
+    text = (HERE / "describe.md").read_text(encoding="utf-8")
+    for what, rows in (("fields of tiers_server", fields), ("options of tiers_service", table)):
+        before, rest = text.split(f"<!-- Made by `make docs`: {what} -->\n")
+        text = f"{before}<!-- Made by `make docs`: {what} -->\n" + "\n".join(rows) + "\n"
+        text += TEMPLATES_END + rest.split(TEMPLATES_END, 1)[1]
+    return text
+
+
+def option_rows(options: dict[str, Any], where: str) -> list[str]:
+    """A row for each option, those inside of others with the way to them."""
+    rows = []
+    for name, option in options.items():
+        path = f"{where}{name}"
+        shown = f"**`{path}`**" if option.get("required") else f"`{path}`"
+        inner = option.get("options")
+        takes = ", ".join(f"`{choice}`" for choice in option.get("choices", ())) or str(option.get("type", "str"))
+        if option.get("elements"):
+            takes = f"list of {takes if option.get('choices') else option['elements']}"
+        default = option.get("default", "")
+        default = "" if inner or default in ("", None) else f"`{json.dumps(default).strip(chr(34))}`"
+        rows.append(f"| {shown} | {takes} | {default} | {marked(option['description'])} |")
+        if inner:
+            rows += option_rows(inner, f"{path}[]." if option.get("elements") else f"{path}.")
+    return rows
+
+
+def marked(text: str) -> str:
+    """The markup of Ansible's documentation as Markdown."""
+    return re.sub(r"\b[COV]\(([^)]*)\)", r"`\1`", " ".join(text.split())).replace("|", "\\|")
+
+
 OPERATIONS_HEAD = """\
 # Operations
 
@@ -444,6 +492,7 @@ PAGES = {
     "operations.md": operations,
     "figures.md": figures,
     "awx.md": awx,
+    "describe.md": describe,
 }
 
 

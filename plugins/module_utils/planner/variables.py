@@ -95,7 +95,7 @@ TABLE: tuple[Variable, ...] = (
         "all",
         "mapping",
         "",
-        "The description of the product `service`, see docs/products.md; "
+        "The description of the product `service`, see docs/describe.md; "
         "`ansible-doc -t role distributed.tiers.product_service` tells each part.",
         description,
     ),
