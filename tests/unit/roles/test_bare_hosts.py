@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -91,6 +92,82 @@ def test_a_release_that_its_service_could_not_read_is_repaired() -> None:
     new, there = found.values()
     assert "__product_service_marked.rc != 0" in new
     assert "__product_service_marked.rc == 0" in there and ".group | default('') != __product_service_group" in there
+
+
+def run_plays(tmp_path: Path, plays: list[dict[str, Any]], groups: dict[str, list[str]]) -> str:
+    """What Ansible prints of some plays on hosts that are all this machine."""
+    children = {name: {"hosts": {host: {} for host in hosts}} for name, hosts in groups.items()}
+    variables = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    (tmp_path / "hosts.yml").write_text(yaml.safe_dump({"all": {"vars": variables, "children": children}}))
+    (tmp_path / "plays.yml").write_text(yaml.safe_dump(plays))
+    done = subprocess.run(
+        [Path(sys.executable).with_name("ansible-playbook"), "-i", tmp_path / "hosts.yml", tmp_path / "plays.yml"],
+        env={**os.environ, "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg")},
+        cwd=REPOSITORY,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    return done.stdout + done.stderr
+
+
+def play(hosts: str, *what: dict[str, Any]) -> dict[str, Any]:
+    return {"hosts": hosts, "gather_facts": False, "tasks": list(what)}
+
+
+@pytest.mark.parametrize("running", ["m2", "px1"])
+def test_a_deployment_ends_at_a_master_that_could_not_be_prepared(tmp_path: Path, running: str) -> None:
+    """Without a backup that runs, the other servers would be started with nobody to follow."""
+    deploy = yaml.safe_load((REPOSITORY / "playbooks/deploy.yml").read_text())
+    (stops,) = (found for found in deploy if found["name"] == "Stop without a master")
+    fails = play(
+        "tiers_hosts",
+        {"ansible.builtin.fail": {"msg": "no room for packages"}, "when": "inventory_hostname == 'm1'"},
+    )
+    follows = play("tiers_hosts", {"ansible.builtin.debug": {"msg": "servers are started"}})
+    groups = {
+        "tiers_hosts": ["m1", "m2", "px1"],
+        "tiers_wave_0": ["m1"],
+        "tiers_wave_1": ["m2"],
+        "tiers_running": [running],
+    }
+    shown = run_plays(tmp_path, [fails, stops, follows], groups)
+    assert ("No server was started. The master m1 could not be prepared" in shown) is (running == "px1")
+    assert ("servers are started" in shown) is (running == "m2")
+
+
+@pytest.mark.parametrize("open_port", [True, False])
+def test_a_failed_health_check_names_the_upstream_that_is_not_reached(tmp_path: Path, open_port: bool) -> None:
+    variables = yaml.safe_load((ROLES / "common/vars/main.yml").read_text())
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        if not open_port:
+            listener.close()
+        server = {
+            "name": "px1",
+            "serves_as": "proxy",
+            "pair": None,
+            "upstreams": [{"name": "m1", "address": "127.0.0.1", "port": port, "tls_name": "m1.x"}],
+        }
+        gate = play(
+            "px1",
+            {
+                "vars": {
+                    "__common_server": server,
+                    "__common_needed": variables["__common_needed"],
+                    "tiers_server": server,
+                },
+                "block": [{"name": "Stop here", "ansible.builtin.fail": {"msg": "LDAP: Invalid credentials"}}],
+                "rescue": [{"ansible.builtin.include_tasks": str(ROLES / "common/tasks/unreached.yml")}],
+            },
+        )
+        shown = " ".join(run_plays(tmp_path, [gate], {"proxy": ["px1"]}).split())
+    last = shown.rpartition("fatal: ")[2]
+    cause = f"px1 does not reach m1 (127.0.0.1, TCP port {port})"
+    assert (cause in last) is not open_port, shown
+    assert ("Invalid credentials" in last) is open_port
 
 
 @pytest.mark.parametrize("broken", ["m1", "px1"])
