@@ -22,11 +22,18 @@ from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocol
     Unavailable,
 )
 
-try:
-    import ldap
-    import ldap.filter
-except ImportError:
-    ldap = None
+
+def import_library() -> Any:
+    """python-ldap, None if it is missing."""
+    try:
+        import ldap as library
+        import ldap.filter
+    except ImportError:
+        return None
+    return library
+
+
+ldap: Any = import_library()
 
 _T = TypeVar("_T")
 
@@ -58,6 +65,9 @@ class LdapSession:
     """One connection that is bound."""
 
     def __init__(self, endpoints: Sequence[Endpoint], access: Access, timeout: float) -> None:
+        global ldap
+        # Mitogen keeps an interpreter for the whole run, and this module in it, from before the library was installed.
+        ldap = ldap or import_library()
         if ldap is None:
             raise Unavailable(MISSING)
         self._access = access

@@ -11,6 +11,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -458,8 +459,21 @@ def test_ldap_position() -> None:
 
 def test_ldap_without_its_library(monkeypatch: pytest.MonkeyPatch, listening: int) -> None:
     monkeypatch.setattr(ldap, "ldap", None)
+    monkeypatch.setattr(ldap, "import_library", lambda: None)
     result = seen(edge(listening, protocol="ldaps"))
     assert (result["ok"], result["why"]) == (False, ldap.MISSING)
+
+
+def test_ldap_with_a_library_that_was_installed_after_the_module_was_imported(
+    monkeypatch: pytest.MonkeyPatch, listening: int
+) -> None:
+    monkeypatch.setattr(ldap, "ldap", None)
+    monkeypatch.setattr(ldap, "import_library", lambda: SimpleNamespace(initialize=unreachable))
+    assert seen(edge(listening, protocol="ldaps"))["why"] == "asked"
+
+
+def unreachable(_uri: str) -> None:
+    raise Unavailable("asked")
 
 
 def test_access_takes_what_is_given() -> None:
