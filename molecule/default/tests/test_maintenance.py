@@ -212,6 +212,25 @@ class TestResync:
 
 
 @pytest.mark.slow
+class TestFirewallThatShutsTheRunOut:
+    def test_the_host_restores_the_previous_one(self) -> None:
+        host = demo.connect("p3")
+        state = "cat /etc/tiers/firewall.nft && nft list table inet tiers"
+        before = host.check_output(state)
+        deployed = demo.run(
+            "deploy", "p3", common_firewall_ssh_sources=["192.0.2.1/32"], common_firewall_confirm_seconds=15
+        )
+        assert deployed.returncode != 0
+        assert "The host has restored the previous firewall" in " ".join(deployed.stdout.split())
+        assert host.check_output(state) == before
+
+    def test_the_next_deployment_changes_nothing(self) -> None:
+        deployed = demo.run("deploy", "p3")
+        assert deployed.returncode == 0, deployed.stdout
+        assert re.search(r"^p3 .* changed=0 ", deployed.stdout, re.MULTILINE), deployed.stdout
+
+
+@pytest.mark.slow
 class TestRetire:
     def test_a_server_that_serves_stays(self) -> None:
         refused = demo.run("retire", tiers_targets="p3", tiers_retire_confirm=True)
