@@ -144,7 +144,7 @@ def answers(playbook, **given):
     spec = survey(playbook)
     left = {
         question["variable"]: question.get("default", "")
-        for question in spec["spec"]
+        for question in spec.get("spec", ())
         if "default" in question or question["type"] == "text"
     }
     answered = {**left, **given}
