@@ -29,14 +29,22 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.report i
     lowered,
     report,
     rows_asked,
+    unread,
 )
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules import judge_part
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.shown import shorten
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Topology
 from ansible_collections.distributed.tiers.plugins.plugin_utils.files import check_has_end, why_not
-from ansible_collections.distributed.tiers.plugins.plugin_utils.inventory import filled_in, read_inventory
+from ansible_collections.distributed.tiers.plugins.plugin_utils.inventory import (
+    filled_in,
+    in_run,
+    read_inventory,
+    systems_of,
+)
+from ansible_collections.distributed.tiers.plugins.plugin_utils.reading import READ_OUTSIDE, Reading, known, nothing
 
 FINDINGS_SCHEMA = 1
+DEPLOYED = ("known", "read", "none")
 
 
 def approved_outcome(topology: Topology, outcome: Outcome, digest: str) -> Outcome:
@@ -63,6 +71,7 @@ class ActionModule(ActionBase):
                 "plan": {"type": "dict"},
                 "digest": {"type": "str"},
                 "part": {"type": "bool", "default": False},
+                "deployed": {"type": "str", "choices": [*DEPLOYED], "default": "known"},
                 "brief": {"type": "bool", "default": False},
                 "artifacts": {"type": "bool", "default": False},
                 "write_plan": {"type": "path"},
@@ -78,21 +87,31 @@ class ActionModule(ActionBase):
             templar.available_variables = variables
             return templar.template(variables[name])
 
+        groups, hostvars = task_vars["groups"], task_vars["hostvars"]
+        run = [host for host in task_vars.get("ansible_play_hosts_all", ()) if host in groups.get("all", ())]
+        systems = systems_of(run, groups, hostvars, template)
+        reading = Reading(task_vars.get(READ_OUTSIDE))
         topology = read_inventory(
-            task_vars["groups"],
-            task_vars["hostvars"],
+            groups,
+            hostvars,
             template,
-            filled_in(template, task_vars["inventory_hostname"], task_vars, "tiers_groups"),
+            systems[0].tiers_groups
+            if systems
+            else filled_in(template, task_vars["inventory_hostname"], task_vars, "tiers_groups"),
             task_vars.get("inventory_dir") or ".",
             options["plan_file"],
             options["plan"],
             options["part"],
+            {"known": known, "read": reading.record, "none": nothing}[options["deployed"]],
         )
+        topology = in_run(topology, run, systems, reading)
         outcome = make_plan(topology, options["previous"])
         if outcome.plan is not None and options["digest"]:
             outcome = approved_outcome(topology, outcome, options["digest"])
         findings = [finding.as_dict() for finding in outcome.findings]
-        result |= {"changed": False, "findings": findings}
+        result |= {"changed": False, "findings": findings, "unread": [*topology.unread]}
+        if options["deployed"] == "read":
+            result["answered"] = reading.answered
         if options["write_findings"]:
             content = {"schema": FINDINGS_SCHEMA, "findings": findings}
             result["changed"] |= self.write("write_findings", options["write_findings"], content)
@@ -109,6 +128,7 @@ class ActionModule(ActionBase):
             result["changed"] |= self.write("write_plan", options["write_plan"], outcome.plan)
         losses = [] if topology.handed_from else preview(topology, outcome.plan)
         change = difference(topology, outcome.plan)
+        result["unread_report"] = unread(topology)
         result["report"] = report(topology, outcome, losses, diff=bool(self._task.diff))
         if not options["brief"]:
             result |= {
@@ -121,7 +141,11 @@ class ActionModule(ActionBase):
             }
         if options["artifacts"]:
             # As ansible.builtin.set_stats gives them, which would be one more task for all hosts to pass.
-            stats = {"data": artifacts(outcome.plan, change, findings), "per_host": False, "aggregate": False}
+            stats = {
+                "data": artifacts(outcome.plan, change, findings, topology.unread),
+                "per_host": False,
+                "aggregate": False,
+            }
             result["ansible_stats"] = stats
         if self._task.diff:
             result["diff"] = [{"prepared": changes(change)}]

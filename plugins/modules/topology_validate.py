@@ -53,6 +53,15 @@ options:
     type: bool
     default: false
     version_added: 0.1.0
+  deployed:
+    description:
+      - How to know what is deployed. With V(known), from the local facts that this run or a fact cache has.
+      - With V(none), nothing is deployed. The plan is made as for fresh hosts.
+      - With V(read), from what C(playbooks/tasks/read.yml) read in this run. Servers that did not answer are a finding.
+    type: str
+    choices: [known, read, none]
+    default: known
+    version_added: 0.1.0
   digest:
     description:
       - The C(digest) of the plan that was approved. It is a finding if another plan comes out.
@@ -152,6 +161,20 @@ report:
   description: The plan and the findings as a text for a person. On failure the message tells the findings.
   returned: when no finding is an error
   type: str
+unread:
+  description: The servers whose deployment record could not be read, with O(deployed=read).
+  returned: always
+  type: list
+  elements: str
+unread_report:
+  description: A sentence about RV(unread), empty if there are none.
+  returned: when no finding is an error
+  type: str
+answered:
+  description: The hosts of the system that answered.
+  returned: with O(deployed=read)
+  type: list
+  elements: str
 ansible_stats:
   description:
     - What the next jobs of an AWX workflow get as extra variables, as M(ansible.builtin.set_stats) would give it -

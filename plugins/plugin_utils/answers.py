@@ -8,10 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible_collections.distributed.tiers.plugins.plugin_utils.inventory import local_fact
-
-# What playbooks/tasks/read.yml registers.
-READ = "__tiers_read"
+from ansible_collections.distributed.tiers.plugins.plugin_utils.reading import READ, is_ill, known
 
 
 class Answers:
@@ -32,7 +29,7 @@ class Answers:
 
     def recorded(self) -> dict[str, Mapping[str, Any]]:
         """For each host the record of its deployment, empty where there is none or nobody could read it."""
-        facts = {host: local_fact(variables)[1] for host, variables in self._variables.items()}
+        facts = {host: known(host, variables)[1] for host, variables in self._variables.items()}
         return {host: fact if isinstance(fact, Mapping) else {} for host, fact in facts.items()}
 
     def first(self, name: str) -> Any:
@@ -46,8 +43,3 @@ class Answers:
             return found
         read = variables.get(READ)
         return read if isinstance(read, Mapping) and is_ill(read) else {"msg": "it was not asked"}
-
-
-def is_ill(read: Any) -> bool:
-    """Whether a host could not be read at the beginning of the playbook."""
-    return isinstance(read, Mapping) and bool(read.get("unreachable") or read.get("failed"))

@@ -10,9 +10,9 @@ import importlib
 import json
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,9 +53,12 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology
 from ansible_collections.distributed.tiers.plugins.module_utils.text import ended
 from ansible_collections.distributed.tiers.plugins.plugin_utils.files import check_has_end, why_not
 from ansible_collections.distributed.tiers.plugins.plugin_utils.populations import read_population
+from ansible_collections.distributed.tiers.plugins.plugin_utils.reading import Reading, known
 
 # (host, variables as they stand, name of one of them) -> its value with the templates filled in
 Template = Callable[[str, Mapping[str, Any], str], Any]
+# (host, its variables) -> whether it was asked what is deployed on it, and what that is
+Record = Callable[[str, Mapping[str, Any]], tuple[bool, Any]]
 
 
 def read_inventory(
@@ -67,15 +70,17 @@ def read_inventory(
     plan_file: str | None = None,
     plan: Any = None,
     part: bool = False,
+    record: Record = known,
 ) -> Topology:
     """The topology of the system whose groups `tiers_groups` names, with the plan if one is handed over.
 
-    Such a plan stands in a file or comes as data; with `part` it may have more hosts than the inventory.
+    Such a plan stands in a file or comes as data; with `part` it may have more hosts than the inventory. `record` tells
+    what is deployed.
     """
     products: dict[str, Product] = {}
     wrong: list[Problem] = []
     hosts = members(groups, group_names(tiers_groups)[0])
-    views = _Views(hostvars, template)
+    views = _Views(hostvars, template, record)
     seen = {host: views.view(host) for host in hosts}
     for name in product_names(groups, seen, tiers_groups):
         product, problems = load_product(name)
@@ -100,7 +105,7 @@ def read_inventory(
     topology = read_topology(groups, seen, products, population, tiers_groups)
     retired = {}
     for host in groups.get("all") or ():
-        fact = None if host in seen else local_fact(views.raw(host))[1]
+        fact = None if host in seen else record(str(host), views.raw(host))[1]
         # It may be another system's.
         if isinstance(fact, Mapping) and fact.get("system") == topology.name and (deployed := read_fact(fact)):
             retired[str(host)] = deployed
@@ -110,6 +115,49 @@ def read_inventory(
     if plan:
         return with_plan_data(topology, plan, plan_file, part)
     return with_plan(topology, plan_file, part) if plan_file else topology
+
+
+@dataclass(frozen=True)
+class System:
+    """A system that hosts of the inventory belong to: its `tiers_groups`, and its hosts with their tiers."""
+
+    tiers_groups: Any
+    hosts: Mapping[str, list[str]]
+
+    def servers(self) -> list[str]:
+        return [host for host, tiers in self.hosts.items() if tiers != ["client"]]
+
+
+def systems_of(hosts: Iterable[str], groups: Mapping[str, Any], hostvars: Any, template: Template) -> list[System]:
+    """The systems that these hosts belong to, in the order of the hosts. Each host names the groups of its own."""
+    raw = getattr(hostvars, "raw_get", hostvars.__getitem__)
+    # Group variables are one object for all hosts: of many hosts in no system few values are looked at.
+    seen: dict[int, tuple[Any, System]] = {}
+    found: list[System] = []
+    for host in hosts:
+        if any(host in system.hosts for system in found):
+            continue
+        variables = raw(host)
+        written = variables.get("tiers_groups")
+        if id(written) not in seen:
+            named = filled_in(template, host, variables, "tiers_groups")
+            seen[id(written)] = (written, System(named, members(groups, group_names(named)[0])))
+        system = seen[id(written)][1]
+        if host in system.hosts:
+            found.append(system)
+    return found
+
+
+def in_run(topology: Topology, hosts: Iterable[str], systems: Iterable[System], reading: Reading) -> Topology:
+    """The topology with what it is in a run on these hosts: who could not be read, and who is of another system."""
+    mine = {*topology.servers, *topology.clients}
+    others = [system.hosts for system in systems]
+    run = [host for host in hosts if host not in mine]
+    return replace(
+        topology,
+        unread={host: why for host, why in reading.unread.items() if host in topology.servers},
+        other_systems=tuple(odd for other in others if (odd := tuple(host for host in run if host in other))),
+    )
 
 
 NESTED = "it contains itself, is nested too deeply, or stands for too many values"
@@ -129,9 +177,10 @@ PLAN_SCHEMA = Path(__file__).parents[2] / "docs" / "plan.schema.json"
 class _Views:
     """Of each host's variables those the planner looks at, read once; only templates are templated."""
 
-    def __init__(self, hostvars: Any, template: Template) -> None:
+    def __init__(self, hostvars: Any, template: Template, record: Record) -> None:
         self.raw = getattr(hostvars, "raw_get", hostvars.__getitem__)
         self.template = template
+        self.record = record
         self.variables: dict[str, Mapping[str, Any]] = {}
         # Group variables are one object for all hosts: what holds for the whole system is filled in once.
         self.shared: dict[tuple[str, int], tuple[Any, Any]] = {}
@@ -163,7 +212,7 @@ class _Views:
             certificate = filled_in(self.template, host, raw, variables.OWN_CERTIFICATE)
             if isinstance(certificate, str):
                 view[variables.CERTIFICATE_FOR] = certificate_names(certificate)
-        seen, fact = local_fact(raw)
+        seen, fact = self.record(host, raw)
         if seen:
             view[variables.LOCAL_FACT] = fact
         self.add_secrets(host, view, (variables.UNLOCKS_CA,))
@@ -211,13 +260,6 @@ class _Views:
             except RecursionError:
                 self.shared[key] = (source, Unreadable(NESTED))
         return self.shared[key][1]
-
-
-def local_fact(raw: Mapping[str, Any]) -> tuple[bool, Any]:
-    """Whether a host's local facts were gathered, and ours among them."""
-    facts = raw.get("ansible_facts")
-    local = facts.get("ansible_local") if isinstance(facts, Mapping) else None
-    return isinstance(local, Mapping), local.get("tiers") if isinstance(local, Mapping) else None
 
 
 def fingerprint(value: Any) -> str:

@@ -22,6 +22,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.products
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules import EXAMPLE
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Topology
 from ansible_collections.distributed.tiers.plugins.plugin_utils import inventory
+from ansible_collections.distributed.tiers.plugins.plugin_utils.reading import Reading, known
 
 REMOVE = object()
 SIMPLE = {
@@ -124,19 +125,29 @@ def read(inventory_text: Callable[..., str], tmp_path_factory: pytest.TempPathFa
         for host, fact in (facts or {}).items():
             manager.set_host_facts(host, {"ansible_local": {"tiers": fact} if fact else {}})
         hostvars = HostVars(hosts, manager, loader)
+        reading = Reading()
+
+        def template(_host: str, raw: Any, name: str) -> Any:
+            return Templar(loader=loader, variables=raw).template(raw[name])
+
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(inventory, "load_product", load_product)
             patched.setattr(inventory, "addresses_of", addresses_of)
-            return inventory.read_inventory(
-                hosts.get_groups_dict(),
+            groups = hosts.get_groups_dict()
+            topology = inventory.read_inventory(
+                groups,
                 hostvars,
-                lambda _host, raw, name: Templar(loader=loader, variables=raw).template(raw[name]),
+                template,
                 hosts.groups["all"].get_vars().get("tiers_groups"),
                 str(source if source.is_dir() else source.parent),
                 hosts.groups["all"].get_vars().get("tiers_plan_file"),
                 plan,
                 part,
+                # An example says by itself what hosts answered.
+                reading.record if any("__tiers_read" in patch for patch in patches) else known,
             )
+            systems = inventory.systems_of(groups["all"], groups, hostvars, template)
+            return inventory.in_run(topology, groups["all"], systems, reading)
 
     return read_patched
 

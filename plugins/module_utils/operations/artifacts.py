@@ -14,7 +14,9 @@ from typing import Any
 LARGEST_RESULT = 700_000
 
 
-def artifacts(plan: Mapping[str, Any], difference: Mapping[str, Any], findings: Iterable[Any]) -> dict[str, Any]:
+def artifacts(
+    plan: Mapping[str, Any], difference: Mapping[str, Any], findings: Iterable[Any], unread: Iterable[str] = ()
+) -> dict[str, Any]:
     """What the jobs after a plan get as extra variables, and whoever approves it sees beside them.
 
     A plan that is too large to travel is left out: then the next jobs make it anew, and the digest tells whether it is
@@ -25,6 +27,8 @@ def artifacts(plan: Mapping[str, Any], difference: Mapping[str, Any], findings: 
         "changed": [*difference["changed"]],
         "retired": [*difference["retired"]],
         "clients": [_way(way) for way in difference["clients"]],
+        # Servers whose deployment record could not be read
+        "unread": [*unread],
         "findings": [f"{finding['severity']} {finding['rule']}: {finding['message']}" for finding in findings],
     }
     return {"tiers_plan_digest": plan["digest"], "tiers_plan_summary": summary} | (

@@ -38,7 +38,7 @@ def report(topology: Topology, outcome: Outcome, previewed: list[Loss] | None = 
     if topology.handed_from:
         return handed_report(topology, outcome)
     most = rows_asked(topology)
-    parts = [headline(topology)]
+    parts = [headline(topology), unread(topology)]
     if (plan := outcome.plan) is not None:
         parts += [
             servers(plan, **most),
@@ -64,7 +64,7 @@ def handed_report(topology: Topology, outcome: Outcome) -> str:
     """A plan that was handed over: its moves and losses were told when it was made."""
     hosts = f"{len(topology.hosts())} of its hosts are in this inventory"
     most = rows_asked(topology)
-    parts = [f"System {topology.name}, as planned in {topology.handed_from}; {hosts}"]
+    parts = [f"System {topology.name}, as planned in {topology.handed_from}; {hosts}", unread(topology)]
     if outcome.plan is not None:
         change = difference(topology, outcome.plan)
         parts += [servers(outcome.plan, **most), shares(outcome.plan, **most), changes(change, topology.report_rows)]
@@ -78,6 +78,14 @@ def headline(topology: Topology) -> str:
     if topology.population:
         text += f", {len(topology.population)} named client" + ("s" if len(topology.population) > 1 else "")
     return f"System {topology.name}: {text or 'no hosts'}"
+
+
+def unread(topology: Topology) -> str:
+    """The servers that a plan had to be made without."""
+    if not topology.unread:
+        return ""
+    text = f"What is deployed could not be read on {enumerate_names(topology.unread)}."
+    return text if topology.handed_from else f"{text} The plan counts clients of a proxy among them as new."
 
 
 def servers(plan: Plan, most: int = ROWS_SHOWN) -> str:

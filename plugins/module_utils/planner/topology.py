@@ -140,6 +140,10 @@ class Topology:
     group_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     # Groups that hold hosts of no tier: {group: these hosts}.
     unread_groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    # Hosts of other systems among those of the run, by what tells the systems apart.
+    other_systems: tuple[tuple[str, ...], ...] = ()
+    # Servers whose deployment record this run tried to read in vain, and why: {server: why}.
+    unread: Mapping[str, str] = field(default_factory=dict)
     # Servers of this system that are in no tier any more.
     retired: Mapping[str, Deployed] = field(default_factory=dict)
     # Hosts that are in more than one tier: {host: tiers}.
@@ -181,6 +185,10 @@ class Topology:
 
     def hosts(self) -> list[Server | Client]:
         return [*self.servers.values(), *self.clients.values()]
+
+    def is_read(self) -> bool:
+        """Whether a server answered that was asked what is deployed on it. True if none was asked."""
+        return not self.unread or any(server.seen for server in self.servers.values())
 
     def backup_of(self, name: str) -> Server | None:
         return self._backups.get(name)

@@ -196,6 +196,31 @@ def unread_group(topology: Topology, _allocation: Allocation) -> Iterator[Proble
             )
 
 
+@rule(
+    "other-system",
+    WARNING,
+    reason="A run is about one system. Whoever expects it to be about all of them would miss the others.",
+    remedy="Run the playbook once for each system, with --limit and the hosts of that system.",
+    fires="""
+        other:
+          vars: {tiers_groups: {master: other_masters}}
+          children:
+            other_masters: {hosts: {m9: {ansible_host: 192.0.2.9}}}
+    """,
+    silent="""
+        other:
+          vars: {tiers_groups: {master: other_masters}}
+          children:
+            other_masters: {hosts: {}}
+    """,
+)
+def other_system(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    for hosts in topology.other_systems:
+        belong = "belongs" if len(hosts) == 1 else "belong"
+        message = f"This run is about '{topology.name}' alone. {enumerate_names(hosts)} {belong} to another system."
+        yield Problem(None, "tiers_groups", message, hosts=hosts)
+
+
 def another_system(group: str, read: set[str]) -> bool:
     """Whether a group is called like one of this system but for one word, which is what tells systems apart."""
     words = re.split(r"[_-]", group)
@@ -211,6 +236,59 @@ def alike(mine: str, its: str) -> bool:
     """Whether one word may be the other one misspelt: `paris1` and `paris2` are two names, as are `a` and `b`."""
     letters = mine.strip("0123456789"), its.strip("0123456789")
     return letters[0] != letters[1] and min(map(len, letters)) > 2 and nearest(letters[0], letters[1:]) is not None
+
+
+ASK_AGAIN = "Start the hosts or mend the connection, then run the playbook again."
+
+
+@rule(
+    "deployment-unread",
+    WARNING,
+    reason="Who has which clients now decides who should have them. Clients of a server that could not be read count "
+    "as new, and may be assigned to another server.",
+    remedy=ASK_AGAIN,
+    fires="""
+        proxy:
+          hosts:
+            # As `setup` answers for a host that is switched off, and for one that is not
+            px1: {__tiers_read: {unreachable: true}}
+            px2: {__tiers_read: {ansible_facts: {ansible_local: {}}}}
+    """,
+    silent="""
+        proxy:
+          hosts:
+            px1: {__tiers_read: {ansible_facts: {ansible_local: {}}}}
+    """,
+)
+def deployment_unread(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    if topology.is_read():
+        for host, why in topology.unread.items():
+            yield Problem(host, None, ended(f"What is deployed on it could not be read: {why}"))
+
+
+@rule(
+    "deployment-unknown",
+    ERROR,
+    reason="A plan made without knowing anything of what is deployed would move clients for no reason.",
+    remedy=ASK_AGAIN,
+    fires="""
+        proxy:
+          hosts:
+            # As `setup` answers for a host that is switched off
+            px1: {__tiers_read: {unreachable: true}}
+    """,
+    silent="""
+        proxy:
+          hosts:
+            px1: {__tiers_read: {unreachable: true}}
+            px2: {__tiers_read: {ansible_facts: {ansible_local: {}}}}
+    """,
+)
+def deployment_unknown(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    if not topology.is_read():
+        for why in sorted(set(topology.unread.values())):
+            hosts = tuple(host for host, told in topology.unread.items() if told == why)
+            yield Problem(None, None, ended(f"What is deployed could not be read on any server: {why}"), hosts=hosts)
 
 
 @rule(

@@ -28,11 +28,11 @@ from ansible_collections.distributed.tiers.plugins.plugin_utils.inventory import
     filled_in,
     fingerprint,
     load_population,
-    local_fact,
     read_inventory,
     read_product,
     with_plan,
 )
+from ansible_collections.distributed.tiers.plugins.plugin_utils.reading import known
 
 CIRCLE: list[Any] = []
 CIRCLE.append(CIRCLE)
@@ -123,7 +123,7 @@ def test_whatever_a_template_raises_is_told(error: Exception) -> None:
 
 @pytest.mark.parametrize("facts", [None, 5, "x", [], {"ansible_local": 5}, {"ansible_local": {"tiers": "half"}}])
 def test_whatever_facts_are_is_read(facts: Any) -> None:
-    assert local_fact({"ansible_facts": facts}) == (isinstance(facts, dict) and facts["ansible_local"] != 5, mock.ANY)
+    assert known("m1", {"ansible_facts": facts}) == (isinstance(facts, dict) and facts["ansible_local"] != 5, mock.ANY)
 
 
 @pytest.mark.parametrize("source", ["x" * 5_000, "a\0b", "\ud800", "/dev/zero", "/proc/self/mem", "."])

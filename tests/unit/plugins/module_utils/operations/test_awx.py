@@ -253,7 +253,7 @@ def test_a_plan_travels_unless_it_is_too_large():
     ]
     findings = [{"severity": "warning", "rule": "loss-fits", "message": "It does not."}]
     plan = {"digest": "d", "servers": {"m1": {"content": "x" * 1000}}, "clients": {}}
-    assert artifacts(plan, difference, findings) == {
+    assert artifacts(plan, difference, findings, {"px3": "the host is unreachable"}) == {
         "tiers_plan_data": plan,
         "tiers_plan_digest": "d",
         "tiers_plan_summary": {
@@ -261,6 +261,7 @@ def test_a_plan_travels_unless_it_is_too_large():
             "changed": ["px1"],
             "retired": ["px2"],
             "clients": ["7 from px2 to px1", "3 new to px1", "2 removed from px2"],
+            "unread": ["px3"],
             "findings": ["warning loss-fits: It does not."],
         },
     }

@@ -1,0 +1,63 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the hosts answered when this run read what is deployed. A fact cache may hold what was true long ago."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.shown import shorten
+
+# What playbooks/tasks/read.yml registers: for each host of the run, and for the servers outside its limit.
+READ = "__tiers_read"
+READ_OUTSIDE = "__tiers_read_outside"
+UNREACHABLE = "the host is unreachable"
+
+
+class Reading:
+    """The answers of the hosts of this run, and of the servers outside its limit, whose results are in `outside`."""
+
+    def __init__(self, outside: Any = None) -> None:
+        results = outside.get("results") if isinstance(outside, Mapping) else None
+        self.outside = {str(one.get("item")): one for one in results or () if isinstance(one, Mapping)}
+        # The hosts that answered, and why the others of those asked did not.
+        self.answered: list[str] = []
+        self.unread: dict[str, str] = {}
+
+    def record(self, host: str, variables: Mapping[str, Any]) -> tuple[bool, Any]:
+        """Whether the host answered, and the record of its deployment. None: nothing is deployed on it."""
+        read = variables.get(READ)
+        if not isinstance(read, Mapping) or read.get("skipped"):
+            read = self.outside.get(host, {})
+        facts = read.get("ansible_facts")
+        local = facts.get("ansible_local") if isinstance(facts, Mapping) else None
+        if is_ill(read):
+            self.unread[host] = UNREACHABLE if read.get("unreachable") else why_failed(read)
+        elif isinstance(local, Mapping):
+            self.answered.append(host)
+            return True, local.get("tiers")
+        return False, None
+
+
+def known(_host: str, variables: Mapping[str, Any]) -> tuple[bool, Any]:
+    """Whether a host's local facts were gathered, by this run or by one before, and ours among them."""
+    facts = variables.get("ansible_facts")
+    local = facts.get("ansible_local") if isinstance(facts, Mapping) else None
+    return isinstance(local, Mapping), local.get("tiers") if isinstance(local, Mapping) else None
+
+
+def nothing(_host: str, _variables: Mapping[str, Any]) -> tuple[bool, Any]:
+    """For a plan as for fresh hosts."""
+    return False, None
+
+
+def is_ill(read: Any) -> bool:
+    """Whether a host could not be read at the beginning of the playbook."""
+    return isinstance(read, Mapping) and bool(read.get("unreachable") or read.get("failed"))
+
+
+def why_failed(read: Mapping[str, Any]) -> str:
+    """The first line of the error."""
+    return shorten(str(read.get("msg") or "").strip().partition("\n")[0] or "the read failed", 200)
