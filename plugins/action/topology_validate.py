@@ -37,6 +37,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology
 from ansible_collections.distributed.tiers.plugins.plugin_utils.files import check_has_end, why_not
 from ansible_collections.distributed.tiers.plugins.plugin_utils.inventory import (
     filled_in,
+    home,
     in_run,
     read_inventory,
     systems_of,
@@ -98,7 +99,7 @@ class ActionModule(ActionBase):
             systems[0].tiers_groups
             if systems
             else filled_in(template, task_vars["inventory_hostname"], task_vars, "tiers_groups"),
-            task_vars.get("inventory_dir") or ".",
+            home(systems, hostvars) or task_vars.get("inventory_dir") or ".",
             options["plan_file"],
             options["plan"],
             options["part"],

@@ -10,7 +10,7 @@ import importlib
 import json
 import os
 import socket
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -104,17 +104,32 @@ def read_inventory(
     population = nobody if plan_file or plan else lambda source: load_population(source, basedir)
     topology = read_topology(groups, seen, products, population, tiers_groups)
     retired = {}
+    lines: dict[str, list[str]] = {}
     for host in groups.get("all") or ():
-        fact = None if host in seen else record(str(host), views.raw(host))[1]
+        if host in seen:
+            continue
+        variables_of_it = views.raw(host)
+        if file := made_of_line(str(host), variables_of_it):
+            lines.setdefault(file, []).append(str(host))
+        fact = record(str(host), variables_of_it)[1]
         # It may be another system's.
         if isinstance(fact, Mapping) and fact.get("system") == topology.name and (deployed := read_fact(fact)):
             retired[str(host)] = deployed
-    topology = replace(topology, retired=retired, problems=(*topology.problems, *wrong))
+    made_of_lines = {file: tuple(sorted(found)) for file, found in sorted(lines.items())}
+    topology = replace(topology, retired=retired, made_of_lines=made_of_lines, problems=(*topology.problems, *wrong))
     if topology.resolve:
         topology = replace(topology, problems=(*topology.problems, *unresolved(topology)))
     if plan:
         return with_plan_data(topology, plan, plan_file, part)
     return with_plan(topology, plan_file, part) if plan_file else topology
+
+
+def made_of_line(host: str, variables_of_it: Mapping[str, Any]) -> str:
+    """The file that is no inventory and whose line became this host; empty for a host of an inventory."""
+    file = variables_of_it.get("inventory_file")
+    if not isinstance(file, str):
+        return ""
+    return file if "," in host or file.endswith(NO_INVENTORIES) else ""
 
 
 @dataclass(frozen=True)
@@ -148,6 +163,14 @@ def systems_of(hosts: Iterable[str], groups: Mapping[str, Any], hostvars: Any, t
     return found
 
 
+def home(systems: Sequence[System], hostvars: Any) -> str | None:
+    """The directory of the inventory that has the master of the first system. Other hosts may stand in others."""
+    raw = getattr(hostvars, "raw_get", hostvars.__getitem__)
+    masters = [host for host, tiers in systems[0].hosts.items() if "master" in tiers] if systems else []
+    found = raw(masters[0]).get("inventory_dir") if masters else None
+    return found if isinstance(found, str) else None
+
+
 def in_run(topology: Topology, hosts: Iterable[str], systems: Iterable[System], reading: Reading) -> Topology:
     """The topology with what it is in a run on these hosts: who could not be read, and who is of another system."""
     mine = {*topology.servers, *topology.clients}
@@ -160,6 +183,22 @@ def in_run(topology: Topology, hosts: Iterable[str], systems: Iterable[System], 
     )
 
 
+# Files that lie beside an inventory: of clients, templates and what a service is made of
+NO_INVENTORIES = (
+    ".csv",
+    ".tsv",
+    ".j2",
+    ".txt",
+    ".md",
+    ".conf",
+    ".cfg",
+    ".service",
+    ".env",
+    ".xml",
+    ".pem",
+    ".crt",
+    ".key",
+)
 NESTED = "it contains itself, is nested too deeply, or stands for too many values"
 BROKEN_YAML = (
     OSError,

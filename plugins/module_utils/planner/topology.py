@@ -140,6 +140,8 @@ class Topology:
     group_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     # Groups that hold hosts of no tier: {group: these hosts}.
     unread_groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    # Hosts that Ansible made of the lines of a file that is no inventory: {file: these hosts}.
+    made_of_lines: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     # Hosts of other systems among those of the run, by what tells the systems apart.
     other_systems: tuple[tuple[str, ...], ...] = ()
     # Servers whose deployment record this run tried to read in vain, and why: {server: why}.

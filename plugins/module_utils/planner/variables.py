@@ -472,7 +472,7 @@ TABLE: tuple[Variable, ...] = (
         "tiers_ca_dir",
         "all",
         "path",
-        "`.tiers-ca` beside the inventory",
+        "`.tiers-ca/NAME` beside the inventory",
         "Where the controller keeps the certificate authority.",
     ),
     Variable(

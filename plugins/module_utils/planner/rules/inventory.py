@@ -16,9 +16,11 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.re
     reading,
     rule,
 )
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.shown import shorten
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Topology
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.values import GROUPS
 from ansible_collections.distributed.tiers.plugins.module_utils.text import (
+    counted,
     did_you_mean,
     ended,
     enumerate_names,
@@ -194,6 +196,30 @@ def unread_group(topology: Topology, _allocation: Allocation) -> Iterator[Proble
                 ended(f"Group '{group}' is no tier and its hosts are in none; {hint}"),
                 hosts=hosts,
             )
+
+
+@rule(
+    "file-as-inventory",
+    WARNING,
+    reason="Ansible reads every file of a directory that is given as inventory, and makes a host of each line.",
+    remedy="Give the inventory file itself with -i, or set ignore_extensions = .csv in section [inventory] of "
+    "ansible.cfg, with the extensions of all files that are no inventory.",
+    fires="""
+        ungrouped:
+          hosts:
+            "desk-1,berlin,1": {inventory_file: /inventory/clients.csv}
+    """,
+    silent="""
+        ungrouped:
+          hosts:
+            gateway: {inventory_file: /inventory/hosts.yml}
+    """,
+)
+def file_as_inventory(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    for file, hosts in topology.made_of_lines.items():
+        name = shorten(file.rpartition("/")[2])
+        message = f"{name} was read as an inventory: its lines became {counted(len(hosts), 'host')} in no group."
+        yield Problem(None, None, message, hosts=hosts)
 
 
 @rule(
