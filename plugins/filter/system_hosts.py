@@ -13,7 +13,7 @@ author:
 description:
   - Tells which hosts of the inventory belong to the system, so that a run connects to no other, and which of its
     servers a limit leaves out.
-  - The system is that of the first host of the run that belongs to one by its own C(tiers_groups).
+  - The system is that of the first host of the run, by name, that belongs to one by its own C(tiers_groups).
 options:
   _input:
     description: The C(groups) of the inventory.

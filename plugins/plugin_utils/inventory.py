@@ -144,12 +144,15 @@ class System:
 
 
 def systems_of(hosts: Iterable[str], groups: Mapping[str, Any], hostvars: Any, template: Template) -> list[System]:
-    """The systems that these hosts belong to, in the order of the hosts. Each host names the groups of its own."""
+    """The systems that these hosts belong to, by the names of the hosts. Each host names the groups of its own.
+
+    Ansible gives the hosts of several groups in another order in each run.
+    """
     raw = getattr(hostvars, "raw_get", hostvars.__getitem__)
     # Group variables are one object for all hosts: of many hosts in no system few values are looked at.
     seen: dict[int, tuple[Any, System]] = {}
     found: list[System] = []
-    for host in hosts:
+    for host in sorted(hosts):
         if any(host in system.hosts for system in found):
             continue
         variables = raw(host)

@@ -10,6 +10,7 @@ import ipaddress
 import math
 import re
 from collections.abc import Callable, Mapping
+from datetime import date
 from typing import Any
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import OFF, WARNING
@@ -54,6 +55,8 @@ def word(value: Any) -> str:
         text = str(value).strip()
     elif isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 10**LARGEST_DIGITS:
         text = str(value)
+    elif isinstance(value, date):
+        raise BadValueError(f"must be a word. YAML reads {value} as a date; put it in quotes: '{value}'")
     if not text:
         raise BadValueError("is to be a word")
     if not text.isprintable() or len(text) > LONGEST_WORD:
@@ -131,8 +134,9 @@ def words(value: Any) -> tuple[str, ...]:
         raise BadValueError("is to be a list of words")
     try:
         return tuple(word(item) for item in value)
-    except BadValueError:
-        raise BadValueError("is to be a list of words") from None
+    except BadValueError as error:
+        dated = any(isinstance(item, date) for item in value)
+        raise BadValueError(f"must be a list of words: one {error}" if dated else "is to be a list of words") from None
 
 
 def address(value: Any) -> str:

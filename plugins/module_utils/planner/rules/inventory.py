@@ -207,7 +207,7 @@ def unread_group(topology: Topology, _allocation: Allocation) -> Iterator[Proble
     fires="""
         ungrouped:
           hosts:
-            "desk-1,berlin,1": {inventory_file: /inventory/clients.csv}
+            desk-1: {inventory_file: /inventory/clients.csv}
     """,
     silent="""
         ungrouped:

@@ -265,6 +265,16 @@ def one_address_family(topology: Topology, _allocation: Allocation) -> Iterator[
             f"hosts of IPv{many}: no connection between them can be opened."
         )
         yield Problem(None, "tiers_address", message, hosts=tuple(odd))
+        return
+    for site in sorted({str(client.get("site")) for client in topology.population.values()}):
+        of_site = {ipaddress.ip_network(network).version for network in topology.networks.get(site, ())}
+        if of_site and families and not of_site & families.keys():
+            message = (
+                f"The networks of site '{site}' are of IPv{min(of_site)}, all hosts of IPv{min(families)}: its named "
+                "clients cannot connect to any server."
+            )
+            remedy = "Add the networks of the other family, or set tiers_address of the servers to theirs."
+            yield Problem(None, "tiers_site_networks", message, remedy)
 
 
 @rule(

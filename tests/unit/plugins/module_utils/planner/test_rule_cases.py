@@ -91,6 +91,28 @@ FIRES = [
         "px1 has an address of IPv6, all other hosts of IPv4",
         "proxy: {hosts: {px1: {ansible_host: '2001:db8::11'}}}",
     ),
+    (
+        "one-address-family",
+        None,
+        "tiers_site_networks",
+        "The networks of site 'berlin' are of IPv6, all hosts of IPv4: its named clients cannot connect to any server.",
+        "all: {vars: {tiers_site_networks: {berlin: ['2001:db8::/64']}}}",
+    ),
+    (
+        "bad-value",
+        "m1",
+        "tiers_zone",
+        "put it in quotes: '2024-05-01'",
+        "master: {hosts: {m1: {tiers_zone: 2024-05-01}}}",
+    ),
+    ("bad-value", None, "tiers_name", "put it in quotes: '2024-05-01'", "all: {vars: {tiers_name: 2024-05-01}}"),
+    (
+        "bad-value",
+        "m1",
+        "tiers_tags",
+        "put it in quotes: '2024-05-01'",
+        "master: {hosts: {m1: {tiers_tags: [a, 2024-05-01]}}}",
+    ),
     ("bad-value", None, "tiers_name", "must have 58 characters at most", "all: {vars: {tiers_name: Zürich}}"),
     ("bad-value", None, "tiers_name", "must have 58 characters at most", f"all: {{vars: {{tiers_name: {'x' * 59}}}}}"),
     (
