@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible_collections.distributed.tiers.plugins.plugin_utils.reading import READ, is_ill, known
+from ansible_collections.distributed.tiers.plugins.plugin_utils.reading import READ, is_ill, known, why_failed
 
 
 class Answers:
@@ -40,6 +40,11 @@ class Answers:
     def _one(variables: Mapping[str, Any], name: str) -> Mapping[str, Any]:
         found = variables.get(name)
         if isinstance(found, Mapping) and (not found.get("skipped") or not is_ill(variables.get(READ))):
-            return found
+            return _with_cause(found)
         read = variables.get(READ)
-        return read if isinstance(read, Mapping) and is_ill(read) else {"msg": "it was not asked"}
+        return _with_cause(read) if isinstance(read, Mapping) and is_ill(read) else {"msg": "it was not asked"}
+
+
+def _with_cause(result: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The result of a task that failed, with what the host said: Ansible's own message names no full disk."""
+    return {**result, "msg": why_failed(result)} if result.get("failed") and not result.get("unreachable") else result

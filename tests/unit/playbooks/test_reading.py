@@ -168,6 +168,41 @@ def test_what_is_deployed_is_not_taken_from_a_fact_cache(field: Field) -> None:
     assert "stay as they are" not in planned, "it took the cache for the answer of a server that is down"
 
 
+ILL = {
+    # Become is a matter of the connection here: the play asks for it, and the inventory says that there is none.
+    "sudo": (
+        "px1",
+        {"ansible_become": True, "ansible_become_exe": "/nonexistent/sudo", "ansible_become_user": "nobody"},
+        "/nonexistent/sudo",
+    ),
+    "disk": ("m1", {}, "No space left on device"),
+}
+
+
+@pytest.mark.parametrize("playbook", ["status", "verify"])
+@pytest.mark.parametrize(("host", "variables", "why"), ILL.values(), ids=[*ILL])
+def test_the_table_has_a_host_that_cannot_be_asked(
+    field: Field, playbook: str, host: str, variables: dict[str, Any], why: str
+) -> None:
+    hosts = {
+        group: {
+            name: {"ansible_become": False, **given, **(variables if name == host else {})}
+            for name, given in of.items()
+        }
+        for group, of in HOSTS.items()
+    }
+    field.write(hosts)
+    if not variables:
+        (field.path / f"{host}.sh").write_text(
+            f"#!/bin/sh\ncat > /dev/null\necho {why} >&2\nexit 1\n", encoding="utf-8"
+        )
+    done = field.run(playbook)
+    report = shown(done).rpartition("TASK [Show the ")[2]
+    assert "HostVarsVars" not in done.stdout
+    assert all(f" {name} " in report for name in ("m1", "m2", "px1", "px2")), done.stdout
+    assert why in report
+
+
 def plays() -> Iterator[tuple[str, dict[str, Any]]]:
     for path in sorted([*REPOSITORY.glob("playbooks/*.yml"), *REPOSITORY.glob("playbooks/parts/*.yml")]):
         for play in yaml.safe_load(path.read_text(encoding="utf-8")):

@@ -132,3 +132,24 @@ def test_a_skipped_task_of_a_host_that_was_well_stays_skipped(ill: dict[str, Any
     assert answers.of("rows") == {"well": {"skipped": True}, "ill": ill}
     assert answers.recorded() == {"well": {}, "ill": {}}
     assert answers.first("offers") is None
+
+
+@pytest.mark.parametrize(
+    ("failure", "told"),
+    [
+        (
+            {"msg": "Module failed.", "module_stderr": "Traceback\nOSError: [Errno 28] No space left on device\n"},
+            "No space",
+        ),
+        ({"msg": "Task failed.\n>>> Standard Error\nsudo: a password is required\n"}, "sudo: a password is required"),
+        (
+            {"msg": "No start of json char found", "module_stderr": "Shared connection to m1 closed.\r\n"},
+            "No start of json",
+        ),
+        ({"msg": "the first line\nthe second"}, "the first line"),
+        ({}, "the read failed"),
+    ],
+)
+def test_a_failure_is_told_by_what_the_host_said(failure: dict[str, Any], told: str) -> None:
+    answers = Answers(["m"], {"m": {"__tiers_read": {"failed": True, **failure}}})
+    assert told in answers.of("__tiers_host")["m"]["msg"]
