@@ -13,6 +13,8 @@ from pathlib import Path
 RUN = Path("/run/tiers")
 # Seconds that a failover may take. After them it is no longer under way, it does not succeed.
 FAILOVER_SECONDS = 60.0
+# Seconds for which a failed promotion is reported: longer than until the next one (common_pair_again_seconds, 60).
+FAILED_SECONDS = 120.0
 # Seconds within which a reload of keepalived replaces the agent.
 RELOAD_SECONDS = 0.3
 
@@ -37,6 +39,12 @@ def unsettled(run: Path = RUN) -> str:
         return f"a failover is under way, ask again: {what}"
     told = f"for {since:.0f} s" if since < float("inf") else "since its start"
     return f"it has been neither active nor a settled standby {told}: {what}. See `journalctl -t tiers-turn`"
+
+
+def promotion_failed(run: Path = RUN) -> str:
+    """What a standby says whose last promotion failed just now: it is not elected for a while, then it fails again."""
+    age = _age(run / "failed")
+    return f"its promotion failed {age:.0f} s ago. See `journalctl -t tiers-turn`" if age < FAILED_SECONDS else ""
 
 
 def _age(path: Path) -> float:

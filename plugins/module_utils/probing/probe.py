@@ -179,6 +179,8 @@ def _serving(expect: str, timeout: float) -> dict[str, Any]:
         return {"reachable": False, "refused_by": "service", "ok": False, "why": str(error)}
     if not clear:
         return {"reachable": False, "ok": False, "why": pair.unsettled()}
+    if not serves and expect == "either" and (why := pair.promotion_failed()):
+        return {"reachable": False, "ok": False, "why": why}
     return _as_expected(serves, expect, "serves, planned is the other half", "does not serve, the other half may")
 
 

@@ -80,3 +80,11 @@ def test_a_node_without_its_agent_says_so(tmp_path: Path, monkeypatch: pytest.Mo
     assert pair.unsettled(tmp_path).startswith("its failover agent does not run")
     (tmp_path / "watch.lock").touch()
     assert pair.unsettled(tmp_path).startswith("its failover agent does not run")
+
+
+@pytest.mark.parametrize(
+    ("age", "why"), [(70, "its promotion failed 70 s ago. See `journalctl -t tiers-turn`"), (500, "")]
+)
+def test_a_standby_reports_a_promotion_that_failed_just_now(agent: Path, age: float, why: str) -> None:
+    write(agent / "failed", "", age)
+    assert pair.promotion_failed(agent) == why

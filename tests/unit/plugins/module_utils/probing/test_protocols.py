@@ -495,3 +495,15 @@ def test_a_refusal_at_home_tells_whether_anything_listens(monkeypatch: pytest.Mo
         monkeypatch.setattr(probe, "knock", lambda *_asked: ("closed", "", 0.1))
         assert seen(edge(port))["why"].startswith("a program listens on the port, and the host refuses the connection")
     assert seen(edge(port))["why"] == "the host answers, and nothing listens on the port"
+
+
+def test_a_settled_standby_whose_promotion_failed_is_no_good_standby(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    turn = tmp_path / "turn"
+    turn.write_text("#!/bin/sh\n[ $1 = settled ]\n")
+    turn.chmod(0o755)
+    monkeypatch.setattr(probe, "_TURN", str(turn))
+    monkeypatch.setattr(probe.pair, "promotion_failed", lambda: "its promotion failed 70 s ago")
+    result = seen(edge(1, protocol="turn", expect="either"))
+    assert (result["ok"], result["why"]) == (False, "its promotion failed 70 s ago")
