@@ -38,7 +38,7 @@ $(CACHE)/%/.made: requirements/%.txt $(VENV)/.made
 	touch $@
 
 .PHONY: pins
-pins: ## Resolve requirements/*.in anew into pinned *.txt
+pins: ## Resolve requirements/*.in again into pinned *.txt
 	@for name in dev importer bench release site; do
 	  rm -rf $(CACHE)/pins && python3 -m venv $(CACHE)/pins
 	  $(CACHE)/pins/bin/pip install --quiet --disable-pip-version-check -r requirements/$$name.in

@@ -37,7 +37,7 @@ def sha256(digest: str) -> list[dict[str, str]]:
 
 
 def depended_on(name: str, purl: str, versions: str) -> dict[str, Any]:
-    """Something that has to be there, in any version of a range, and is not in the archive."""
+    """Something that must be there, in any version of a range, and is not in the archive."""
     return {
         "type": "library",
         "bom-ref": purl,

@@ -11,7 +11,7 @@ load_member.py: a worked product takes longer for a request than all hops togeth
 it does not count.
 
 `hops` asks a member that answers at once: straight, through the distributor, and through a proxy that passes on to
-the distributor. With TLS every hop ends it and begins it anew, and at the member HAProxy ends it. Clients ask again
+the distributor. With TLS every hop ends it and begins it again, and at the member HAProxy ends it. Clients ask again
 as soon as they are answered: one by itself, or many. The ways take turns; a ratio is that of one round.
 
 `shares` has few or many clients ask, through a distributor, three members of which each takes twice as long for a

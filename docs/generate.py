@@ -155,7 +155,7 @@ PLAN_HEAD = """\
 
 {made}
 
-The plan is one JSON document. Every playbook computes it anew, unless it is given one:
+The plan is one JSON document. Every playbook computes it again, unless it is given one:
 
 ```console
 ansible-playbook distributed.tiers.plan -i INVENTORY -e tiers_plan_file=plan.json      # writes it
@@ -387,7 +387,7 @@ and not once a host.
 
 ## Clients
 
-Clients that are no hosts cost little: a million of them are shared out in about as long as it takes to read them
+Clients that are no hosts cost little: a million of them are assigned in about as long as it takes to read them
 ([allocation](allocation.md#figures)). So keep hosts in the inventory, and clients in a CSV file.
 
 Files are read client by client. Processor seconds, with Python {population_machine[python]} on a machine whose load was
@@ -409,7 +409,7 @@ more than thirteen hosts was timed.
 What it costs to go through the distributor, and through a proxy that passes on to it. In a plan a proxy funnels to the
 master, so this third way tells what one more hop costs. HAProxy {load_machine[haproxy]} had the configurations that the
 roles write. The member answered at once, which is the worst case: beside a product that takes milliseconds for each
-request a hop is little. With TLS every hop ends it and begins it anew.
+request a hop is little. With TLS every hop ends it and begins it again.
 
 | clients | TLS | through | requests/s | of those straight | median ms | p99 ms |
 |---|---|---|---|---|---|---|

@@ -41,7 +41,7 @@ options:
         description:
           - The requests of a product that is spoken to by V(http) or V(https). Any answer from 200 to 299 is success.
             What is left out is not offered, and so not probed.
-          - The certificate of V(https) has to be valid for the address or name, by O(access.ca_path).
+          - The certificate of V(https) must be valid for the address or name, by O(access.ca_path).
         type: dict
         suboptions:
           read:
@@ -103,7 +103,7 @@ options:
           send: {description: What is sent. Without it the server has to speak first., type: str}
           send_hex: {description: 'The same in hexadecimal, for bytes that are no text.', type: str}
           send_secret: {description: 'The same as O(access.tcp.send_hex), kept out of all output.', type: str}
-          expect: {description: A regular expression that has to be found in the answer., type: str}
+          expect: {description: A regular expression that must be found in the answer., type: str}
   timeout:
     description: Seconds until an attempt counts as unanswered.
     type: float

@@ -11,7 +11,7 @@ version_added: 0.1.0
 author:
   - The distributed.tiers authors (@distributed-tiers)
 description:
-  - Decides which proxy serves which client, and where each client goes when its proxy dies.
+  - Decides which proxy serves which client, and where each client goes when its proxy fails.
   - "In this order: no restriction, state or capacity is broken; the least weight is left without a proxy; the latency
     is least, where moving a client without need counts as so many milliseconds farther; load is even within a site;
     ties go by name, so the order of the input never matters."
@@ -90,7 +90,7 @@ _value:
       description: For each proxy its V(clients) (sorted names), their V(weight), its V(capacity) and its V(share).
       type: dict
     backups:
-      description: For each active proxy the servers its clients go to when it dies, each with the sorted names.
+      description: For each active proxy the servers its clients go to when it fails, each with the sorted names.
       type: dict
     unplaced:
       description: The clients that no proxy takes, with the reason.
@@ -101,7 +101,7 @@ _value:
       type: list
       elements: dict
     survives:
-      description: For each active proxy, V(ok) and the V(left_over_weight) that fits nowhere when it dies.
+      description: For each active proxy, V(ok) and the V(left_over_weight) that fits nowhere when it fails.
       type: dict
     stats:
       description: Costs, the bound that no allocation can beat, the gap between them, and counts.

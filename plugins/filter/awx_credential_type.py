@@ -47,7 +47,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.operations.awx i
 
 def awx_credential_type(names: Any) -> dict[str, Any]:
     if not isinstance(names, (list, tuple)) or not names or not all(isinstance(name, str) for name in names):
-        raise AnsibleFilterError("awx_credential_type: the input is to be a list of names of variables")
+        raise AnsibleFilterError("awx_credential_type: the input must be a list of names of variables")
     return credential_type(names)
 
 

@@ -28,7 +28,7 @@ options:
     type: str
     required: true
   answers:
-    description: For steps that are to be asked something, the answers to their surveys.
+    description: For steps that must be asked something, the answers to their surveys.
     type: dict
 """
 
@@ -59,7 +59,7 @@ def awx_workflow(
     steps: Any, name: str, organization: str, answers: Mapping[str, Any] | None = None
 ) -> list[dict[str, Any]]:
     if not isinstance(steps, (list, tuple)) or not steps or not all(isinstance(step, str) for step in steps):
-        raise AnsibleFilterError("awx_workflow: the input is to be a list of steps")
+        raise AnsibleFilterError("awx_workflow: the input must be a list of steps")
     return workflow(steps, name, organization, answers or {})
 
 

@@ -107,7 +107,7 @@ def _as_text(endpoints: dict[str, list[str]], export: str) -> str:
 
 
 def _at(addresses: Mapping[str, str], servers: list[str]) -> list[str]:
-    """Where the servers are reached; halves of a pair that share an address are there once."""
+    """Where the servers are reached; nodes of a pair that share an address are there once."""
     return list(dict.fromkeys(addresses.get(server, server) for server in servers))
 
 

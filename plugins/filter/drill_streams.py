@@ -20,7 +20,7 @@ options:
     required: true
   rates:
     description:
-      - Requests a second of a program that reads (C(read)), that connects anew each time (C(connect)), that writes
+      - Requests a second of a program that reads (C(read)), that connects again each time (C(connect)), that writes
         (C(write)), of those that do the first two through the pool (C(pool_read), C(pool_connect)), and of the one that
         looks whether the pool's address answers (C(watch)).
       - More than 10 a second are shared among workers.

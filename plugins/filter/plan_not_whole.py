@@ -11,7 +11,7 @@ version_added: 0.1.0
 author:
   - The distributed.tiers authors (@distributed-tiers)
 description:
-  - Turns what every server saw on itself into a list of what is wrong. A pair of which one half is to serve at a time,
+  - Turns what every server saw on itself into a list of what is wrong. A pair of which one node is to serve at a time,
     and not just one does, is among it.
 extends_documentation_fragment:
   - distributed.tiers.verification.answers

@@ -23,7 +23,7 @@ options:
     type: str
     required: true
   standing_by:
-    description: The halves of pairs that do not serve, see P(distributed.tiers.plan_standing_by#filter).
+    description: The nodes of pairs that do not serve, see P(distributed.tiers.plan_standing_by#filter).
     type: list
     elements: str
     default: []

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: plan_standing_by
-short_description: The halves of pairs that do not serve now
+short_description: The nodes of pairs that do not serve now
 version_added: 0.1.0
 author:
   - The distributed.tiers authors (@distributed-tiers)
 description:
-  - Of pairs of which one half serves at a time, gives the halves that let no client in.
+  - Of pairs of which one node serves at a time, gives the nodes that let no client in.
 extends_documentation_fragment:
   - distributed.tiers.verification.answers
 """

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: resync_check
-short_description: Whether the data of a server may be made anew now, and from which other server
+short_description: Whether the data of a server may be copied again now, and from which other server
 version_added: 0.1.0
 author:
   - The distributed.tiers authors (@distributed-tiers)

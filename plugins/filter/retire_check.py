@@ -11,7 +11,7 @@ version_added: 0.1.0
 author:
   - The distributed.tiers authors (@distributed-tiers)
 description:
-  - Judges, by what deployments recorded, whether anybody still leans on servers that are to go.
+  - Judges, by what deployments recorded, whether anybody still depends on servers that are to go.
 options:
   _input:
     description: For each server, the local fact that the deployment left on it; empty where there is none.
@@ -26,14 +26,14 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Stop where somebody leans on a server that is to go
+- name: Stop where somebody depends on a server that is to go
   ansible.builtin.assert:
     that: (records | distributed.tiers.retire_check(tiers_plan, 'px2')).wrong | length == 0
 """
 
 RETURN = r"""
 _value:
-  description: The servers that are to be removed (C(todo)), what cannot be done (C(wrong)), and all as C(text).
+  description: The servers that must be removed (C(todo)), what cannot be done (C(wrong)), and all as C(text).
   type: dict
 """
 

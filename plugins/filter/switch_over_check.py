@@ -6,15 +6,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: switch_over_check
-short_description: Which halves of pairs may hand over to which
+short_description: Which nodes of pairs may hand over to which
 version_added: 0.1.0
 author:
   - The distributed.tiers authors (@distributed-tiers)
 description:
-  - Judges, by what every server saw on itself, whether the half of a pair that serves may hand over to the other one.
+  - Judges, by what every server saw on itself, whether the node of a pair that serves may hand over to the other one.
 options:
   targets:
-    description: Names of servers, either half of each pair, in a list or in a text with commas.
+    description: Names of servers, either node of each pair, in a list or in a text with commas.
     type: raw
     required: true
 extends_documentation_fragment:

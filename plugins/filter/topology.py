@@ -67,9 +67,9 @@ def topology(groups: Any, hostvars: Any, tiers_groups: Any = None, basedir: str 
     """The plan of these groups and variables."""
     for name, value in (("groups", groups), ("hostvars", hostvars)):
         if not isinstance(value, Mapping):
-            raise AnsibleFilterError(f"{name} is to be a mapping, here it is a {type(value).__name__}.")
+            raise AnsibleFilterError(f"{name} must be a mapping, here it is a {type(value).__name__}.")
     if not isinstance(basedir, str):
-        raise AnsibleFilterError("basedir is to be a path.")
+        raise AnsibleFilterError("basedir must be a path.")
     if not isinstance(hostvars, HostVars):
         groups = {group: _checked(group, hosts, hostvars) for group, hosts in groups.items()}
 
@@ -87,7 +87,7 @@ def topology(groups: Any, hostvars: Any, tiers_groups: Any = None, basedir: str 
 def _checked(group: Any, hosts: Any, hostvars: Mapping[str, Any]) -> list[str]:
     """The hosts of a group that is put together from data; there is none without variables."""
     if not isinstance(group, str) or not isinstance(hosts, (list, tuple)):
-        raise AnsibleFilterError(f"groups: {shown(group)} is to be a list of hosts.")
+        raise AnsibleFilterError(f"groups: {shown(group)} must be a list of hosts.")
     for host in hosts:
         found = hostvars.get(host) if isinstance(host, str) else None
         if not isinstance(found, Mapping) or not all(isinstance(name, str) for name in found):

@@ -18,7 +18,7 @@ description:
   - Then Ansible opens a new connection to the host. Only over that one the timer is stopped, and the rules are
     written to C(/etc/tiers/firewall.nft), from which they are loaded at every boot.
   - If no new connection can be opened, the host restores the previous table by itself, and the task fails. The same
-    happens to a run that is interrupted in between, and the next run begins anew.
+    happens to a run that is interrupted in between, and the next run begins again.
 options:
   content:
     description: The rules, as C(nft --file) reads them. They replace the table C(inet tiers) in one transaction.
@@ -29,7 +29,7 @@ options:
     type: int
     default: 60
   loaded:
-    description: Digest of the table that is to be confirmed. The action plugin sets it.
+    description: Digest of the table that must be confirmed. The action plugin sets it.
     type: str
     default: ""
   connection:

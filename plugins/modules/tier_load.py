@@ -29,7 +29,7 @@ options:
     choices: [running, stopped]
     default: running
   path:
-    description: The file for the samples. It is written anew, readable by its owner only.
+    description: The file for the samples. It is written again, readable by its owner only.
     type: path
     required: true
   duration:

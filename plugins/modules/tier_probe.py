@@ -38,7 +38,7 @@ options:
           - V(command) runs O(access.commands).
           - V(address) connects to nobody. It looks whether this host itself holds the address now, such as the shared
             address of a pair; with O(edges[].expect=refused) it must not.
-          - V(turn) connects to nobody either. It looks whether this half of a pair serves, of which one does at a time.
+          - V(turn) connects to nobody either. It looks whether this node of a pair serves, of which one does at a time.
           - V(drained) connects to nobody either. It reads whether the traffic of this server is stopped, by a drain or
             by an interrupted run. With O(edges[].expect=refused) it must not be.
           - V(writes) connects to nobody either. It looks whether the watchdog found that this server cannot write.
@@ -49,13 +49,13 @@ options:
         default: tcp
       expect:
         description:
-          - Whether the server is to answer or the connection is to be refused. V(either) takes both. With
-            O(edges[].protocol=turn) it has to be clear which.
+          - Whether the server is to answer or the connection must be refused. V(either) takes both. With
+            O(edges[].protocol=turn) it must be clear which.
         type: str
         choices: [open, refused, either]
         default: open
       one_of:
-        description: Of all edges with the same text here exactly one has to be open, such as to the halves of a pair.
+        description: Of all edges with the same text here exactly one must be open, such as to the nodes of a pair.
         type: str
       refused_by:
         description:
@@ -71,7 +71,7 @@ options:
         type: str
         choices: [provider, replica]
       at_least:
-        description: How far the server's data has to be, a position for each server that writes.
+        description: How far the server's data must be, a position for each server that writes.
         type: dict
       digest:
         description:
@@ -80,11 +80,11 @@ options:
         type: str
         choices: [quick, whole]
       up:
-        description: The servers that have to be up for HAProxy, when O(edges[].protocol=haproxy).
+        description: The servers that must be up for HAProxy, when O(edges[].protocol=haproxy).
         type: list
         elements: str
       one_up_of:
-        description: Lists of servers, of each of which exactly one has to be up for HAProxy.
+        description: Lists of servers, of each of which exactly one must be up for HAProxy.
         type: list
         elements: list
   wait:
@@ -141,7 +141,7 @@ edges:
     port: {description: Its port., type: int}
     protocol: {description: How it was spoken to., type: str}
     expect: {description: What was expected., type: str}
-    reachable: {description: Whether it answered; the address is held; or this half of a pair serves., type: bool}
+    reachable: {description: Whether it answered; the address is held; or this node of a pair serves., type: bool}
     refused_by:
       description:
         - V(firewall), V(closed), V(timeout), V(name) (does not resolve), V(network) (no such host or route) or

@@ -37,7 +37,7 @@ options:
         choices: [tcp, tls, http, https, ldap, ldaps, ldapi, command, haproxy]
         required: true
   readers:
-    description: Servers through which a row that was written has to be readable.
+    description: Servers through which a row that was written must be readable.
     type: list
     elements: dict
     default: []

@@ -11,8 +11,8 @@ module: topology_validate
 short_description: Check a tiered topology and compute its plan
 version_added: 0.1.0
 description:
-  - Reads the inventory of the run, applies all rules to it and computes the plan, who serves whom, who may connect
-    where and who starts when.
+  - Reads the inventory of the run, applies all rules to it and computes the plan, which has the client
+    allocation, the permitted connections and the order of starts.
   - Works on the controller alone. No host is connected to, so one task with C(run_once) does for all hosts.
   - Tells all findings at once and fails if one of them is an error.
   - What is deployed is taken from the local facts of the servers, where an earlier task gathered them. Without them the
@@ -143,7 +143,7 @@ findings:
       description: What is wrong.
       type: str
     remedy:
-      description: How to mend it.
+      description: How to repair it.
       type: str
     why:
       description: The operator's reason, where the rule was lowered.
@@ -179,7 +179,7 @@ ansible_stats:
   description:
     - What the next jobs of an AWX workflow get as extra variables, as M(ansible.builtin.set_stats) would give it -
       C(tiers_plan_digest), C(tiers_plan_data) with the plan unless it is too large, and C(tiers_plan_summary), what
-      changes and what the findings are, for whoever approves the plan.
+      changes and what the findings are, for anyone who approves the plan.
   returned: when no finding is an error, with O(artifacts)
   type: dict
 preview:
@@ -293,7 +293,7 @@ plan:
       type: list
       elements: str
     allocation:
-      description: Who serves which clients, what moves, and what happens when a proxy dies.
+      description: Who serves which clients, what moves, and what happens when a proxy fails.
       type: dict
     sites:
       description: Servers and clients of each site.

@@ -25,7 +25,7 @@ def answer_problems(spec: Mapping[str, Any], answers: Mapping[str, Any]) -> Iter
                 yield f"'{name}' is missing"
         elif asked["type"] == "multiselect":
             if not isinstance(answers[name], list) or not set(answers[name]) <= set(asked["choices"]):
-                yield f"'{name}' is to be a list of its choices"
+                yield f"'{name}' must be a list of its choices"
         elif isinstance(answers[name], bool) or not isinstance(answers[name], QUESTION_TYPES[asked["type"]]):
             yield f"'{name}' is of the wrong type"
         elif asked["type"] == "multiplechoice" and answers[name] not in asked["choices"]:

@@ -32,7 +32,7 @@ NOBODY = {"ansible_ssh_common_args": "-o ProxyCommand=/bin/false", "ansible_ssh_
 NAMED = ("awx", "clients", "deploy", "drill", "plan", "status", "validate", "verify")
 OTHERS = sorted({path.stem for path in (REPOSITORY / "playbooks" / "meta").glob("*.yml")} - {*NAMED})
 # The task after which a run goes on to its hosts.
-SLICED = "Give each host its slice of the plan"
+SLICED = "Assign each host its slice of the plan"
 CLIENTS = ["c-central", "c-paris", "c-tokyo"]
 
 
@@ -182,7 +182,7 @@ def test_validate_answers_and_writes_what_it_found(site, tmp_path):
 
 
 def test_a_table_stands_below_the_title_of_its_task(planned):
-    _before, title, table = planned.printed("Show the plan").partition("TASK [Show the plan]")
+    _before, title, table = planned.printed("Print the plan").partition("TASK [Print the plan]")
     assert title
     assert "2000 named clients" in table
     assert [event["stdout"] for event in planned.raw if event["event"] == "warning"] == []
@@ -268,7 +268,7 @@ def test_a_slice_of_the_clients_works_from_the_plan_of_the_whole(site, tmp_path,
         host: planned.artifacts["tiers_plan_data"]["clients"][host] for host in mine
     }
     # The first of the work on them, and on nobody else.
-    assert sorted(job.results("Install what the host needs")) == mine
+    assert sorted(job.results("Install the packages of the host")) == mine
 
 
 @pytest.mark.parametrize("playbook", ["validate", "deploy"])

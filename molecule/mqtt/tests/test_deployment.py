@@ -119,7 +119,7 @@ def processes() -> list[str]:
 
 
 def reloaded(**settings: Any) -> list[float]:
-    """Deploy proxies and members, of which none is to be restarted; when each read its configuration, in order."""
+    """Deploy proxies and members, of which none must be restarted; when each read its configuration, in order."""
     before, since = processes(), f"{time.time():.0f}"
     deployed = mqtt.run("deploy", *LEAVES, **settings)
     assert deployed.returncode == 0, deployed.stdout

@@ -31,7 +31,7 @@ def answer(asks: str, asked: str) -> list[str]:
 
 
 def versions_served() -> list[str]:
-    """What clients get through the proxy, and the proxy from the half of the pair that serves, once one of them does: a
+    """What clients get through the proxy, and the proxy from the node of the pair that serves, once one of them does: a
     half that failed hands over, and takes over again when it is well."""
     for _attempt in range(60):
         said = [*answer("c1", "px1"), *answer("px1", "m1"), *answer("px1", "m2")]
@@ -89,7 +89,7 @@ class TestFirstInstallation:
         assert not vendor.connect("px1").file("/opt/gauge").exists
 
 
-# What is made wrong, and what has to be said about it.
+# What is made wrong, and what must be said about it.
 WRONG = {
     "answers that the installer refuses": (
         {"gauge_version": "2.0", "gauge_bits": 32},
@@ -143,7 +143,7 @@ class TestUpgrade:
 
 @pytest.fixture
 def address_of_archives() -> Iterator[str]:
-    """Where both halves of the pair find an archive: at themselves."""
+    """Where both nodes of the pair find an archive: at themselves."""
     archive = ROOT / ".cache/vendor/gauge-3.1.tar"
     for name in ("m1", "m2"):
         vendor.copy(archive, name, "/srv")
@@ -198,12 +198,12 @@ def switch_over(failback: str) -> str:
 
 
 def serving() -> list[str]:
-    """The halves that serve, as they say themselves."""
+    """The nodes that serve, as they say themselves."""
     return [name for name in ("m1", "m2") if vendor.connect(name).run("/etc/tiers/turn serving").rc == 0]
 
 
 def until_serves(*names: str, within: int = 20) -> list[str]:
-    """The halves that serve once those named do, or at the end of the time."""
+    """The nodes that serve once those named do, or at the end of the time."""
     for _attempt in range(within):
         if serving() == [*names]:
             break
@@ -220,7 +220,7 @@ def lose(name: str) -> None:
     vendor.connect(name).check_output("systemctl stop gauge")
 
 
-def mend(name: str) -> None:
+def repair(name: str) -> None:
     vendor.connect(name).check_output("systemctl start gauge")
 
 
@@ -228,7 +228,7 @@ class TestFailbackByItself:
     def test_a_pair_that_switches_back_by_itself_is_not_switched_over(self) -> None:
         refused = vendor.run("switch_over", gauge_version="3.0", tiers_targets="m1")
         assert refused.returncode != 0
-        assert "m1 takes over again by itself (tiers_failback: auto)" in " ".join(refused.stdout.split())
+        assert "m1 fails back by itself (tiers_failback: auto)" in " ".join(refused.stdout.split())
         assert serving() == ["m1"]
 
 
@@ -237,7 +237,7 @@ class TestFailbackByHand:
         fail_back("manual")
         lose("m1")
         assert until_serves("m2") == ["m2"]
-        mend("m1")
+        repair("m1")
         assert goes_on_serving("m2")
 
     def test_the_other_half_serves_when_told_to(self) -> None:
@@ -284,7 +284,7 @@ class TestNoFailback:
         fail_back("never")
         lose("m1")
         assert until_serves("m2") == ["m2"]
-        mend("m1")
+        repair("m1")
         assert goes_on_serving("m2")
         # Not even when the backup fails: that one is started again.
         lose("m2")

@@ -17,9 +17,9 @@ LARGEST_RESULT = 700_000
 def artifacts(
     plan: Mapping[str, Any], difference: Mapping[str, Any], findings: Iterable[Any], unread: Iterable[str] = ()
 ) -> dict[str, Any]:
-    """What the jobs after a plan get as extra variables, and whoever approves it sees beside them.
+    """What the jobs after a plan get as extra variables, and anyone who approves it sees beside them.
 
-    A plan that is too large to travel is left out: then the next jobs make it anew, and the digest tells whether it is
+    A plan that is too large to travel is left out: then the next jobs copy it again, and the digest tells whether it is
     the same.
     """
     summary = {

@@ -13,7 +13,7 @@ from typing import Any
 from ansible_collections.distributed.tiers.plugins.module_utils.operations.operation import PROMPTS, Operation
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.variables import Variable
 
-# What a default of each type of question is to be. A bool is an int for Python, and so for AWX.
+# What a default of each type of question must be. A bool is an int for Python, and so for AWX.
 QUESTION_TYPES: dict[str, tuple[type, ...]] = {
     "text": (str,),
     "textarea": (str,),
@@ -138,13 +138,13 @@ def field_problems(given: Mapping[str, Any], wanted: Mapping[str, type]) -> Iter
         if name not in given:
             yield f"'{name}' is missing"
         elif not isinstance(given[name], kind):
-            yield f"'{name}' is to be a {kind.__name__}"
+            yield f"'{name}' must be a {kind.__name__}"
 
 
 def survey_problems(spec: Any) -> Iterator[str]:
     """Why AWX would refuse to store the survey. `{}` is none, and takes an old one away."""
     if not isinstance(spec, Mapping):
-        yield "the survey is to be a mapping"
+        yield "the survey must be a mapping"
         return
     if not spec:
         return
@@ -167,7 +167,7 @@ def survey_problems(spec: Any) -> Iterator[str]:
 def question_problems(asked: Any) -> Iterator[str]:
     """Why AWX would refuse a question of a survey."""
     if not isinstance(asked, Mapping):
-        yield "it is to be a mapping"
+        yield "it must be a mapping"
         return
     yield from field_problems(asked, QUESTION_FIELDS)
     form = asked.get("type")
@@ -178,10 +178,10 @@ def question_problems(asked: Any) -> Iterator[str]:
         return
     default = asked.get("default", "")
     if default != "" and not isinstance(default, QUESTION_TYPES[form]):
-        yield f"the default of a question of type {form} is to be a {QUESTION_TYPES[form][0].__name__}"
+        yield f"the default of a question of type {form} must be a {QUESTION_TYPES[form][0].__name__}"
     for limit in ("min", "max"):
         if not isinstance(asked.get(limit), (int, type(None))):
-            yield f"'{limit}' is to be a whole number"
+            yield f"'{limit}' must be a whole number"
     if isinstance(default, str) and default.startswith(HIDDEN):
         yield f"a default that begins with {HIDDEN} is AWX's own"
     if form in ("multiplechoice", "multiselect"):
@@ -193,7 +193,7 @@ def _choice_problems(asked: Mapping[str, Any], default: Any) -> Iterator[str]:
     if isinstance(choices, str):
         choices = [choice for choice in choices.splitlines() if choice.strip()]
     if not isinstance(choices, list) or not choices or not all(isinstance(choice, str) for choice in choices):
-        yield "its choices are to be a list of texts, or a text with one in each line"
+        yield "its choices must be a list of texts, or a text with one in each line"
         return
     defaults = [choice for choice in default.splitlines() if choice.strip()] if isinstance(default, str) else []
     if asked["type"] == "multiplechoice" and len(defaults) > 1:

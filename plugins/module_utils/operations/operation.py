@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a playbook says about itself in playbooks/meta: what it takes, and how it is to be run."""
+"""What a playbook says about itself in playbooks/meta: what it takes, and how it must be run."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ KEYS = (
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One playbook, as whoever offers it to an operator has to know it."""
+    """One playbook, as anyone who offers it to an operator has to know it."""
 
     short_description: str
     # How long the service is away, in words; empty if nothing is.
@@ -57,25 +57,25 @@ class Operation:
 def parse_operation(data: Any) -> tuple[Operation | None, list[str]]:
     """The operation of a file of playbooks/meta, and what is wrong with it."""
     if not isinstance(data, Mapping):
-        return None, ["it is to be a mapping"]
+        return None, ["it must be a mapping"]
     problems = []
     for key in data:
         if key not in KEYS:
             problems.append(f"does not know the key '{key}'; {did_you_mean(str(key), KEYS)}".rstrip("; "))
     for key in ("short_description", "downtime"):
         if not isinstance(data.get(key), str) or (key == "short_description" and not data[key].strip()):
-            problems.append(f"'{key}' is to be a text")
+            problems.append(f"'{key}' must be a text")
     for key in ("destructive", "slices", "template"):
         if not isinstance(data.get(key, False), bool):
-            problems.append(f"'{key}' is to be true or false")
+            problems.append(f"'{key}' must be true or false")
     for key in ("forks", "timeout"):
         if isinstance(data.get(key, 1), bool) or not isinstance(data.get(key, 1), int) or data.get(key, 1) < 1:
-            problems.append(f"'{key}' is to be a whole number from 1 up")
+            problems.append(f"'{key}' must be a whole number from 1 up")
     variables, wrong = _variables(data.get("variables") or {})
     problems += wrong
     prompts = data.get("prompts") or ()
     if not isinstance(prompts, (list, tuple)) or not all(prompt in PROMPTS for prompt in prompts):
-        problems.append(f"'prompts' is to be a list of {', '.join(PROMPTS)}")
+        problems.append(f"'prompts' must be a list of {', '.join(PROMPTS)}")
     if problems:
         return None, problems
     taken = {key: data[key] for key in KEYS if key in data and key not in ("variables", "prompts")}

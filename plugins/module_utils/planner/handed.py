@@ -51,7 +51,7 @@ def faults(plan: Any, schema: Mapping[str, Any]) -> Iterator[str]:
     elif plan.get("schema") != SCHEMA or isinstance(plan.get("schema"), bool):
         yield f"its schema is {shown(plan.get('schema'))}, this collection reads {SCHEMA}"
     elif where := next(deviations(plan, schema, schema), None):
-        yield f"{where[1:]} is missing or not what it is to be"
+        yield f"{where[1:]} is missing or not what it must be"
     elif digest_of(plan) != plan["digest"]:
         yield "it was changed after it was written: its digest is of another content"
 

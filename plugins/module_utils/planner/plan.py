@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""From a topology to the plan: who serves whom, what each host is told, who starts when. Pure and deterministic."""
+"""From a topology to the plan: client allocation, slices of hosts, order of starts. Pure and deterministic."""
 
 from __future__ import annotations
 
@@ -240,7 +240,7 @@ class _Planner:
         if server.name in self.wiring.followed:
             dns.append(f"{UPSTREAM}.{domain}")
         if shared:
-            # Whoever has the address answers for the primary.
+            # Anyone who has the address answers for the primary.
             primary = self.wiring.primary(server)
             dns += [primary.name, f"{primary.name}.{domain}"]
             ip.append(shared)

@@ -36,7 +36,7 @@ class Port:
     protocol: str
     # Tiers.
     to: tuple[str, ...]
-    # Tiers, `pair` for the other half of a pair, `client` for the clients of the server.
+    # Tiers, `pair` for the peer of a pair, `client` for the clients of the server.
     sources: tuple[str, ...]
 
 
@@ -75,7 +75,7 @@ class Product:
     # Who does TLS, and where the program itself listens if it does not.
     tls: str = "product"
     local_port: int | None = None
-    # Whether both halves of a pair may serve at the same time.
+    # Whether both nodes of a pair may serve at the same time.
     active: str = "both"
     proxy_mode: str = "product"
     more_ports: tuple[Port, ...] = ()
@@ -102,7 +102,7 @@ class _Reader:
 
     def word_list(self, key: str, value: Any, allowed: tuple[str, ...]) -> tuple[str, ...]:
         if not isinstance(value, (list, tuple)) or not all(isinstance(word, str) for word in value):
-            self.problems.append(f"'{key}' is to be a list of words")
+            self.problems.append(f"'{key}' must be a list of words")
             return ()
         for word in value:
             if allowed and word not in allowed:
@@ -112,20 +112,20 @@ class _Reader:
     def word(self, key: str, allowed: tuple[str, ...] = (), default: str | None = None) -> str:
         value = self.data.get(key, default)
         if not isinstance(value, str) or (allowed and value not in allowed):
-            self.problems.append(f"'{key}' is to be " + (f"one of {', '.join(allowed)}" if allowed else "a word"))
+            self.problems.append(f"'{key}' must be " + (f"one of {', '.join(allowed)}" if allowed else "a word"))
             return ""
         return str(value)
 
     def port(self, key: str, value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 65536:
-            self.problems.append(f"'{key}' is to be a number from 1 to 65535")
+            self.problems.append(f"'{key}' must be a number from 1 to 65535")
             return NO_PORT
         return value
 
     def more_ports(self, key: str) -> tuple[Port, ...]:
         value: Any = self.data.get(key, [])
         if not isinstance(value, (list, tuple)) or not all(isinstance(item, Mapping) for item in value):
-            self.problems.append(f"'{key}' is to be a list of mappings with name, port, protocol, to and from")
+            self.problems.append(f"'{key}' must be a list of mappings with name, port, protocol, to and from")
             return ()
         found = []
         for number, item in enumerate(value):
@@ -147,14 +147,14 @@ class _Reader:
         if value is None:
             return None
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e9:
-            self.problems.append(f"'{key}' is to be a number of seconds")
+            self.problems.append(f"'{key}' must be a number of seconds")
             return None
         return float(value)
 
     def flag(self, key: str, default: bool) -> bool:
         value = self.data.get(key, default)
         if not isinstance(value, bool):
-            self.problems.append(f"'{key}' is to be true or false")
+            self.problems.append(f"'{key}' must be true or false")
         return bool(value)
 
     def ranges(self, key: str) -> tuple[tuple[int, int], ...]:
@@ -165,7 +165,7 @@ class _Reader:
             if any(isinstance(port, bool) or not isinstance(port, int) for port in pair):
                 pair = [0, 0]
             if not 0 < pair[0] <= pair[1] < 65536:
-                self.problems.append(f"'{key}' is to be a list of ranges like [1024, 65535]")
+                self.problems.append(f"'{key}' must be a list of ranges like [1024, 65535]")
                 return ()
             found.append((pair[0], pair[1]))
         return tuple(found)

@@ -59,7 +59,7 @@ VARIABLE = re.compile(r"[A-Za-z_]\w{0,99}", re.ASCII)
 # The collection's own directory, and what it runs beside the product.
 TAKEN_NAMES = ("tiers", "haproxy", "nginx", "keepalived")
 UDP = (
-    "Only TCP is balanced: HAProxy, which shares clients out to members and follows the acting master, does not "
+    "Only TCP is balanced: HAProxy, which shares clients out to members and follows the active master, does not "
     "forward UDP. A UDP port between servers is opened in the firewall and reaches each server directly."
 )
 INSIDE_TLS = {"http": "https", "tcp": "tls"}
@@ -118,7 +118,7 @@ def check_parts(value: Any, most: int = MOST_PARTS) -> None:
 
 
 class _Parts:
-    """Goes through all parts of a value, also where one template was found: what is to be filled in has an end."""
+    """Goes through all parts of a value, also where one template was found: what must be filled in has an end."""
 
     def __init__(self, most: int) -> None:
         self.left = most
@@ -185,7 +185,7 @@ class _Reading:
         return found
 
     def value(self, raw: Any, option: Mapping[str, Any], where: str) -> Any:
-        """What is to be used of a value; a template is left as it is, unjudged."""
+        """What must be used of a value; a template is left as it is, unjudged."""
         kind = option.get("type", "str")
         if isinstance(raw, Unreadable):
             return self.wrong(where, f"cannot be had: {raw.reason}")
@@ -205,12 +205,12 @@ class _Reading:
         return [value for value in values if value is not _LEFT_OUT]
 
     def plain(self, raw: Any, kind: str, option: Mapping[str, Any], where: str) -> Any:
-        """A value without further structure, of the kind it is to be. Roles take it as it is written, so what an
+        """A value without further structure, of the kind it must be. Roles take it as it is written, so what an
         argument would merely be converted to counts as wrong here, but for numbers in quotes."""
         if kind == "raw" or (kind == "dict" and isinstance(raw, Mapping)):
             return raw
         if kind == "str" and isinstance(raw, (bool, int, float)):
-            return self.wrong(where, "is to be text: put it in quotes")
+            return self.wrong(where, "must be text: put it in quotes")
         told = {
             "str": isinstance(raw, str),
             "bool": isinstance(raw, bool),
@@ -225,12 +225,12 @@ class _Reading:
             checked = None
         if checked is None or checked.error_messages:
             shown = f", here it is {_kind_of(raw)}"
-            return self.wrong(where, f"is to be {KINDS.get(kind, kind)}{shown}")
+            return self.wrong(where, f"must be {KINDS.get(kind, kind)}{shown}")
         value = checked.validated_parameters["value"]
         choices = option.get("choices")
         if choices and value not in choices:
             hint = UDP if value == "udp" else did_you_mean(shorten(value), choices)
-            allowed = f"is to be one of {', '.join(map(str, choices))}, here it is '{shorten(value, 40)}'"
+            allowed = f"must be one of {', '.join(map(str, choices))}, here it is '{shorten(value, 40)}'"
             return self.wrong(where, allowed + (f"; {hint}" if hint else ""))
         return value
 
@@ -266,13 +266,13 @@ def limits(description: dict[str, Any]) -> Iterator[Fault]:
         yield "name", f"'{shorten(name, 40)}' {why}: lower-case letters, digits and hyphens, a letter first, 32 at most"
     for key in ("port", "local_port"):
         if not _is_port(description.get(key, 1)):
-            yield key, f"is to be from 1 to 65535, here it is {shorten(description.pop(key))}"
+            yield key, f"must be from 1 to 65535, here it is {shorten(description.pop(key))}"
     for number, port in enumerate(description.get("ports", ())):
         if not _is_port(port.get("port", 1)):
-            yield f"ports[{number}].port", f"is to be from 1 to 65535, here it is {shorten(port.pop('port'))}"
+            yield f"ports[{number}].port", f"must be from 1 to 65535, here it is {shorten(port.pop('port'))}"
     for key in ("failure_detection", "client_timeout"):
         if not 0 <= description.get(key, 0) < 1e9:
-            yield key, f"is to be a number of seconds, here it is {shorten(description.pop(key))}"
+            yield key, f"must be a number of seconds, here it is {shorten(description.pop(key))}"
 
     secrets = description.get("secrets", ())
     for secret in [name for name in secrets if not VARIABLE.fullmatch(name)]:

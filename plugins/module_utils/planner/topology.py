@@ -94,7 +94,7 @@ class Server:
     starts_after: tuple[str, ...] = ()
     # Names and addresses its own certificate is good for, if it has one.
     certificate_for: tuple[str, ...] | None = None
-    # Fingerprints of the product's options, of halves of pairs.
+    # Fingerprints of the product's options, of nodes of pairs.
     options: Mapping[str, str] = field(default_factory=dict)
     missing_secrets: tuple[str, ...] = ()
     # Where Ansible logs in, if the inventory says so.
@@ -251,7 +251,7 @@ class _Reading:
             return default
 
     def systemwide(self, hosts: list[str], name: str, default: Any = None) -> Any:
-        """A value that is to be the same wherever it is given: that of most hosts counts."""
+        """A value that must be the same wherever it is given: that of most hosts counts."""
         kinds: list[tuple[Any, list[str]]] = []
         for host in hosts:
             raw = self.hostvars.get(host, {}).get(name)
@@ -375,7 +375,7 @@ class _Reading:
         weight = self.value(name, "tiers_weight", 1.0)
         if weight != int(weight) or weight < 1:
             self.problem(
-                "bad-value", name, "tiers_weight", f"'{weight:g}' is to be a whole number from 1 up for a client."
+                "bad-value", name, "tiers_weight", f"'{weight:g}' must be a whole number from 1 up for a client."
             )
             weight = 1
         return Client(
@@ -410,7 +410,7 @@ def differing(mine: Any, its: Any, others: str, closed: bool) -> str:
 
 
 def read_fact(fact: Any) -> Deployed | None:
-    """The local fact of a server. One that is half-written counts as none: the server is set up anew."""
+    """The local fact of a server. One that is half-written counts as none: the server is set up again."""
     if not isinstance(fact, Mapping) or fact.get("schema") != 1:
         return None
     clients, backups, settings = fact.get("clients") or (), fact.get("backups") or {}, fact.get("settings")

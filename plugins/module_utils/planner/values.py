@@ -46,7 +46,7 @@ LONGEST_WORD = 1000
 
 
 class BadValueError(ValueError):
-    """The value cannot be what the variable is for; the text says what it is to be."""
+    """The value cannot be what the variable is for; the text says what it must be."""
 
 
 def word(value: Any) -> str:
@@ -58,9 +58,9 @@ def word(value: Any) -> str:
     elif isinstance(value, date):
         raise BadValueError(f"must be a word. YAML reads {value} as a date; put it in quotes: '{value}'")
     if not text:
-        raise BadValueError("is to be a word")
+        raise BadValueError("must be a word")
     if not text.isprintable() or len(text) > LONGEST_WORD:
-        raise BadValueError(f"is to be a word of {LONGEST_WORD} characters at most, without line breaks and the like")
+        raise BadValueError(f"must be a word of {LONGEST_WORD} characters at most, without line breaks and the like")
     return text
 
 
@@ -89,7 +89,7 @@ def choice(allowed: tuple[str, ...]) -> Callable[[Any], str]:
         if isinstance(value, str) and value in allowed:
             return str(value)
         hint = did_you_mean(value, allowed) if isinstance(value, str) else ""
-        raise BadValueError(f"is to be one of {', '.join(allowed)}" + (f"; {hint}" if hint else ""))
+        raise BadValueError(f"must be one of {', '.join(allowed)}" + (f"; {hint}" if hint else ""))
 
     return read
 
@@ -102,7 +102,7 @@ def number(least: float = 0, most: float = LARGEST_NUMBER) -> Callable[[Any], fl
             result = math.nan
         if not least <= result <= most:
             up = most == LARGEST_NUMBER and not LARGEST_NUMBER < result < math.inf
-            raise BadValueError(f"is to be a number from {least:g} " + ("up" if up else f"to {most:g}"))
+            raise BadValueError(f"must be a number from {least:g} " + ("up" if up else f"to {most:g}"))
         return result
 
     return read
@@ -112,7 +112,7 @@ def integer(least: int = 0, most: int = 2**53) -> Callable[[Any], int]:
     def read(value: Any) -> int:
         whole = isinstance(value, int) or (isinstance(value, str) and re.fullmatch(r"[0-9]{1,16}", value.strip()))
         if isinstance(value, bool) or not whole or not least <= int(value) <= most:
-            raise BadValueError(f"is to be a whole number from {least}" + (f" to {most}" if most < 2**53 else " up"))
+            raise BadValueError(f"must be a whole number from {least}" + (f" to {most}" if most < 2**53 else " up"))
         return int(value)
 
     return read
@@ -124,19 +124,19 @@ def flag(value: Any) -> bool:
     # Extra variables arrive as text.
     if isinstance(value, str) and value.lower() in ("true", "yes", "false", "no"):
         return value.lower() in ("true", "yes")
-    raise BadValueError("is to be true or false")
+    raise BadValueError("must be true or false")
 
 
 def words(value: Any) -> tuple[str, ...]:
     if isinstance(value, str):
         value = [value]
     if not isinstance(value, (list, tuple)):
-        raise BadValueError("is to be a list of words")
+        raise BadValueError("must be a list of words")
     try:
         return tuple(word(item) for item in value)
     except BadValueError as error:
         dated = any(isinstance(item, date) for item in value)
-        raise BadValueError(f"must be a list of words: one {error}" if dated else "is to be a list of words") from None
+        raise BadValueError(f"must be a list of words: one {error}" if dated else "must be a list of words") from None
 
 
 def address(value: Any) -> str:
@@ -146,7 +146,7 @@ def address(value: Any) -> str:
     except BadValueError:
         if isinstance(value, str) and HOST_NAME.match(value.strip()):
             return value.strip()
-    raise BadValueError("is to be an IP address or a host name")
+    raise BadValueError("must be an IP address or a host name")
 
 
 def ip_address(value: Any) -> str:
@@ -157,7 +157,7 @@ def ip_address(value: Any) -> str:
             return str(ipaddress.ip_address(text))
         except ValueError:
             pass
-    raise BadValueError("is to be an IP address")
+    raise BadValueError("must be an IP address")
 
 
 def comma_separated(value: Any) -> tuple[str, ...]:
@@ -215,7 +215,7 @@ def networks(value: Any) -> dict[str, tuple[str, ...]]:
         try:
             return tuple(str(ipaddress.ip_network(item)) for item in words(items))
         except ValueError as error:
-            raise BadValueError(f"is to be a list of networks like 10.1.0.0/24 ({error})") from None
+            raise BadValueError(f"must be a list of networks like 10.1.0.0/24 ({error})") from None
 
     return {at(site, word, site): at(site, read, items) for site, items in mapping(value, "sites to networks").items()}
 
@@ -224,7 +224,7 @@ def network(value: Any) -> str:
     try:
         return str(ipaddress.ip_network(word(value)))
     except ValueError:
-        raise BadValueError("is to be a network like 192.0.2.0/24") from None
+        raise BadValueError("must be a network like 192.0.2.0/24") from None
 
 
 def policy(value: Any) -> dict[str, float | None]:
@@ -279,7 +279,7 @@ def population(value: Any) -> Any:
         return str(value)
     if isinstance(value, (list, tuple, Mapping)):
         return value
-    raise BadValueError("is to be a list of clients or the path of a CSV, JSON or YAML file")
+    raise BadValueError("must be a list of clients or the path of a CSV, JSON or YAML file")
 
 
 def description(value: Any) -> Mapping[str, Any]:

@@ -204,7 +204,7 @@ TABLE: tuple[Variable, ...] = (
         "server",
         "network",
         "",
-        "The network segment of the host, such as 192.0.2.0/24: a shared address has to be in it.",
+        "The network segment of the host, such as 192.0.2.0/24: a shared address must be in it.",
         network,
     ),
     Variable(
@@ -294,7 +294,7 @@ TABLE: tuple[Variable, ...] = (
         choice(FAILBACK),
         FAILBACK,
     ),
-    # Clients and how they are shared out.
+    # Clients and how they are assigned.
     Variable(
         "tiers_clients",
         "all",
@@ -335,7 +335,7 @@ TABLE: tuple[Variable, ...] = (
         "all",
         "mapping",
         "`move_cost: 20`",
-        "How clients are shared out. Keys: " + "; ".join(f"`{k}`: {v}" for k, v in POLICY.items()) + ".",
+        "How clients are assigned. Keys: " + "; ".join(f"`{k}`: {v}" for k, v in POLICY.items()) + ".",
         policy,
     ),
     Variable("tiers_direct", "client", "flag", "false", "It uses the master itself, and no proxy.", flag),

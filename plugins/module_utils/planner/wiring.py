@@ -66,7 +66,7 @@ class Wiring:
         return self.router_ids.get(self.primary(server).name)
 
     def peers(self, server: Server) -> list[dict[str, Any]]:
-        """Who else does the same work, backups last, without the other half: where they have a port for each other."""
+        """Who else does the same work, backups last, without the peer: where they have a port for each other."""
         work, other = self.work[server.name], self.other_half(server)
         ports = self.topology.products[server.product].more_ports
         if not any(work in port.to and work in port.sources for port in ports):
@@ -102,7 +102,7 @@ class Wiring:
         return list(found.values())
 
     def upward(self, server: Server) -> list[dict[str, Any]]:
-        """Where a server funnels to, best first. Its own other half it reaches directly."""
+        """Where a server funnels to, best first. Its own peer it reaches directly."""
         if self.work[server.name] == "master":
             return [reach(upstream) for upstream in self.upstreams[server.name]]
         points = self.points((upstream, "") for upstream in self.upstreams[server.name])
@@ -196,7 +196,7 @@ class Wiring:
 
         for item in edges:
             target = self.topology.servers[item["to"]]
-            # Where a shared address is, is not planned: both halves have to let in who comes to it.
+            # Where a shared address is, is not planned: both nodes have to let in who comes to it.
             other = self.other_half(target) if item["address"] == self.shared_address(target) else None
             for half in (target, other) if other else (target,):
                 let_in(half.name, item["why"], item["protocol"], item["port"], {addresses[item["from"]]})
@@ -215,9 +215,9 @@ class Wiring:
             ]
             other = self.other_half(server)
             if other and self.router_id(server):
-                why = "the halves of a pair agree on who has the shared address"
+                why = "the nodes of a pair agree on who has the shared address"
                 if not self.shared_address(server):
-                    why = "the halves of a pair agree on who serves"
+                    why = "the nodes of a pair agree on who serves"
                 result[name].append({"protocol": "vrrp", "sources": ordered_networks([other.address]), "why": why})
         return result
 

@@ -28,7 +28,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocol
 
 # What an edge may be that is no protocol of a server: see tier_probe.
 LOOKS = ("port", "address", "turn", "drained", "writes")
-# Where it shows which half of a pair serves, if only one does.
+# Where it shows which node of a pair serves, if only one does.
 _TURN = "/etc/tiers/turn"
 # Seconds after which a probe is ended, whatever holds it up.
 DEADLINE = 10.0
@@ -92,7 +92,7 @@ def probe(edge: Mapping[str, Any], access: Access, timeout: float) -> dict[str, 
             return {**seen, "ok": False, "why": f"refused, but not by {' or '.join(by)}: {why}"}
     service_may = edge["expect"] != "open" and "service" in (edge.get("refused_by") or [])
     if edge["expect"] == "refused" and not service_may:
-        return {**seen, "ok": False, "why": "the port is open, nobody refuses"}
+        return {**seen, "ok": False, "why": "the port is open, but the plan expects a refusal"}
     if endpoint.protocol == "port":
         return {**seen, "ok": True, "why": ""}
 
@@ -106,7 +106,7 @@ def probe(edge: Mapping[str, Any], access: Access, timeout: float) -> dict[str, 
     except Unavailable as error:
         return {**seen, "reachable": False, "refused_by": "service", "ok": service_may, "why": str(error)}
     if edge["expect"] == "refused":
-        return {**seen, "ok": False, "why": "it serves, nobody refuses"}
+        return {**seen, "ok": False, "why": "it serves, but the plan expects a refusal"}
     seen.update(
         role=observed.role,
         position=dict(observed.position),
@@ -122,12 +122,16 @@ def probe(edge: Mapping[str, Any], access: Access, timeout: float) -> dict[str, 
         return {**seen, "ok": False, "why": f"its data is behind the writes of server id {', '.join(late)}"}
     up = {name for name, state in observed.servers.items() if state == "UP"}
     if down := [f"{name} {observed.servers.get(name, 'unknown')}" for name in edge.get("up") or [] if name not in up]:
-        return {**seen, "ok": False, "why": f"it does not give to {', '.join(down)}"}
+        return {**seen, "ok": False, "why": f"HAProxy reports {', '.join(down)}"}
     for names in edge.get("one_up_of") or []:
         if (here := sorted(up & set(names))) and len(here) != 1:
-            return {**seen, "ok": False, "why": f"it gives to {' and '.join(here)}, of which one is to serve at a time"}
+            return {
+                **seen,
+                "ok": False,
+                "why": f"HAProxy routes to {' and '.join(here)}, of which one must serve at a time",
+            }
         if not here:
-            return {**seen, "ok": False, "why": f"it gives to none of {', '.join(names)}"}
+            return {**seen, "ok": False, "why": f"HAProxy routes to none of {', '.join(names)}"}
     return {**seen, "ok": True, "why": ""}
 
 
@@ -171,7 +175,7 @@ def is_listened_on(port: int, *tables: str) -> bool:
 
 
 def _serving(expect: str, timeout: float) -> dict[str, Any]:
-    """Whether this half of a pair serves. Where either may, it has to be clear which of both does."""
+    """Whether this node of a pair serves. Where either may, it must be clear which of both does."""
     try:
         serves = execute([_TURN, "serving"], os.environ, timeout)[0] == 0
         clear = serves or expect != "either" or execute([_TURN, "settled"], os.environ, timeout)[0] == 0
@@ -181,7 +185,7 @@ def _serving(expect: str, timeout: float) -> dict[str, Any]:
         return {"reachable": False, "ok": False, "why": pair.unsettled()}
     if not serves and expect == "either" and (why := pair.promotion_failed()):
         return {"reachable": False, "ok": False, "why": why}
-    return _as_expected(serves, expect, "serves, planned is the other half", "does not serve, the other half may")
+    return _as_expected(serves, expect, "is active, planned is its peer", "is standby, its peer may be active")
 
 
 def _drained(expect: str, timeout: float) -> dict[str, Any]:
@@ -196,7 +200,7 @@ def _drained(expect: str, timeout: float) -> dict[str, Any]:
 
 
 def _one_open(edges: Sequence[Mapping[str, Any]], seen: list[dict[str, Any]]) -> None:
-    """Of the edges with the same `one_of` exactly one has to be open: else none of them is as expected."""
+    """Of the edges with the same `one_of` exactly one must be open: else none of them is as expected."""
     groups: dict[str, list[dict[str, Any]]] = {}
     for edge, result in zip(edges, seen, strict=True):
         if edge.get("one_of"):

@@ -41,7 +41,7 @@ def judge(record: str | None, *, has_table: bool, failover_stopped: bool, is_dep
     if record is not None:
         operation, complete = _parse(record)
         if complete:
-            return Traffic(DRAINED, "this host is drained, undrain lets it serve again")
+            return Traffic(DRAINED, "this host is drained, undrain starts its traffic")
     found = [f"nftables table {TABLE}"] if has_table else []
     found += ["keepalived is enabled and stopped"] if failover_stopped else []
     found += [f"record of an unfinished {operation}"] if operation else []

@@ -69,7 +69,7 @@ def streams(
 
 def experiments(plan: Mapping[str, Any], standing_by: Iterable[str] = ()) -> dict[str, list[dict[str, Any]]]:
     """One experiment for each promise that the topology makes; and why others are skipped. Of a pair whose primary
-    stands by, the other half is lost: the one that serves."""
+    stands by, the peer is lost: the one that serves."""
     aside = set(standing_by)
     servers: Mapping[str, Any] = plan["servers"]
     homes: dict[str, list[str]] = {}
@@ -104,31 +104,31 @@ def experiments(plan: Mapping[str, Any], standing_by: Iterable[str] = ()) -> dic
 
     consider(
         "proxy_alone",
-        "a proxy without a backup is lost",
+        "a proxy without a backup fails",
         lambda server: server["tier"] == "proxy" and not server["backup"] and bool(homes.get(server["name"])),
         "no proxy without a backup serves a client host",
     )
     consider(
         "proxy_backed",
-        "a proxy with a backup is lost",
+        "a proxy with a backup fails",
         lambda server: server["tier"] == "proxy" and bool(server["backup"]) and bool(homes.get(server["name"])),
         "no proxy with a backup serves a client host",
     )
     consider(
         "member",
-        "a parallel member is lost",
+        "a parallel member fails",
         lambda server: server["tier"] == "parallel",
         "there is no pool of parallel members",
     )
     consider(
         "distributor",
-        "the distributor is lost",
+        "the distributor fails",
         lambda server: server["tier"] == "distributor" and bool(server["backup"]),
         "there is no distributor with a backup",
     )
     consider(
         "master",
-        "the master is lost",
+        "the master fails",
         lambda server: server["tier"] == "master" and bool(server["backup"]),
         "the master has no backup",
     )

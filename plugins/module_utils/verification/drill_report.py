@@ -51,7 +51,7 @@ def build(
         broken = record.get("broken", {}).get(kind)
         times = record.get("times", {}).get(kind)
         if broken or not times:
-            why = broken or "it was not begun, because the system was not whole"
+            why = broken or "it was not begun, because the system was not healthy"
             done.append({**experiment, "promises": [_failed("the experiment is carried through", why)]})
             continue
         moments = Times(*(float(times[key]) for key in ("off_begin", "off", "on", "whole")))

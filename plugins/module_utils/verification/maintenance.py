@@ -47,7 +47,7 @@ def drain(plan: Plan, answers: Answers, asked: Iterable[str], min_online: int = 
         elif server["state"] != "active":
             wrong.append(f"{name} is {server['state']} in the inventory: it is not to serve anybody.")
         elif not seen[name].reached:
-            wrong.append(f"{name}: {why}. On a host that nobody reaches nothing can be drained.")
+            wrong.append(f"{name}: {why}. A host that cannot be reached cannot be drained.")
         elif not seen[name].drained:
             todo.append(name)  # one that an interrupted run left half-drained, too
     away = {name for name, one in seen.items() if _away(plan["servers"][name], one)}
@@ -127,7 +127,7 @@ def restart(plan: Plan, answers: Answers, name: str, min_online: int = 1) -> dic
     if before["writes"] and not after["writes"] and planned["writes"]:
         lost.append(f"No master would accept writes without {name}.")
     if before["pool"] and not after["pool"] and planned["pool"]:
-        lost.append(f"The pool would serve nobody without {name}.")
+        lost.append(f"The pool would not serve without {name}.")
     lost += _late(plan, asked, [name], away)
     lost += _cut_off(plan, asked, name, away)
     return {"lost": lost, "missing": [f"{other}: {why}." for other, why in missing.items()] if lost else []}
@@ -150,7 +150,7 @@ def retire(plan: Plan, records: Mapping[str, Mapping[str, Any]], asked: Iterable
     others = [name for name in servers if name not in names and servers[name]["state"] != "down"]
     outdated = [name for name in others if records.get(name, {}).get("plan_digest") != plan["digest"]]
     if names and outdated:
-        wrong.append(f"{enumerate_names(outdated)} may still lean on them: deploy first, then retire.")
+        wrong.append(f"{enumerate_names(outdated)} may still depend on them: deploy first, then retire.")
     rows = [
         (name, "is removed from its host" if records.get(name) else "nothing is recorded, or nobody reaches it")
         for name in names
@@ -160,7 +160,7 @@ def retire(plan: Plan, records: Mapping[str, Mapping[str, Any]], asked: Iterable
 
 
 def switch_over(plan: Plan, answers: Answers, asked: Iterable[str]) -> dict[str, Any]:
-    """Which halves of the pairs asked for hand over to which. Gives `todo`, with the `name` of who serves, who is `to`
+    """Which nodes of the pairs asked for hand over to which. Gives `todo`, with the `name` of who serves, who is `to`
     serve and the `edge` that shows it; what is `wrong`; and all as `text`."""
     seen = _look_at_all(plan, answers)
     names, wrong = _known(plan, asked)
@@ -178,9 +178,10 @@ def switch_over(plan: Plan, answers: Answers, asked: Iterable[str]) -> dict[str,
 
 
 def resync(plan: Plan, answers: Answers, asked: Iterable[str], min_online: int = 1) -> dict[str, Any]:
-    """Whether the data of the server asked for can be made anew, and from which other server. `answers`: tier_probe's
-    per server; `min_online`: members that the pool needs. Gives `todo` with the source's `name` and `address` for the
-    server, what is `wrong`, which service is `lost` meanwhile, and all as `text`."""
+    """Whether the data of a server can be copied again, and from which other server.
+
+    `answers`: tier_probe's per server; `min_online`: members that the pool needs. Gives `todo` with the source's `name`
+    and `address` for the server, what is `wrong`, which service is `lost` meanwhile, and all as `text`."""
     seen = _look_at_all(plan, answers)
     names, wrong = _known(plan, asked)
     if len(names) > 1:
@@ -278,7 +279,7 @@ def _cut_off(plan: Plan, asked: Mapping[str, Seen], name: str, away: Collection[
 
 
 def _serves(server: Mapping[str, Any], seen: Seen) -> bool:
-    """Whether this half of a pair that elects is the acting one."""
+    """Whether this node of a pair that elects is the active one."""
     return bool(seen.serves if takes_turns(server) else seen.holds)
 
 
@@ -289,9 +290,9 @@ def _lost(plan: Plan, away: set[str], todo: list[str], min_online: int) -> Itera
     if after["lost"] > before["lost"]:
         yield f"{after['lost'] - before['lost']} clients would have no server without {who}."
     if before["writes"] and not after["writes"]:
-        yield f"Nobody would take writes without {who}."
+        yield f"No server would accept writes without {who}."
     if before["pool"] and not after["pool"]:
-        yield f"The pool would serve nobody without {who}."
+        yield f"The pool would not serve without {who}."
 
 
 def _late(plan: Plan, seen: Mapping[str, Seen], todo: list[str], away: set[str]) -> Iterator[str]:
@@ -340,7 +341,7 @@ def _unable(plan: Plan, seen: Mapping[str, Seen], primary: str, serving: list[st
         )
     elif server["failback"] == "auto":
         yield (
-            f"{primary} takes over again by itself (tiers_failback: auto). While {backup} is to serve, drain "
+            f"{primary} fails back by itself (tiers_failback: auto). While {backup} is to serve, drain "
             f"{primary}; for good, set tiers_failback of {backup} to manual and deploy."
         )
     elif len(serving) != 1:
@@ -350,11 +351,11 @@ def _unable(plan: Plan, seen: Mapping[str, Seen], primary: str, serving: list[st
         (other,) = {primary, backup} - set(serving)
         state = plan["servers"][other]["state"]
         if state != "active":
-            yield f"{other} cannot take over: it is {state} in the inventory."
+            yield f"{other} cannot be promoted: it is {state} in the inventory."
         elif _away(plan["servers"][other], seen[other]):
-            yield f"{other} cannot take over: {seen[other].why or 'it does not answer'}."
+            yield f"{other} cannot be promoted: {seen[other].why or 'it does not answer'}."
         elif _behind(plan["servers"][other], seen[other], last_changes(plan, seen)):
-            yield f"{other} cannot take over: it is behind in its data."
+            yield f"{other} cannot be promoted: it is behind in its data."
 
 
 def _sources(plan: Plan, seen: Mapping[str, Seen], name: str) -> list[str]:
@@ -368,7 +369,7 @@ def _sources(plan: Plan, seen: Mapping[str, Seen], name: str) -> list[str]:
 
 
 def _not_resyncable(plan: Plan, seen: Mapping[str, Seen], name: str) -> Iterator[str]:
-    """Why the data of a server cannot be made anew from another one."""
+    """Why the data of a server cannot be copied again from another one."""
     server = plan["servers"][name]
     if server["serves_as"] == "distributor" or server["replication"] == "none" or goes_through(server):
         yield f"{name} has no data that it gets from another server."
@@ -377,7 +378,7 @@ def _not_resyncable(plan: Plan, seen: Mapping[str, Seen], name: str) -> Iterator
     elif server["state"] != "active":
         yield f"{name} is {server['state']} in the inventory: set its tiers_state to active and deploy first."
     elif not seen[name].reached:
-        yield f"{name}: {seen[name].why or 'it was not asked'}. Nothing can be done on a host that nobody reaches."
+        yield f"{name}: {seen[name].why or 'it was not asked'}. Start the host, or repair its network."
     elif server["serves_as"] == "master" and not server["pair"]:
         yield f"{name} is the only master: no other server may give it its data. Restore a dump."
     elif not (sources := _sources(plan, seen, name)):
@@ -413,5 +414,5 @@ def _only_there(target: Seen, source: Seen) -> str:
 
 
 def _proof(plan: Plan, name: str) -> dict[str, Any]:
-    """What a half looks at to see that it serves."""
+    """What a node looks at to see that it serves."""
     return next({**edge, "expect": "open"} for edge in own_edges(plan, name) if edge["protocol"] in ("turn", "address"))

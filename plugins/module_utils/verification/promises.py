@@ -169,18 +169,18 @@ def judge(
             others = [client for client in clients if client not in own]
             out = [
                 seen.soon(f"its clients are served again by {backup}", HOME, allowed["proxy_takeover"], own, by=backup),
-                seen.kept("nobody else notices", HOME, others, pool=True),
+                seen.kept("no other client is affected", HOME, others, pool=True),
             ]
         elif kind == "member":
             out = [
                 seen.kept("no request fails beyond those in flight", POOL_READS),
-                seen.kept("clients of the proxies do not notice", HOME),
+                seen.kept("clients of the proxies are not affected", HOME),
             ]
         elif kind == "distributor":
             backup = experiment["backup"]
             out = [
                 seen.soon(f"{backup} takes the pool over", POOL_READS, allowed["distributor_takeover"]),
-                seen.kept("clients of the proxies do not notice", HOME),
+                seen.kept("clients of the proxies are not affected", HOME),
             ]
             if experiment["virtual_address"]:
                 text = f"{experiment['virtual_address']} answers again"
@@ -222,7 +222,7 @@ def _unless_stalled(promise: dict[str, Any], stall: Stall | None) -> dict[str, A
 
 
 def _return(seen: _Seen, unaffected: Sequence[str], times: Times, limit: float) -> dict[str, Any]:
-    text = "its return costs nobody service"
+    text = "its return interrupts no client"
     if why := seen.why_not(HOME, unaffected, POOL_READS):
         return _promise(text, why, f"gap {limit:g} s", None)
     samples = seen.pick(HOME, unaffected) + seen.pick(POOL_READS)
@@ -249,7 +249,7 @@ def _proxy_alone(
     )
     text = "exactly its own clients lose service"
     if why := seen.why_not(HOME):
-        rest = ("nobody else notices", *(["its clients are served again after its return"] if alone else []))
+        rest = ("no other client is affected", *(["its clients are served again after its return"] if alone else []))
         return [_promise(text, why, planned, None), *(_promise(text, why, "", None) for text in rest)]
     outages = {name: seen.outage(seen.pick(HOME, [name])) for name in clients}
     lost = [name for name, outage in outages.items() if outage["failed"] or outage["hanging"]]
@@ -260,7 +260,7 @@ def _proxy_alone(
             planned,
             set(alone) <= set(lost) <= {*alone, *elsewhere},
         ),
-        seen.kept("nobody else notices", HOME, [client for client in clients if client not in own], pool=True),
+        seen.kept("no other client is affected", HOME, [client for client in clients if client not in own], pool=True),
     ]
     if elsewhere:
         limit = allowed["proxy_takeover"]
@@ -303,8 +303,8 @@ def _master(
     out.append(seen.soon(f"writes resume at {backup}", HOME_WRITES, limit))
     replication = plan["servers"][experiment["target"]].get("replication", "asynchronous")
     text = _MISSING_AT_TAKEOVER
-    tolerated = {"synchronous": "0", "none": "any, told (nothing is replicated)"}
-    told = tolerated.get(replication, "any, told (asynchronous replication)")
+    tolerated = {"synchronous": "0", "none": "any, reported (nothing is replicated)"}
+    told = tolerated.get(replication, "any, reported (asynchronous replication)")
     if why := without(offers, "write", "names", "remove"):
         return [*out, _promise(text, why, told, None)]
     ok = missing is not None and not (replication == "synchronous" and missing)
@@ -336,7 +336,7 @@ def lasting(missing: Mapping[str, int], unread: Mapping[str, str], written: int,
     return _promise(
         _LASTING,
         "; ".join(parts) or f"0 of {written} missing on {len(missing)} servers",
-        "any, told (nothing is replicated)" if told else "0 missing",
+        "any, reported (nothing is replicated)" if told else "0 missing",
         ok,
     )
 

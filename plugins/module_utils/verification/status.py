@@ -1,7 +1,7 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Intended against observed: what each server is to be, what it is, and what is wrong with the whole. Pure."""
+"""Intended against observed: what each server must be, what it is, and what is wrong with the whole. Pure."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ def report(
         *looks.alerts(answering, clock_alert),
         *(f"{name}: {why}" for name, why in differing(plan, content or {})),
     ]
-    heads = ("SERVER", "PLANNED", "OBSERVED", "SITE", "LAG", "GIVES TO", "CLIENTS", "BACKUP")
+    heads = ("SERVER", "PLANNED", "OBSERVED", "SITE", "LAG", "ROUTES TO", "CLIENTS", "BACKUP")
     text = table(heads, [tuple(row.values()) for row in rows])
     if why := without(offers, "status"):
         text += f"\n\nRole and lag: {why}."
@@ -215,7 +215,7 @@ def _observed(server: Mapping[str, Any], seen: Seen) -> str:
 
 
 def _gives_to(server: Mapping[str, Any], seen: Seen) -> str | None:
-    """For a distributor how many members; for others the acting master, to which the relay sends."""
+    """For a distributor how many members; for others the active master, to which the relay sends."""
     if seen.gives_to is None:
         return None
     if server["serves_as"] == "distributor":
@@ -358,7 +358,7 @@ def _alerts(plan: Mapping[str, Any], servers: Iterable[Mapping[str, Any]], seen:
         if len(names) > 1:
             yield f"split brain: {' and '.join(names)} both have the shared address {address}"
         elif not names:
-            yield f"nobody has the shared address {address}"
+            yield f"no node has the shared address {address}"
     for first, second in combinations(masters, 2):
         if _ahead(seen[first], seen[second]) and _ahead(seen[second], seen[first]):
             yield f"{first} and {second} each have writes that the other has not: they do not replicate, or not yet"

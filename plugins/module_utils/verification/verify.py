@@ -46,7 +46,7 @@ def starts(server: Mapping[str, Any]) -> bool:
 
 
 def takes_turns(server: Mapping[str, Any]) -> bool:
-    """Whether one half of the server's pair serves at a time, and the other refuses clients."""
+    """Whether one node of the server's pair serves at a time, and the other refuses clients."""
     return bool(server.get("elects") and server.get("active") == "one")
 
 
@@ -56,7 +56,7 @@ def goes_through(server: Mapping[str, Any]) -> bool:
 
 
 def elected(plan: Mapping[str, Any], server: Mapping[str, Any]) -> bool | None:
-    """Whether of its pair this half has to be the acting one. None: either may be."""
+    """Whether of its pair this node must be the active one. None: either may be."""
     primary = plan["servers"][server["primary"]] if server["primary"] else server
     backup = plan["servers"].get(primary["backup"])
     if backup is None:
@@ -67,7 +67,7 @@ def elected(plan: Mapping[str, Any], server: Mapping[str, Any]) -> bool | None:
 
 
 def pair_of(server: Mapping[str, Any]) -> str:
-    """What both halves of a pair have in common: the primary's name."""
+    """What both nodes of a pair have in common: the primary's name."""
     return str(server["primary"] or server["name"])
 
 
@@ -92,7 +92,7 @@ def own_edges(
     protocol: str | None = None,
 ) -> list[dict[str, Any]]:
     """What a server looks at on itself: its service, its role, how far its data is, whom its HAProxy gives to, its part
-    of a shared address, whether it is the half that serves, whether it is drained, and whether it can write. `protocol`
+    of a shared address, whether it is the node that serves, whether it is drained, and whether it can write. `protocol`
     is spoken in place of the plan's."""
     server = plan["servers"][name]
     if server["state"] == "down":
@@ -145,7 +145,7 @@ def _service_at_home(
 
 
 def _to_the_half(plan: Mapping[str, Any], server: Mapping[str, Any], protocol: str | None) -> dict[str, Any]:
-    """A half of a pair that takes turns, as it shows itself to itself and to the other half, which it does not refuse.
+    """A half of a pair that takes turns, as it shows itself to itself and to the peer, which it does not refuse.
     Of a cold pair the one that stands by is not started; what another one's role is, is the product's affair."""
     planned = elected(plan, server)
     if planned:
@@ -261,7 +261,7 @@ def _half(
 
 
 def _further_port(plan: Mapping[str, Any], server: Mapping[str, Any], address: str, port: int) -> list[dict[str, Any]]:
-    """What the product says there is its own affair: the port is to be open where the product runs."""
+    """What the product says there is its own affair: the port must be open where the product runs."""
     if takes_turns(server) and elected(plan, server) is not True:
         return []
     if not starts(server):
@@ -312,7 +312,7 @@ def places(
 
 
 def _open_at(server: Mapping[str, Any], address: str, aside: set[str]) -> bool:
-    """Whether a server serves at one of its addresses. At one that a pair shares, one half always does."""
+    """Whether a server serves at one of its addresses. At one that a pair shares, one node always does."""
     if address != server["address"]:
         return True
     return server["name"] not in aside and (starts(server) or takes_turns(server))
@@ -329,12 +329,12 @@ def _halves(answers: Mapping[str, Mapping[str, Any]]) -> dict[str, bool]:
 
 
 def standing_by(answers: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """The halves of pairs that do not serve. `answers`: what tier_probe told on each server about itself."""
+    """The nodes of pairs that do not serve. `answers`: what tier_probe told on each server about itself."""
     return sorted(name for name, serves in _halves(answers).items() if not serves)
 
 
 def wrong_pairs(plan: Mapping[str, Any], answers: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """Pairs that take turns of which not just one half serves, as far as both were asked: (pair, what is wrong)."""
+    """Pairs that take turns of which not just one node serves, as far as both were asked: (pair, what is wrong)."""
     halves: dict[str, dict[str, bool]] = {}
     for name, serves in sorted(_halves(answers).items()):
         halves.setdefault(pair_of(plan["servers"][name]), {})[name] = serves
@@ -342,7 +342,7 @@ def wrong_pairs(plan: Mapping[str, Any], answers: Mapping[str, Mapping[str, Any]
     for name, serving in halves.items():
         here = [half for half, serves in serving.items() if serves]
         if len(here) > 1:
-            wrong.append((name, f"split brain: {' and '.join(here)} both serve, one is to"))
+            wrong.append((name, f"split brain: {' and '.join(here)} both serve, one must"))
         elif not here and len(serving) > 1:
             wrong.append((name, f"neither of {' and '.join(serving)} serves: runbook 'No node of a pair serves'"))
     return wrong
@@ -408,7 +408,7 @@ def report(
     roles = [edge for edge in open_edges if edge["role"]]
     rows = [
         ["edges of the plan answer", _count(open_edges), _spread(edge["latency_ms"] for edge in open_edges)],
-        ["edges not in the plan are refused", _count(refused), f"by {', '.join(by)}" if by else ""],
+        ["unplanned edges are refused", _count(refused), f"by {', '.join(by)}" if by else ""],
     ]
     offered = set(offers)
     lacking = {
@@ -426,13 +426,13 @@ def report(
     }
     rows += [[what, *(measured[what] if not why else ("-", why))] for what, why in lacking.items()]
     if halves := _halves(answers):
-        rows.append(["halves of pairs that serve", f"{sum(halves.values())} of {len(halves)}", "one of each pair"])
+        rows.append(["active nodes of pairs", f"{sum(halves.values())} of {len(halves)}", "one of each pair"])
     equal, holding = count_equal(plan, content)
     if holding:
         rows.append(["servers with the same content as others", f"{equal} of {holding}", ""])
     unseen = [edge for edge in plan["edges"] if edge["protocol"] != "tcp"]
     if unseen:
-        rows.append(["edges by UDP", "-", f"not measured: nobody can tell whether one of {len(unseen)} is open"])
+        rows.append(["edges by UDP", "-", f"not measured: unknown whether one of {len(unseen)} is open"])
     text = table(["checked", "good", ""], rows)
     paths = [
         [host, one["server"], _ms(one.get("write_ms")), reader["server"], _ms(reader["ms"])]

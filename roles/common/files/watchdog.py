@@ -156,7 +156,7 @@ def question(check: Settings) -> bytes:
 
 @dataclass
 class Watch:
-    """Whether a unit is to be restarted, by what its checks found one after the other."""
+    """Whether a unit must be restarted, by what its checks found one after the other."""
 
     invocation: str = ""
     answered: bool = False
@@ -549,7 +549,7 @@ def stamp(*paths: Path) -> list[tuple[int, int]]:
 
 
 def end_with(told: threading.ExceptHookArgs) -> None:
-    """A thread that ends takes the program with it, and systemd starts it anew."""
+    """A thread that ends takes the program with it, and systemd starts it again."""
     threading.__excepthook__(told)
     os._exit(1)
 

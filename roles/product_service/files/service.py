@@ -104,11 +104,11 @@ def link_target(manifest: Manifest) -> str | None:
         return None
 
 
-# ---- What is, and what is to be
+# ---- What is, and what must be
 
 
 def state(manifest: Manifest, files: dict[str, str | None], release: str | None) -> dict[str, Any]:
-    """What a process runs from; two of these differ where it has to be reloaded or restarted."""
+    """What a process runs from; two of these differ where it must be reloaded or restarted."""
     return {
         "release": release,
         "packages": packages(manifest),
@@ -315,7 +315,7 @@ def before(home: Path) -> dict[str, Any]:
 def back(home: Path) -> None:
     found = before(home)
     if found["to"] is None:
-        raise Trouble(f"no release before {found['from'] or 'the present one'} is kept on this host")
+        raise Trouble(f"no previous release {found['from'] or 'the present one'} is kept on this host")
     source = f"history/{found['number']:04}"
     copy_generation(home, source, "next", generation(home, source))
 

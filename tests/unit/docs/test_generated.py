@@ -28,7 +28,7 @@ def test_the_page_is_up_to_date(name):
 
 
 def test_every_playbook_says_what_operators_ask_first():
-    """Whoever starts it wants to know what it does, how long service is away, how it is run, and the way back."""
+    """Anyone who starts it wants to know what it does, how long service is away, how it is run, and the way back."""
     for path in sorted(PLAYBOOKS.glob("*.yml")):
         assert [*generator().header(path.stem)] == ["What it does", "Downtime", "Run", "Way back"], path
 

@@ -31,7 +31,7 @@ def answers(plan: dict[str, Any]) -> dict[str, Any]:
                 "position": {"1": "20260101000000.000000Z#"} if edge.get("role") else {},
                 "servers": {up: "DOWN" if up == LOST else "UP" for up in edge.get("up", ())},
                 "ok": LOST not in edge.get("up", ()),
-                "why": f"it does not give to {LOST} DOWN" if LOST in edge.get("up", ()) else "",
+                "why": f"HAProxy reports {LOST} DOWN" if LOST in edge.get("up", ()) else "",
             }
             for edge in own_edges(plan, name)
         ]

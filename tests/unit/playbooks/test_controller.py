@@ -198,7 +198,7 @@ def test_lines_of_a_file_beside_the_inventory_are_no_hosts_to_connect_to(tmp_pat
     assert done.returncode == 0, done.stdout + done.stderr
     assert "clients.csv was read as an inventory: its lines became 3 hosts in no group." in shown(done)
     assert "ignore_extensions" in shown(done)
-    read = done.stdout.partition("TASK [Read what is deployed]")[2].partition("\nTASK")[0]
+    read = done.stdout.partition("TASK [Read the deployed state]")[2].partition("\nTASK")[0]
     assert sorted(line for line in read.splitlines() if line.startswith("ok: ")) == [
         "ok: [m1]",
         "ok: [m2]",

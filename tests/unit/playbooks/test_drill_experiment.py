@@ -14,7 +14,7 @@ import pytest
 
 from ansible_collections.distributed.tiers.tests.unit.playbooks.test_runs import REPOSITORY, ansible_playbook
 
-EXPERIMENT = {"kind": "member", "title": "a parallel member is lost: p1", "target": "p1", "own": []}
+EXPERIMENT = {"kind": "member", "title": "a parallel member fails: p1", "target": "p1", "own": []}
 RECORD = {"__drill_times": {}, "__drill_broken": {}, "__drill_takeover": {}, "__drill_not_whole": []}
 HOST = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
 CLIENT = {"name": "p1", "endpoints": [], "pool": [{"name": "pool", "address": "192.0.2.1", "port": 636}]}
@@ -70,7 +70,7 @@ def drill(
 def test_what_is_not_whole_again_is_noted_and_ends_the_drill(tmp_path: Path) -> None:
     # A host that nobody asks: it is never as planned again.
     noted = drill(tmp_path, {}, [EXPERIMENT, EXPERIMENT | {"kind": "distributor"}])
-    assert noted["broken"] == {"member": "not whole again after 1 s: p1: no answer"}
+    assert noted["broken"] == {"member": "not healthy again after 1 s: p1: no answer"}
     assert noted["switched"] == ["member"]
 
 

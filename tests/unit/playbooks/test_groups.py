@@ -1,7 +1,7 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A group of a run that nobody makes is empty: whoever reads it silently does nothing."""
+"""A group of a run that nobody makes is empty: anyone who reads it silently does nothing."""
 
 from __future__ import annotations
 

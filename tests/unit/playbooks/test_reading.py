@@ -197,7 +197,7 @@ def test_the_table_has_a_host_that_cannot_be_asked(
             f"#!/bin/sh\ncat > /dev/null\necho {why} >&2\nexit 1\n", encoding="utf-8"
         )
     done = field.run(playbook)
-    report = shown(done).rpartition("TASK [Show the ")[2]
+    report = shown(done).rpartition("TASK [Print the ")[2]
     assert "HostVarsVars" not in done.stdout
     assert all(f" {name} " in report for name in ("m1", "m2", "px1", "px2")), done.stdout
     assert why in report

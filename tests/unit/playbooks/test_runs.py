@@ -56,7 +56,7 @@ def test_output_is_json_under_the_json_callback() -> None:
     done = ansible_playbook("distributed.tiers.validate", "--inventory", inventory, *secrets, **callback)
     assert done.returncode == 0, done.stdout + done.stderr
     tasks = [task for play in json.loads(done.stdout)["plays"] for task in play["tasks"]]
-    (shown,) = [task["hosts"] for task in tasks if task["task"]["name"] == "Show the plan"]
+    (shown,) = [task["hosts"] for task in tasks if task["task"]["name"] == "Print the plan"]
     assert [result["msg"][0].split()[0] for result in shown.values()] == ["System"]
 
 

@@ -307,7 +307,7 @@ PLAN = json.loads(json.dumps(make_plan(WHOLE).plan))
 def test_plans_handed_over(data: st.DataObject) -> None:
     plan = often_broken(data.draw, PLAN)
     with contextlib.suppress(TypeError, KeyError, ValueError, AttributeError, RecursionError):
-        plan = {**plan, "digest": digest_of(plan)}  # changed, and signed anew
+        plan = {**plan, "digest": digest_of(plan)}  # changed, and signed again
     read = with_plan_data(WHOLE, plan, None, data.draw(st.booleans()))
     outcome = make_plan(read)
     assert outcome.plan is not None or outcome.errors

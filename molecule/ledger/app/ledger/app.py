@@ -36,7 +36,7 @@ from ledger.store import Store
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 LARGEST = 65536
-# What one half gives the other at once may be all rows.
+# What one node gives the other at once may be all rows.
 LARGEST_OF_PAIR = 1 << 28
 CATALOGUE_SECONDS = 5
 # A master that did not answer is not asked again for so long by who has an answer without it.
@@ -131,7 +131,7 @@ class MasterApplication(Application):
         match request.method, request.path:
             case "GET", "/ready":
                 if not self._master.ready:
-                    raise Refused(503, "Not in step with the other half yet")
+                    raise Refused(503, "Not in step with the peer yet")
                 return data({"ready": True})
             case "GET", "/status":
                 return self._status()
@@ -178,12 +178,12 @@ class MasterApplication(Application):
         try:
             self._master.write(name, value)
         except NotActing:
-            raise Refused(503, "The other half acts", ("Retry-After", "1")) from None
+            raise Refused(503, "The peer acts", ("Retry-After", "1")) from None
         return Response(204)
 
     def _pair(self, method: str, path: str, request: Request) -> Response:
         if not hmac.compare_digest(request.authorization.encode(), self._other.encode()):
-            raise Refused(403, "Only the other half may ask this")
+            raise Refused(403, "Only the peer may ask this")
         match method, path:
             case "GET", "/pair/status":
                 return data(self._master.status())
@@ -195,7 +195,7 @@ class MasterApplication(Application):
 
 
 class MemberApplication(Application):
-    """Keeps sessions, asks the acting master for all else. While it is away the catalogue is what it was last."""
+    """Keeps sessions, asks the active master for all else. While it is away the catalogue is what it was last."""
 
     def __init__(self, name: str, upstream: Remote, delay: float = 0, most_sessions: int = 100_000) -> None:
         self._name = name

@@ -2,13 +2,13 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Two masters of which one acts. Every change reaches the other half before it is acknowledged.
+"""Two masters of which one acts. Every change reaches the peer before it is acknowledged.
 
-A half that cannot be reached is left behind: the acting one goes on alone and remembers it. From then on the other half
-is *not in step* until it has everything again. It learns that from the acting half only, so a half that comes back is
-not ready before; one that is told to act takes what it lacks when it has the other step down. A half that finds nobody
-for `patience` seconds after its start takes its own data for the newest; whoever starts both halves after both were off
-starts the one that ran last first.
+A half that cannot be reached is left behind: the active one goes on alone and remembers it. From then on the peer
+is *not in step* until it has everything again. It learns that from the active node only, so a node that comes back is
+not ready before; one that is told to act takes what it lacks when it has the other step down. A node that finds no
+other for `patience` seconds after its start takes its own data for the newest. If both nodes were off, start
+the one that ran last first.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ log = logging.getLogger("ledger")
 
 
 class NotActing(Exception):
-    """A change was asked of a half that does not act."""
+    """A change was asked of a node that does not act."""
 
 
 class Master:
@@ -49,14 +49,14 @@ class Master:
         # The halves count terms in odd and even numbers, so no two begin the same one.
         self._remainder = 0 if second else 1
         self._patience = patience
-        # For so many seconds after it made room for the other half this one does not act of itself.
+        # For so many seconds after it made room for the peer this one does not act of itself.
         self._hold = hold
         self._made_room = -math.inf
         self._lock = threading.RLock()
-        # What the acting half knows about the other, and what the other has been told.
+        # What the active node knows about the other, and what the other has been told.
         self._other_in_step = False
         self._ready = other is None
-        # Whether whoever elects wants this half to act. It does not always: the other may have been told later.
+        # Whether whoever elects wants this node to act. It does not always: the other may have been told later.
         self._wanted = store.acting
         if other is None and not store.acting:
             self._begin(store.point.term)
@@ -87,7 +87,7 @@ class Master:
     # Changes
 
     def write(self, name: str, value: str | None) -> Entry:
-        """One change, on the disks of both halves if the other is in step."""
+        """One change, on the disks of both nodes if the other is in step."""
         with self._lock:
             if not self.acting:
                 raise NotActing
@@ -101,14 +101,14 @@ class Master:
                         raise NotActing
                     self._other_in_step = answer is not None and answer["taken"]
                     if not self._other_in_step:
-                        log.warning("The other half is away, going on alone")
+                        log.warning("The peer is away, going on alone")
             return entry
 
     def _is_newer(self, theirs: dict[str, Any]) -> bool:
         return bool(theirs["acting"]) and theirs["point"][0] > self._store.point.term
 
     def _ask(self, path: str, data: dict[str, Any] | None = None) -> dict[str, Any] | None:
-        """Ask the other half; None if it does not answer."""
+        """Ask the peer; None if it does not answer."""
         if self._other is None:
             return None
         headers = {"Authorization": f"Bearer {self._secret}", "Content-Type": "application/json"}
@@ -121,12 +121,12 @@ class Master:
             log.debug("%s", error)
             return None
         if answer.status not in (200, 409):
-            log.debug("The other half said %d", answer.status)
+            log.debug("The peer said %d", answer.status)
             return None
         return answer.data
 
     def _tell(self, before: Point, entries: Sequence[Entry], reset: bool = False) -> dict[str, Any] | None:
-        """Give the other half changes. It says whether it has taken them."""
+        """Give the peer changes. It says whether it has taken them."""
         return self._ask("/pair/apply", {"term": self._store.point.term, **self._changes(before, entries, reset)})
 
     def _changes(self, before: Point, entries: Sequence[Entry], reset: bool = False) -> dict[str, Any]:
@@ -144,10 +144,10 @@ class Master:
             changes["reset"],
         )
 
-    # What the other half asks for
+    # What the peer asks for
 
     def apply(self, data: dict[str, Any]) -> dict[str, Any]:
-        """Take changes from the acting half, if they follow on what is here; having them all is being in step."""
+        """Take changes from the active node, if they follow on what is here; having them all is being in step."""
         with self._lock:
             mine = self._store.point
             outdated = data["term"] < mine.term
@@ -158,12 +158,12 @@ class Master:
                 self._store.set_acting(False)
                 self._take(data)
             if not self._ready:
-                log.info("In step with the acting half")
+                log.info("In step with the active node")
             self._ready, self._other_in_step = True, False
             return {"taken": True, **self.status()}
 
     def step_down(self, data: dict[str, Any]) -> dict[str, Any]:
-        """Take no changes any more, because the other half is about to act. It gets what it lacks, if that follows."""
+        """Take no changes any more, because the peer is about to act. It gets what it lacks, if that follows."""
         with self._lock:
             self._act_no_more()
             self._made_room = time.monotonic()
@@ -183,17 +183,17 @@ class Master:
     # Who acts
 
     def promote(self) -> bool:
-        """Act from now on, with the changes of the other half that were missing here. If both have changes of their own
-        the newer term counts: a half whose changes are older waits until the other one has brought it in step."""
+        """Act from now on, with the changes of the peer that were missing here. If both have changes of their own
+        the newer term counts: a node whose changes are older waits until the other one has brought it in step."""
         self._wanted = True
         with self._lock:
             if self.acting:
                 return True
-        # Not under the lock, which the other half may need here to answer.
+        # Not under the lock, which the peer may need here to answer.
         theirs = self._ask("/pair/step-down", {"written": self._store.written})
         with self._lock:
             if theirs is not None and not self._catch_up(theirs):
-                log.warning("The other half has changes that are missing here")
+                log.warning("The peer has changes that are missing here")
                 self._ready = False
                 return False
             self._begin(max(self._store.point.term, theirs["point"][0] if theirs else 0))
@@ -202,11 +202,11 @@ class Master:
             return True
 
     def _catch_up(self, theirs: dict[str, Any]) -> bool:
-        """Take what the other half gave when it stepped down. Whether nothing newer is missing here then."""
+        """Take what the peer gave when it stepped down. Whether nothing newer is missing here then."""
         changes, written = theirs.get("changes"), Point(*theirs["written"])
         if not changes or Point(*changes["before"]) != self._store.written:
             return self._store.covers(written) or written < self._store.written
-        log.info("Taking %d changes of the other half", len(changes["entries"]))
+        log.info("Taking %d changes of the peer", len(changes["entries"]))
         with self._store.transaction():
             self._take(changes)
         return True
@@ -217,7 +217,7 @@ class Master:
         self._act_no_more()
 
     def _begin(self, after: int) -> None:
-        """Act, in the first term after that one that is this half's to begin."""
+        """Act, in the first term after that one that is this node's to begin."""
         with self._store.transaction():
             self._store.begin_term(next(term for term in (after + 1, after + 2) if term % 2 == self._remainder))
             self._store.set_acting(True)
@@ -225,7 +225,7 @@ class Master:
     # Keeping in step
 
     def keep(self, interval: float = 0.5) -> None:
-        """For a thread of its own: find out how this half begins, then keep the other one in step."""
+        """For a thread of its own: find out how this node begins, then keep the other one in step."""
         until = time.monotonic() + self._patience
         while not self._ready:
             self.find_out(time.monotonic() > until)
@@ -234,24 +234,24 @@ class Master:
             try:
                 self.look()
             except Exception:
-                log.exception("Cannot keep the other half in step")
+                log.exception("Cannot keep the peer in step")
             time.sleep(interval)
 
     def find_out(self, impatient: bool) -> None:
-        """One look after the start at how this half stands to the other."""
+        """One look after the start at how this node stands to the other."""
         theirs = self._ask("/pair/status")
         if theirs is None:
             if impatient:
-                log.warning("The other half does not answer, taking what is here for the newest")
+                log.warning("The peer does not answer, taking what is here for the newest")
                 self._ready = True
         elif self.acting and self._is_newer(theirs):
             self.demote()
         elif not theirs["acting"] and self._store.covers(Point(*theirs["written"])):
             self._ready = True
-        # Else the other half acts, or will, and brings this one in step: apply() makes it ready.
+        # Else the peer acts, or will, and brings this one in step: apply() makes it ready.
 
     def look(self) -> None:
-        """Where the acting half looks after the other: bring it in step, or step down before a newer one. And where one
+        """Where the active node looks after the other: bring it in step, or step down before a newer one. And where one
         that was told to act, and had to step down before the other, acts again once nobody does."""
         if not self._ready or not (self.acting or self._wanted):
             return
@@ -264,11 +264,11 @@ class Master:
             return
         if theirs is None:
             if self._other_in_step:
-                log.warning("The other half is away, going on alone")
+                log.warning("The peer is away, going on alone")
             self._other_in_step = False
             return
         if self._is_newer(theirs):
-            log.warning("The other half acts in a newer term")
+            log.warning("The peer acts in a newer term")
             self._act_no_more()
             return
         with self._lock:
@@ -281,6 +281,6 @@ class Master:
             # Nothing is written here until it has all: little is missing mostly, and then it is in step.
             reset = not self._store.covers(point)
             entries = self._store.since(0 if reset else point.position)
-            log.info("Bringing the other half in step: %d changes%s", len(entries), ", replacing all" if reset else "")
+            log.info("Bringing the peer in step: %d changes%s", len(entries), ", replacing all" if reset else "")
             answer = self._tell(point, entries, reset)
             self._other_in_step = answer is not None and answer["taken"]

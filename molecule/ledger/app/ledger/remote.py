@@ -31,7 +31,7 @@ class Answer(NamedTuple):
 
 
 class Remote:
-    """One server by its address. Its certificate has to be signed by `ca` and bear the name in the address."""
+    """One server by its address. Its certificate must be signed by `ca` and bear the name in the address."""
 
     def __init__(self, url: str, ca: str | None, timeout: float) -> None:
         parts = urlsplit(url)

@@ -14,7 +14,7 @@ Serves, or only looks whether the configuration is right. It is TOML; secrets co
     data = "/var/lib/ledger/rows.db"
     user = "operator"           # who may write; password in LEDGER_PASSWORD
     pair = "https://m2.ledger.internal:8443"    # optional; secret of the pair in LEDGER_PAIR_SECRET
-    second = false              # true in the half that is the backup
+    second = false              # true in the node that is the backup
     ca = "/etc/tiers/tls/ca.crt"
 
     [member]                    # or: keeps sessions
@@ -41,14 +41,14 @@ from ledger.pair import Master
 from ledger.remote import Remote
 from ledger.store import Store
 
-# How long a master waits for the other half before it goes on alone, and a member for the acting master: less than its
+# How long a master waits for the peer before it goes on alone, and a member for the active master: less than its
 # own clients wait for it.
 PAIR_SECONDS = 1.0
 UPSTREAM_SECONDS = 2.0
 
 
 class Wrong(Exception):
-    """The configuration or the environment is not as it has to be."""
+    """The configuration or the environment is not as it must be."""
 
 
 def secret(name: str) -> str:

@@ -4,9 +4,9 @@
 
 """The rows on disk, and how far they are.
 
-Every change has a position, counted by the half of the pair that acts. Whoever begins to act begins a term. So two
+Every change has a position, counted by the node of the pair that acts. Anyone who begins to act begins a term. So two
 halves agree up to a position exactly if the same term wrote it in both; `covers` tells this, `since` what one lacks.
-A deleted row stays as a row without a value, for its deletion has to reach the other half too.
+A deleted row stays as a row without a value, for its deletion has to reach the peer too.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ insert or ignore into state values (1, 0);
 
 
 class Point(NamedTuple):
-    """How far a half is. Compares as it reads: first the term, then the position."""
+    """How far a node is. Compares as it reads: first the term, then the position."""
 
     term: int
     position: int
@@ -136,14 +136,14 @@ class Store:
     # Changes, inside of a transaction
 
     def write(self, name: str, value: str | None) -> Entry:
-        """A change by this half, which acts."""
+        """A change by this node, which acts."""
         term, position = self.point
         entry = Entry(name, value, term, position + 1)
         self._put(entry)
         return entry
 
     def apply(self, entries: Sequence[Entry], terms: Sequence[tuple[int, int]], reset: bool) -> None:
-        """Changes that the other half made. With `reset` they replace everything that is here."""
+        """Changes that the peer made. With `reset` they replace everything that is here."""
         if reset:
             self._connection.execute("delete from rows")
         self._connection.execute("delete from terms")

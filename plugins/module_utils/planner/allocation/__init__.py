@@ -1,7 +1,7 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who serves whom: the allocation of clients to proxies, and of their backups.
+"""The client allocation: the allocation of clients to proxies, and of their backups.
 
 In this order: no rule broken; least weight without a proxy; least latency, where a client that moves without need
 counts as so many milliseconds farther; even within a site; ties by name. The flow over classes of clients is solved

@@ -1,7 +1,7 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where each proxy's clients go when it dies, and whether they fit.
+"""Where each proxy's clients go when it fails, and whether they fit.
 
 Each loss is by itself: the clients of one proxy against the room that all others have left, in other failure
 domains. That is the allocation problem again, only smaller, and it is solved the same way.

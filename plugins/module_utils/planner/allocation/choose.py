@@ -9,7 +9,6 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation.flow import Flow
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation.mend import make_room, mend
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation.model import MICROSECONDS, Problem
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation.pack import pack
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation.place import (
@@ -24,6 +23,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocati
     moved_weight,
     solve_classes,
 )
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation.repair import make_room, repair
 
 TRIES = 5  # at meeting the budget, where weights differ and the flow only estimates how many clients move
 OUTSIDE = -1
@@ -76,7 +76,7 @@ def choose(problem: Problem) -> Choice:
     displaced = 0
     placement = min(placements, key=lambda each: (value(each, move_cost), moved_weight(each)))
     if not _proven(placement, bound, move_cost):
-        displaced = mend(placement, move_cost, bound.unplaced)
+        displaced = repair(placement, move_cost, bound.unplaced)
         placement = pack(problem, hubs, placement, move_cost, bound.worth())
     if not moved_weight(placement):
         return Choice(placement, bound, 0, [], False)
@@ -90,7 +90,7 @@ def choose(problem: Problem) -> Choice:
 
 
 def value(placement: Placement, move_cost: int) -> tuple[int, int, int]:
-    """What is to be least, in order: weight left out, the squares of it, the cost."""
+    """What must be least, in order: weight left out, the squares of it, the cost."""
     left = sum(weight * len(names) for _class, weight, names in placement.out)
     squares = sum(weight * weight * len(names) for _class, weight, names in placement.out)
     return left, squares, latency_cost(placement) + moved_weight(placement) * move_cost
@@ -119,7 +119,7 @@ def _only_needed(problem: Problem, hubs: Hubs, still: Solved, bound: Solved) -> 
         if not excess(problem):
             other = insert(_as_deployed(problem, hubs))
             placement = min(placement, other, key=lambda each: value(each, highest))
-        mend(placement, highest, still.unplaced)
+        repair(placement, highest, still.unplaced)
         placement = pack(problem, hubs, placement, highest, still.worth())
     needed = moved_weight(placement)
     return Choice(placement, bound, needed, _voluntary(problem, placement, needed), False)

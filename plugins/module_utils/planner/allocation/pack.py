@@ -214,7 +214,7 @@ class _Packing:
         return better
 
     def _pour(self, weight: int) -> bool:
-        """Assign everyone of one weight anew while all others stay. True if that is better."""
+        """Assign everyone of one weight again while all others stay. True if that is better."""
         self.effort -= len(self.clients)
         kinds = self._kinds(
             index
@@ -240,7 +240,7 @@ class _Packing:
         return better
 
     def _dive(self) -> bool:
-        """Assign everyone anew, the heaviest first, as the flow says that would split the lighter. True if better."""
+        """Assign everyone again, the heaviest first, as the flow says that would split the lighter. True if better."""
         before, at = sum(self.regrets().values()), list(self.at)
         loose = [index for index, client in enumerate(self.clients) if client.group is None]
         for index in loose:
@@ -386,7 +386,7 @@ class _Field:
 
 
 class _Search:
-    """Some clients assigned anew to some proxies, everybody else staying where they are."""
+    """Some clients assigned again to some proxies, everybody else staying where they are."""
 
     def __init__(self, packing: _Packing, some: list[int], proxies: list[int], effort: int) -> None:
         """``effort``: what it may take, about; it gives up at twice that, where even one assignment takes more."""
@@ -471,7 +471,7 @@ class _Search:
         self.fits = most <= MOST_ROOM
 
     def run(self) -> bool:
-        """Assign anew what can be assigned better. True if something was."""
+        """Assign again what can be assigned better. True if something was."""
         found = self._best() if self.limit > 0 else None
         packing = self.packing
         if found is None:

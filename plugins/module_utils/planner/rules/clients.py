@@ -52,7 +52,7 @@ def absent_proxies(topology: Topology) -> set[str]:
 rule(
     "allocation-input",
     ERROR,
-    reason="Clients can only be shared out by what is known of them and of the proxies.",
+    reason="Clients can be assigned only if their data and those of the proxies can be read.",
     remedy="Correct what the message names.",
     fires="""
         all:
@@ -188,7 +188,7 @@ def capacity_total(topology: Topology, _allocation: Allocation) -> Iterator[Prob
 @rule(
     "loss-fits",
     WARNING,
-    reason="When a proxy dies, its clients go to a backup or to other proxies; without room there some lose service.",
+    reason="When a proxy fails, its clients move to a backup or other proxies. Without room there, some lose service.",
     remedy="Give the proxy a backup of its own, or others more tiers_capacity (or tiers_allocation.headroom).",
     fires="""
         proxy:
@@ -205,7 +205,7 @@ def loss_fits(topology: Topology, allocation: Allocation) -> Iterator[Problem]:
             of = allocation["proxies"][proxy]["weight"]
             left = fate["left_over_weight"]
             some = f"{left} of its {of} connections find" if of > 1 else "its only connection finds"
-            message = f"If it dies, {some} no place elsewhere"
+            message = f"If it fails, {some} no place elsewhere"
             if why := nobody_else(topology, topology.servers[proxy]):
                 yield Problem(proxy, "tiers_backup_of", f"{message}: {why}.", NOBODY_ELSE)
             else:
@@ -231,7 +231,7 @@ def nobody_else(topology: Topology, proxy: Server) -> str | None:
 @rule(
     "site-networks",
     ERROR,
-    reason="Firewalls open only to planned clients: named ones are known by the networks of their site.",
+    reason="Firewalls let in only planned clients. Named clients are identified by the networks of their site.",
     remedy="Name the networks of the site in tiers_site_networks.",
     fires="""
         all:
@@ -298,8 +298,8 @@ def latency_complete(topology: Topology, _allocation: Allocation) -> Iterator[Pr
 @rule(
     "client-past-proxy",
     WARNING,
-    reason="Clients at the master itself load it, and lose reads with it; the proxy of their site is there for them.",
-    remedy="Take tiers_direct out, unless the client needs the master for what no proxy does.",
+    reason="Clients at the master add load to it and lose reads when it fails. The proxy of their site serves them.",
+    remedy="Remove tiers_direct, unless the client needs something that only the master does.",
     fires="""
         client:
           hosts:
@@ -332,8 +332,8 @@ def proxies_of_sites(topology: Topology) -> dict[str, list[str]]:
 @rule(
     "client-other-site",
     WARNING,
-    reason="A client served from another site pays the way there with every request, and depends on it.",
-    remedy="Give the proxies of the site more tiers_capacity, or add one; or ease what keeps the clients away.",
+    reason="A client served from another site has that latency in every request, and depends on that connection.",
+    remedy="Raise tiers_capacity of the site's proxies, add a proxy, or relax the restriction of the clients.",
     fires="""
         proxy:
           hosts:
@@ -366,8 +366,8 @@ def client_other_site(topology: Topology, allocation: Allocation) -> Iterator[Pr
 @rule(
     "proxy-idle",
     WARNING,
-    reason="A proxy without clients costs its keep and is never put to the proof.",
-    remedy="Take it out, or let clients in: look at their sites, tiers_allow, tiers_deny and tiers_pin.",
+    reason="A proxy without clients uses a host and is never tested by traffic.",
+    remedy="Remove it, or allow clients to use it: check their sites, tiers_allow, tiers_deny and tiers_pin.",
     fires="""
         client:
           vars: {tiers_pin: px1}
@@ -392,7 +392,7 @@ def proxy_idle(topology: Topology, allocation: Allocation) -> Iterator[Problem]:
 @rule(
     "site-served",
     WARNING,
-    reason="Clients of a site where no proxy and no member serves lose everything with the line to other sites.",
+    reason="Clients of a site without proxy and member lose all service when the connection to other sites fails.",
     remedy="Put a proxy or a member there, or correct the site of the clients.",
     fires="""
         client:
@@ -422,7 +422,7 @@ def site_served(topology: Topology, _allocation: Allocation) -> Iterator[Problem
 @rule(
     "latency-symmetric",
     WARNING,
-    reason="The way there and back is one line: two figures for it are most often a slip.",
+    reason="Latency is the same in both directions. Two different figures are usually a mistake.",
     remedy="Give both directions of tiers_site_latency the same figure.",
     fires="""
         all:

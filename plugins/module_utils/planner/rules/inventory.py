@@ -31,7 +31,7 @@ rule(
     "unknown-variable",
     ERROR,
     reason="A misspelt variable is silently ignored by Ansible, and the default is deployed instead.",
-    remedy="Correct the name, or take it out; docs/inventory.md lists all variables.",
+    remedy="Correct the name, or remove it. docs/inventory.md lists all variables.",
     fires="""
         proxy:
           hosts:
@@ -48,8 +48,8 @@ rule(
 rule(
     "bad-value",
     ERROR,
-    reason="A value of the wrong kind would be deployed as something nobody meant.",
-    remedy="Correct the value; docs/inventory.md tells what each variable takes.",
+    reason="A value of the wrong type would be deployed with an unintended meaning.",
+    remedy="Correct the value. docs/inventory.md describes the values of each variable.",
     fires="""
         proxy:
           hosts:
@@ -67,7 +67,7 @@ rule(
 rule(
     "unreadable-value",
     ERROR,
-    reason="What cannot be read cannot be planned with.",
+    reason="The plan needs every value that the inventory sets.",
     remedy="Define the variables used in it, or give the vault password.",
     fires="""
         master:
@@ -86,7 +86,7 @@ rule(
 rule(
     "setting-differs",
     ERROR,
-    reason="A setting of the whole system has one value. Two of them mean that hosts were told different things.",
+    reason="A setting of the system has one value. With two values, hosts would be configured differently.",
     remedy="Set it once, for all hosts of the system.",
     fires="""
         master:
@@ -127,8 +127,8 @@ rule(
 @rule(
     "lowered-rule",
     ERROR,
-    reason="A rule that is to be milder must exist, and the plan must be able to do without it.",
-    remedy="Correct the name in tiers_rules, or mend what the rule complains about.",
+    reason="A rule whose severity is overridden must exist, and the plan must not depend on it.",
+    remedy="Correct the name in tiers_rules, or fix what the rule reports.",
     fires="""
         all:
           vars:
@@ -149,8 +149,8 @@ def lowered_rule(topology: Topology, _allocation: Allocation) -> Iterator[Proble
 rule(
     "handed-plan",
     ERROR,
-    reason="A plan of other hosts, or of these with other settings, would be deployed as something nobody meant.",
-    remedy="Write the plan anew: ansible-playbook distributed.tiers.plan -i INVENTORY -e tiers_plan_file=PATH.",
+    reason="A plan of other hosts or other settings would deploy something unintended.",
+    remedy="Write the plan again: ansible-playbook distributed.tiers.plan -i INVENTORY -e tiers_plan_file=PATH.",
     fires="""
         all:
           vars: {tiers_plan_file: nowhere.json}
@@ -167,8 +167,8 @@ rule(
 @rule(
     "unread-group",
     WARNING,
-    reason="Hosts in a group that no one reads are left out, often because the group's name is misspelt.",
-    remedy="Rename the group, map it with tiers_groups, or take its hosts out.",
+    reason="Hosts in a group that is not part of the topology are ignored, often because its name is misspelt.",
+    remedy="Rename the group, map it with tiers_groups, or remove its hosts.",
     fires="""
         proxies:
           hosts:
@@ -225,7 +225,7 @@ def file_as_inventory(topology: Topology, _allocation: Allocation) -> Iterator[P
 @rule(
     "other-system",
     WARNING,
-    reason="A run is about one system. Whoever expects it to be about all of them would miss the others.",
+    reason="A run is about one system. Anyone who expects it to be about all of them would miss the others.",
     remedy="Run the playbook once for each system, with --limit and the hosts of that system.",
     fires="""
         other:
@@ -264,14 +264,14 @@ def alike(mine: str, its: str) -> bool:
     return letters[0] != letters[1] and min(map(len, letters)) > 2 and nearest(letters[0], letters[1:]) is not None
 
 
-ASK_AGAIN = "Start the hosts or mend the connection, then run the playbook again."
+ASK_AGAIN = "Start the hosts or repair the connection, then run the playbook again."
 
 
 @rule(
     "deployment-unread",
     WARNING,
-    reason="Who has which clients now decides who should have them. Clients of a server that could not be read count "
-    "as new, and may be assigned to another server.",
+    reason="The present allocation decides the next one. Clients of a server that could not be read count as new, and "
+    "may move to another server.",
     remedy=ASK_AGAIN,
     fires="""
         proxy:
@@ -320,8 +320,8 @@ def deployment_unknown(topology: Topology, _allocation: Allocation) -> Iterator[
 @rule(
     "expected-hosts",
     ERROR,
-    reason="A half-read or sliced inventory looks like a smaller system, and deploying it would retire the rest.",
-    remedy="Give the whole inventory, or correct tiers_expected.",
+    reason="An incomplete inventory looks like a smaller system, and deploying it would retire the rest.",
+    remedy="Use the complete inventory, or correct tiers_expected.",
     fires="""
         all:
           vars:
@@ -394,7 +394,7 @@ def several_tiers(topology: Topology, _allocation: Allocation) -> Iterator[Probl
 @rule(
     "missing-secret",
     ERROR,
-    reason="Secrets have no default, so that no deployment runs with one that everybody knows.",
+    reason="Secrets have no default, so that no deployment runs with a known one.",
     remedy="Set it in a vault or as an extra variable.",
     fires="""
         all:

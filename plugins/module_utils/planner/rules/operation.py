@@ -47,8 +47,8 @@ def is_cold(backup: Server, product: Product, work: str) -> bool:
 @rule(
     "voters-majority",
     ERROR,
-    reason="Fewer than three voters have no majority left once one of them is away.",
-    remedy="Have at least three servers of the tiers that vote, or take the vote from them.",
+    reason="Fewer than three voters have no majority once one of them fails.",
+    remedy="Use at least three voting servers, or remove the votes.",
     fires="""
         all:
           vars: {tiers_product: example.voting.product}
@@ -71,8 +71,8 @@ def voters_majority(topology: Topology, _allocation: Allocation) -> Iterator[Pro
 @rule(
     "voters-odd",
     WARNING,
-    reason="An even number of voters survives no more losses than one fewer, and can be split into halves.",
-    remedy="Add a voter, or leave one out.",
+    reason="An even number of voters survives no more failures than one fewer, and can be split into equal parts.",
+    remedy="Add or remove a voter.",
     fires="""
         all:
           vars: {tiers_product: example.voting.product}
@@ -100,8 +100,8 @@ def voters_odd(topology: Topology, _allocation: Allocation) -> Iterator[Problem]
 @rule(
     "voters-apart",
     ERROR,
-    reason="Voters on one host are lost together, and with them perhaps the majority.",
-    remedy="Give every voter a host of its own.",
+    reason="Voters on one host fail together, possibly with the majority.",
+    remedy="Place every voter on its own host.",
     fires="""
         all:
           vars: {tiers_product: example.voting.product}
@@ -139,7 +139,7 @@ def detection(topology: Topology, server: Server) -> float | None:
 @rule(
     "detection-between-sites",
     WARNING,
-    reason="Between sites, detection that is off keeps dead connections, and one under 10 seconds ends live ones.",
+    reason="Between sites, no failure detection keeps dead connections; less than 10 seconds ends live ones.",
     remedy="Set tiers_failure_detection of the server to 10 seconds or more.",
     fires="""
         proxy:
@@ -185,7 +185,7 @@ def neighbours(topology: Topology) -> Iterator[tuple[Server, Server]]:
 @rule(
     "detection-before-clients",
     ERROR,
-    reason="Clients that give up first go elsewhere, to another site perhaps, before the backup at home takes over.",
+    reason="Clients that time out first move elsewhere, possibly to another site, before the local backup is active.",
     remedy="Make tiers_failure_detection shorter than tiers_client_timeout.",
     fires="""
         all:
@@ -212,8 +212,8 @@ def detection_before_clients(topology: Topology, _allocation: Allocation) -> Ite
 @rule(
     "reload-storm",
     WARNING,
-    reason="Proxies that reload from the master at one moment load it all at once, and serve nobody meanwhile.",
-    remedy="Give each its own tiers_reload_delay (a backup has its primary's else), or set tiers_reloads_at_once.",
+    reason="Proxies that reload from the master at the same time overload it, and do not serve meanwhile.",
+    remedy="Set a different tiers_reload_delay for each (a backup inherits its primary's), or tiers_reloads_at_once.",
     fires="""
         proxy:
           vars: {tiers_reload_delay: 30}
@@ -243,8 +243,8 @@ def reload_storm(topology: Topology, _allocation: Allocation) -> Iterator[Proble
 @rule(
     "clocks",
     WARNING,
-    reason="By a wrong clock a host takes good certificates for expired, and many a product newer changes for older.",
-    remedy="Have the clocks kept in step, and name in tiers_time_service what does it.",
+    reason="A host with a wrong clock rejects valid certificates, and some products discard newer changes as older.",
+    remedy="Synchronise the clocks, and name the service that does so in tiers_time_service.",
     fires="""
         all:
           vars: {tiers_time_service: none}
@@ -272,8 +272,8 @@ def starts_at(topology: Topology, server: Server) -> int | None:
 @rule(
     "start-order",
     ERROR,
-    reason="Servers start in waves: master, its backup, proxies and members, distributors. None waits for a later one.",
-    remedy="Take the server out of tiers_starts_after, or move one of the two to another tier.",
+    reason="Servers start in waves: master, its backup, proxies and members, distributors. No wave waits for the next.",
+    remedy="Remove the server from tiers_starts_after, or move one of the two to another tier.",
     fires="""
         master:
           hosts:
@@ -304,8 +304,8 @@ def start_order(topology: Topology, _allocation: Allocation) -> Iterator[Problem
 rule(
     "name-resolves",
     ERROR,
-    reason="Where names are served by DNS, a name that leads elsewhere leads clients and replicas elsewhere.",
-    remedy="Correct the record or tiers_address. Without tiers_resolve the hosts know the names by themselves.",
+    reason="If DNS resolves a name to another address, clients and replicas connect to that address.",
+    remedy="Correct the record or tiers_address. Without tiers_resolve the names are written to /etc/hosts.",
     fires="""
         all:
           vars: {tiers_resolve: true, tiers_domain: wrong.example}
@@ -320,8 +320,8 @@ rule(
 @rule(
     "certificate-names",
     ERROR,
-    reason="Peers and clients refuse a certificate that is not good for the address, or the name, they connect to.",
-    remedy="Have the certificate issued for all that the message names (subjectAltName).",
+    reason="Peers and clients reject a certificate that is not valid for the address or name they connect to.",
+    remedy="Issue the certificate for all names and addresses in the message (subjectAltName).",
     fires="""
         master:
           hosts:
@@ -356,7 +356,7 @@ def certificate_names(topology: Topology, _allocation: Allocation) -> Iterator[P
 
 
 def certified(topology: Topology, server: Server, followed: set[str]) -> Iterator[str]:
-    """What a server's certificate has to be good for; see wiring.py for who connects how."""
+    """What a server's certificate must be good for; see wiring.py for who connects how."""
     primary, product = topology.servers.get(server.primary or "", server), topology.product_of(server)
     yield server.address
     if primary.virtual_address:

@@ -105,7 +105,7 @@ def backup_of_one(topology: Topology, _allocation: Allocation) -> Iterator[Probl
 @rule(
     "backup-of-backup",
     ERROR,
-    reason="A backup is not itself backed up: the one behind it would have nobody to take over from.",
+    reason="A backup cannot have a backup of its own.",
     remedy="Set tiers_backup_of to the primary, or to another server.",
     fires="""
         backup:
@@ -131,8 +131,8 @@ def backup_of_backup(topology: Topology, _allocation: Allocation) -> Iterator[Pr
 @rule(
     "one-backup",
     ERROR,
-    reason="Of two backups of one server both would take over at once.",
-    remedy="Leave one of them, and let the other stand behind another server: set its tiers_backup_of.",
+    reason="With two backups of one server, both would be promoted at the same time.",
+    remedy="Keep one of them, and set tiers_backup_of of the other to another server.",
     fires="""
         backup:
           hosts:
@@ -158,7 +158,7 @@ def one_backup(topology: Topology, _allocation: Allocation) -> Iterator[Problem]
 @rule(
     "backup-same-host",
     ERROR,
-    reason="What takes the primary down would take its backup with it.",
+    reason="If the host fails, primary and backup fail together.",
     remedy="Put the backup on another host.",
     fires="""
         backup:
@@ -182,7 +182,7 @@ def backup_same_host(topology: Topology, _allocation: Allocation) -> Iterator[Pr
 @rule(
     "backup-same-zone",
     WARNING,
-    reason="What a zone shares (rack, power, hypervisor) fails for primary and backup at once.",
+    reason="If the zone fails (rack, power, hypervisor), primary and backup fail together.",
     remedy="Put the backup into another zone, or correct tiers_zone.",
     fires="""
         backup:
@@ -230,8 +230,8 @@ def pair_product(topology: Topology, _allocation: Allocation) -> Iterator[Proble
 @rule(
     "pair-version",
     ERROR,
-    reason="After a takeover the service would behave differently, or not understand the data.",
-    remedy="Give both the same tiers_version; while an upgrade is under way set tiers_upgrading.",
+    reason="After a failover the service would behave differently, or could not read the data.",
+    remedy="Set the same tiers_version for both. During an upgrade, set tiers_upgrading.",
     fires="""
         backup:
           hosts:
@@ -289,7 +289,7 @@ def pair_port(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
 @rule(
     "redundancy-supported",
     ERROR,
-    reason="Only what the product can do can be promised.",
+    reason="The plan can promise only what the product supports.",
     remedy="Set tiers_redundancy to what the product supports, or leave it out.",
     fires="""
         backup:
@@ -320,7 +320,7 @@ def redundancy_supported(topology: Topology, _allocation: Allocation) -> Iterato
 @rule(
     "failback-supported",
     ERROR,
-    reason="Only what the product can do can be promised.",
+    reason="The plan can promise only what the product supports.",
     remedy="Set tiers_failback to what the product supports, or leave it out.",
     fires="""
         backup:
@@ -345,8 +345,8 @@ def failback_supported(topology: Topology, _allocation: Allocation) -> Iterator[
 @rule(
     "shared-address",
     ERROR,
-    reason="A shared address moves between two servers of one network segment, under a number made of its last part.",
-    remedy="Choose for a server with a backup a free address of its segment, with a last part of its own.",
+    reason="A shared address moves between two servers of one network segment. Its last part gives its VRRP number.",
+    remedy="Choose a free address of the segment with a last part of its own, for a server with a backup.",
     fires="""
         distributor:
           hosts:
@@ -380,7 +380,7 @@ def shared_address(topology: Topology, _allocation: Allocation) -> Iterator[Prob
         elif server.tier != "distributor" and topology.backup_of(server.name) is None:
             yield problem(f"No backup stands behind the {server.tier}, so there is nobody to share it with.")
         if not 0 < number < 256:
-            yield problem(f"The last part of {address} gives the number {number}; it is to be from 1 to 255.")
+            yield problem(f"The last part of {address} gives the number {number}; it must be from 1 to 255.")
         if other := shared.get(str(address)):
             yield problem(f"{address} is the shared address of {other}, too.")
         elif other := used.get((segment(server), number)):
@@ -408,14 +408,14 @@ def usual_network(text: str) -> str | None:
 
 
 def elects(topology: Topology, primary: Server) -> bool:
-    """Whether keepalived tells the halves of a pair who serves: they share an address, or only one may serve."""
+    """Whether keepalived tells the nodes of a pair who serves: they share an address, or only one may serve."""
     return primary.virtual_address is not None or (
         active_of(topology, primary) == "one" and topology.backup_of(primary.name) is not None
     )
 
 
 def active_of(topology: Topology, server: Server) -> str:
-    """Whether both halves of the server's pair may serve at one time. HAProxy and nginx always may."""
+    """Whether both nodes of the server's pair may serve at one time. HAProxy and nginx always may."""
     product, work = topology.product_of(server), topology.serves_as(server)
     return product.active if product and work and product.runs_on(work) else "both"
 
@@ -441,7 +441,7 @@ def router_ids(topology: Topology) -> dict[str, int]:
     "shared-address-sites",
     WARNING,
     reason="An address cannot move between sites unless one network segment spans them.",
-    remedy="Put both halves of the pair on one site.",
+    remedy="Place both nodes of the pair on one site.",
     fires="""
         distributor:
           hosts:
@@ -470,7 +470,7 @@ def shared_address_sites(topology: Topology, _allocation: Allocation) -> Iterato
 @rule(
     "shared-address-network",
     ERROR,
-    reason="An address outside the servers' own network segment is reached by nobody.",
+    reason="An address outside the servers' network segment is unreachable.",
     remedy="Choose a shared address inside tiers_network, or correct tiers_network.",
     fires="""
         distributor:
@@ -505,8 +505,8 @@ def sharing(topology: Topology) -> Iterator[tuple[Server, str, str | None]]:
 @rule(
     "shared-address-near",
     WARNING,
-    reason="Unless something is said of the network, an address far from the servers' own is most often a slip.",
-    remedy="Say in tiers_network how far the network goes, such as 192.0.2.0/23, or correct the shared address.",
+    reason="Without tiers_network, an address far from the servers' own is usually a mistake.",
+    remedy="Set tiers_network to the network, such as 192.0.2.0/23, or correct the shared address.",
     fires="""
         distributor:
           hosts:
@@ -532,7 +532,7 @@ def shared_address_near(topology: Topology, _allocation: Allocation) -> Iterator
 @rule(
     "backup-capacity",
     WARNING,
-    reason="A backup that is smaller than the load it takes over is full the moment it is needed.",
+    reason="A backup with less capacity than its primary's load is full when it is needed.",
     remedy="Raise tiers_capacity of the backup if it can hold more, or lower that of its primary.",
     fires="""
         proxy:
@@ -568,8 +568,8 @@ def backup_capacity(topology: Topology, allocation: Allocation) -> Iterator[Prob
 @rule(
     "backup-away",
     WARNING,
-    reason="A backup that is draining or down takes nobody's place: the primary's next failure is a loss of service.",
-    remedy="Set tiers_state of the backup to active as soon as it may serve again.",
+    reason="A backup that is draining or down cannot be promoted: the primary's next failure interrupts service.",
+    remedy="Set tiers_state of the backup to active as soon as it can serve again.",
     fires="""
         backup:
           hosts:
@@ -591,7 +591,7 @@ def backup_away(topology: Topology, _allocation: Allocation) -> Iterator[Problem
 @rule(
     "master-down",
     ERROR,
-    reason="With the master and its backup both down nobody takes writes, and nothing new can be copied from them.",
+    reason="With the master and its backup both down, no server accepts writes, and replicas get no data.",
     remedy="Set tiers_state of one of them to active.",
     fires="""
         master:
@@ -614,7 +614,7 @@ def master_down(topology: Topology, _allocation: Allocation) -> Iterator[Problem
 @rule(
     "master-without-backup",
     WARNING,
-    reason="Without a backup the master is the one server whose loss stops all writes.",
+    reason="Without a backup, the failure of the master stops all writes.",
     remedy="Add a backup with tiers_backup_of naming the master.",
     fires="""
         backup:
@@ -640,7 +640,7 @@ def master_without_backup(topology: Topology, _allocation: Allocation) -> Iterat
 @rule(
     "distributor-without-backup",
     WARNING,
-    reason="Without a backup the distributor is the one server whose loss takes the whole pool away.",
+    reason="Without a backup, the failure of the distributor stops the whole pool.",
     remedy="Add a backup with tiers_backup_of naming the distributor.",
     fires="""
         backup:
@@ -660,8 +660,8 @@ def distributor_without_backup(topology: Topology, _allocation: Allocation) -> I
 @rule(
     "pair-options",
     ERROR,
-    reason="A backup with other options serves otherwise once it takes over.",
-    remedy="Give both the same; what may differ is named by may_differ in the product's meta/product.yml.",
+    reason="A backup with other options behaves differently after a failover.",
+    remedy="Set the same options for both. may_differ in the product's meta/product.yml lists those that may differ.",
     fires="""
         backup:
           hosts:

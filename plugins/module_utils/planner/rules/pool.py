@@ -18,8 +18,8 @@ from ansible_collections.distributed.tiers.plugins.module_utils.text import coun
 @rule(
     "pool-distributor",
     ERROR,
-    reason="Somebody has to share the load out: exactly one distributor, with a backup if need be.",
-    remedy="Put one host into the group of the distributor; a second one belongs into backup.",
+    reason="One distributor balances the load of the pool. It can have a backup.",
+    remedy="Put exactly one host into the group of the distributor, and a second one into backup.",
     fires="""
         distributor:
           hosts:
@@ -50,8 +50,8 @@ def names_of(servers: Iterable[Server]) -> tuple[str, ...]:
 @rule(
     "pool-members",
     ERROR,
-    reason="A pool of one loses its service with its only member.",
-    remedy="Add members, or take the distributor out.",
+    reason="A pool of one member has no service when that member fails.",
+    remedy="Add members, or remove the distributor.",
     fires="""
         parallel:
           hosts:
@@ -74,7 +74,7 @@ def pool_members(topology: Topology, _allocation: Allocation) -> Iterator[Proble
 @rule(
     "pool-active",
     ERROR,
-    reason="A pool whose members are all draining or down serves nobody; nor does one whose distributor is down.",
+    reason="A pool does not serve if all its members are draining or down, or if its distributor is down.",
     remedy="Set tiers_state of a member, or of the distributor or its backup, to active.",
     fires="""
         parallel:
@@ -103,8 +103,8 @@ def serves(topology: Topology, member: Server) -> bool:
 @rule(
     "distributor-on-member",
     WARNING,
-    reason="The loss of that one host takes the distributor and a member away at once.",
-    remedy="Give the distributor a host of its own.",
+    reason="If that host fails, the distributor and a member fail together.",
+    remedy="Place the distributor on its own host.",
     fires="""
         distributor:
           hosts:
@@ -131,7 +131,7 @@ def distributor_on_member(topology: Topology, _allocation: Allocation) -> Iterat
 @rule(
     "min-online",
     ERROR,
-    reason="A pool that needs all its members is lost with any of them.",
+    reason="A pool that needs all its members fails with any of them.",
     remedy="Set tiers_min_online below the number of members that are active, or add members.",
     fires="""
         all:
@@ -149,10 +149,10 @@ def min_online(topology: Topology, _allocation: Allocation) -> Iterator[Problem]
     if len(members) < 2 or not serving:
         return
     if topology.min_online >= len(members):
-        message = f"{topology.min_online} members are to be online, and the pool has {len(members)} in all."
+        message = f"{topology.min_online} members must be online, and the pool has {len(members)} in all."
         yield Problem(None, "tiers_min_online", message)
     elif topology.min_online > serving:
-        message = f"{topology.min_online} members are to be online, and only {serving} of {len(members)} are active."
+        message = f"{topology.min_online} members must be online, and only {serving} of {len(members)} are active."
         yield Problem(None, "tiers_min_online", message, hosts=away(topology))
 
 
@@ -164,8 +164,8 @@ def away(topology: Topology) -> tuple[str, ...]:
 @rule(
     "pool-spare",
     WARNING,
-    reason="While members are draining or down, the others may be just enough: the next loss is that of the pool.",
-    remedy="Set tiers_state of the members to active as soon as they may serve again, or add members.",
+    reason="While members are draining or down, the others may be just enough: the next failure stops the pool.",
+    remedy="Set tiers_state of the members to active as soon as they can serve again, or add members.",
     fires="""
         parallel:
           hosts:
@@ -189,8 +189,8 @@ def pool_spare(topology: Topology, _allocation: Allocation) -> Iterator[Problem]
 @rule(
     "member-weight",
     ERROR,
-    reason="The distributor shares by weight, and among members that all weigh nothing it could not.",
-    remedy="Set tiers_weight above 0. To take the member out of service set its tiers_state.",
+    reason="The distributor balances by weight, which is impossible if all weights are 0.",
+    remedy="Set tiers_weight above 0. To stop the traffic of a member, set its tiers_state.",
     fires="""
         parallel:
           hosts:
@@ -212,8 +212,8 @@ def member_weight(topology: Topology, _allocation: Allocation) -> Iterator[Probl
 @rule(
     "pool-same",
     ERROR,
-    reason="Members stand in for each other: with other versions or data a client gets other answers.",
-    remedy="Give all members the same tiers_version and tiers_data_version.",
+    reason="Any member may answer a request: with different versions or data, answers would differ.",
+    remedy="Set the same tiers_version and tiers_data_version for all members.",
     fires="""
         parallel:
           hosts:

@@ -22,7 +22,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Topology
 from ansible_collections.distributed.tiers.plugins.module_utils.text import did_you_mean
 
-# What a rule looks at: the topology and, for rules about clients, how they were shared out.
+# What a rule looks at: the topology and, for rules about clients, how they were assigned.
 Allocation = Mapping[str, Any]
 Check = Callable[[Topology, Allocation], Iterator[Problem]]
 

@@ -29,7 +29,7 @@ Address: TypeAlias = "ipaddress.IPv4Address | ipaddress.IPv6Address"
 @rule(
     "one-master",
     ERROR,
-    reason="The master owns the data: without one there is nothing to serve, two of them would write apart.",
+    reason="The master owns the data. Without a master nothing can be served; two masters would diverge.",
     remedy="Leave exactly one host in the group of the master. A second one belongs into backup; one of another system "
     "into groups of that system (tiers_groups).",
     fires="""
@@ -56,7 +56,7 @@ def one_master(topology: Topology, _allocation: Allocation) -> Iterator[Problem]
 @rule(
     "product-known",
     ERROR,
-    reason="How a server is set up is told by its product's role.",
+    reason="The role of the product installs and configures its servers.",
     remedy="Set tiers_product to a product of this collection or to the full name of a product role.",
     fires="""
         master:
@@ -84,7 +84,7 @@ def product_known(topology: Topology, _allocation: Allocation) -> Iterator[Probl
 rule(
     "product-role",
     ERROR,
-    reason="The plan relies on what the product's role says about it.",
+    reason="The plan depends on the description in the product's role.",
     remedy="Correct meta/product.yml of the role; docs/products.md describes it.",
     fires="""
         all:
@@ -103,7 +103,7 @@ rule(
     "one-product",
     ERROR,
     reason="Proxies, members and clients speak the master's protocol and hold its data.",
-    remedy="Give all hosts of a system one product; another product is another system (tiers_groups).",
+    remedy="Set one product for all hosts of a system. Another product is another system (tiers_groups).",
     fires="""
         proxy:
           hosts:
@@ -207,7 +207,7 @@ def shared_host(topology: Topology, _allocation: Allocation) -> Iterator[Problem
 @rule(
     "one-login",
     ERROR,
-    reason="What Ansible deploys at one login is on one host: the other address has nobody, or somebody else.",
+    reason="One login is one host. The other address belongs to no host of the inventory, or to another one.",
     remedy="Correct ansible_host (and ansible_port), or tiers_address, of one of them.",
     fires="""
         proxy:
@@ -280,7 +280,7 @@ def one_address_family(topology: Topology, _allocation: Allocation) -> Iterator[
 @rule(
     "usable-address",
     ERROR,
-    reason="The firewall of each server is made of its peers' addresses, and others must be able to reach it.",
+    reason="The firewall of each server lists the addresses of the hosts that connect to it.",
     remedy="Set tiers_address (or ansible_host) to the IP address that the other hosts reach it by.",
     fires="""
         proxy:
@@ -331,7 +331,7 @@ def unusable(address: Address) -> str | None:
     elif address in THIS_NETWORK or address == BROADCAST:
         return "is no address of a host"
     if address.is_loopback:
-        return "is the host itself for whoever uses it: it cannot be reached from other hosts"
+        return "is the host itself for anyone who uses it: it cannot be reached from other hosts"
     if address.is_link_local:
         return "is good on one link only: hosts give themselves such an address when they get no other"
     if address.is_unspecified or address.is_multicast:
@@ -342,7 +342,7 @@ def unusable(address: Address) -> str | None:
 @rule(
     "loss-known",
     ERROR,
-    reason="A loss that hits no server looks harmless.",
+    reason="A failure that affects no server would look harmless.",
     remedy="Name servers of this inventory in tiers_loss, or site:x, or zone:x.",
     fires="""
         all:
@@ -370,8 +370,8 @@ TAKEN = {22: "ssh", 8404: "the balancer's monitor", WATCHDOG.port: "the watchdog
 @rule(
     "port-usable",
     ERROR,
-    reason="A server that may not bind its port, or finds it taken, does not start.",
-    remedy="Set tiers_port to a port that is free and that the product may bind.",
+    reason="A server cannot start if it must not bind its port, or if the port is in use.",
+    remedy="Set tiers_port to a free port that the product may bind.",
     fires="""
         parallel:
           vars: {tiers_port: 22}
@@ -401,7 +401,7 @@ def bindable(topology: Topology, server: Server) -> tuple[tuple[int, int], ...]:
 @rule(
     "client-address",
     WARNING,
-    reason="The address of a host is how firewalls tell who it is: two hosts of one address get each other's rights.",
+    reason="Firewalls identify a host by its address: two hosts with one address would get each other's permissions.",
     remedy="Correct tiers_address (or ansible_host) of one of them.",
     fires="""
         client:

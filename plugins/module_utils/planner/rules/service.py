@@ -70,8 +70,8 @@ def runners(topology: Topology, product: Product) -> Iterator[tuple[Server, str]
 rule(
     "service-description",
     ERROR,
-    reason="What a product of the operator's own is, only its description can tell.",
-    remedy="Correct it; `ansible-doc -t role distributed.tiers.product_service` tells what each part takes.",
+    reason="The product service is defined by its description alone.",
+    remedy="Correct the description. `ansible-doc -t role distributed.tiers.product_service` describes each field.",
     fires=ledger(("protocol: http", "protocol: htp"), ("      tls: product\n", "")),
     silent=LEDGER,
     firm=True,
@@ -121,8 +121,8 @@ CHECKSUM = re.compile(r"sha256:[0-9a-fA-F]{64}|sha384:[0-9a-fA-F]{96}|sha512:[0-
 @rule(
     "service-install",
     ERROR,
-    reason="Software is installed in one way, and only if its content is known: a checksum is what tells.",
-    remedy="Give what the way needs and nothing of another way. A checksum is like sha256: and 64 hexadecimal digits.",
+    reason="Software is installed in one way, and only if its checksum matches.",
+    remedy="Set the fields of one way and none of another. A checksum is sha256: and 64 hexadecimal digits.",
     fires=ledger(("{way: package, packages: [ledger]}", "{way: archive, source: 'ledger-{version}.tar.gz'}")),
     silent=ledger(
         (
@@ -165,8 +165,8 @@ RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~-]*")
 @rule(
     "service-version",
     ERROR,
-    reason="Releases lie side by side, each in a directory called after its version, so that there is a way back.",
-    remedy="Set version in the description, or tiers_version, to one that its checksum is given for.",
+    reason="Each release is kept in a directory named after its version, so that a rollback is possible.",
+    remedy="Set version in the description, or tiers_version, to a version that has a checksum.",
     fires=ledger(("{way: package, packages: [ledger]}", "{way: venv, requirement: 'ledger=={version}'}")),
     silent=ledger(
         ("{way: package, packages: [ledger]}", "{way: venv, requirement: 'ledger=={version}'}\n      version: '1.2.0'")
@@ -197,8 +197,8 @@ COMMANDS = ("default", "master", "proxy", "parallel")
 @rule(
     "service-command",
     ERROR,
-    reason="A server runs a command, in a unit of its own, or a unit that is there already.",
-    remedy="Give either command or unit. A command may be one for each of default, master, proxy and parallel.",
+    reason="A server runs either a command, in a unit of its own, or an existing unit.",
+    remedy="Set either command or unit. A command can differ for default, master, proxy and parallel.",
     fires=ledger(("unit: ledger.service", "command: {proxy: /usr/bin/ledger --upstream}")),
     silent=ledger(("unit: ledger.service", "command: {default: /usr/bin/ledger, proxy: /usr/bin/ledger --upstream}")),
     firm=True,
@@ -219,14 +219,14 @@ def service_command(topology: Topology, _allocation: Allocation) -> Iterator[Pro
                 if not command.get(work) and not command.get("default"):
                     yield Problem(None, variable, f"'command' has nothing for {work}, and no default.")
         elif command and not isinstance(command, str) and not is_template(command):
-            yield Problem(None, variable, "'command' is to be text, or to map tiers to text.")
+            yield Problem(None, variable, "'command' must be text, or to map tiers to text.")
 
 
 @rule(
     "service-local-port",
     ERROR,
-    reason="With tls terminated HAProxy has the port, and the program listens on another one, on loopback.",
-    remedy="Set local_port to a free port beside port with tls terminated, and leave it out otherwise.",
+    reason="With tls: terminated, HAProxy listens on the port, and the program on another one, on loopback.",
+    remedy="With tls: terminated, set local_port to a free port other than port. Otherwise remove it.",
     fires=ledger(("tls: product", "tls: terminated\n      local_port: 8443")),
     silent=ledger(("tls: product", "tls: terminated\n      local_port: 8080")),
     firm=True,
@@ -251,7 +251,7 @@ def service_local_port(topology: Topology, _allocation: Allocation) -> Iterator[
 @rule(
     "service-cache",
     ERROR,
-    reason="Answers can be kept where requests can be told apart: that is http.",
+    reason="Only HTTP answers can be cached.",
     remedy="Set proxy.mode to pass or product, or protocol to http.",
     fires=ledger(("protocol: http", "protocol: tcp\n      proxy: {mode: cache}")),
     silent=ledger(("protocol: http", "protocol: http\n      proxy: {mode: cache}")),
@@ -271,7 +271,7 @@ CHECKS: Mapping[str, str] = {"http": "path", "command": "command"}
 @rule(
     "service-check",
     ERROR,
-    reason="A server is admitted once it answers its check, so the check has to ask something.",
+    reason="A server gets traffic once it passes its check, so the check must ask something.",
     remedy="Give check.path with type http, check.command with type command. With type tcp, check.expect is a regular "
     "expression for the answer, and check.send what is sent before.",
     fires=ledger(("unit: ledger", "check: {type: http}\n      unit: ledger")),
@@ -328,8 +328,8 @@ def _wrong_text(text: Any) -> str:
 @rule(
     "plain-text",
     WARNING,
-    reason="Without TLS everybody on the way reads along, and nobody knows whom he speaks to.",
-    remedy="Set tls to product, or to terminated where the program cannot do TLS.",
+    reason="Without TLS, anyone on the network can read the traffic and pretend to be a server.",
+    remedy="Set tls to product, or to terminated if the program cannot do TLS.",
     fires=ledger(("tls: product", "tls: none")),
     silent=LEDGER,
 )
@@ -343,8 +343,8 @@ def plain_text(topology: Topology, _allocation: Allocation) -> Iterator[Problem]
 @rule(
     "pair-data",
     WARNING,
-    reason="What nothing replicates is in one half of the pair only: after a takeover there are two truths.",
-    remedy="Say how data reach the backup (replication) or that there are none (stateful); else: active one, and warm.",
+    reason="Without replication, each node of the pair has data of its own after a failover.",
+    remedy="Set replication, or stateful: false if there are no data. Otherwise set active: one and a warm backup.",
     fires=ledger(("stateful: false", "stateful: true\n      active: both")),
     silent=ledger(("stateful: false", "stateful: true\n      active: both\n      replication: asynchronous")),
 )
@@ -359,15 +359,15 @@ def pair_data(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
                 message = f"It and {primary.name} may both write, each for itself."
                 yield Problem(backup.name, product.described_by, message)
             elif kind == "hot":
-                message = f"It is to be hot, but nothing brings it the data of {primary.name}."
+                message = f"It must be hot, but nothing brings it the data of {primary.name}."
                 yield Problem(backup.name, "tiers_redundancy", message)
 
 
 @rule(
     "cold-active",
     ERROR,
-    reason="A cold backup is not started, so it cannot serve beside its primary, and nobody would ever start it.",
-    remedy="Let only one of the pair be active (active: one), or make the backup warm or hot.",
+    reason="A cold backup is stopped, so it cannot serve beside its primary, and no failover would start it.",
+    remedy="Set active: one, or make the backup warm or hot.",
     fires=ledger(("{master: [warm]}", "{master: [cold]}\n      active: both")),
     silent=ledger(("{master: [warm]}", "{master: [cold]}\n      active: one")),
 )
@@ -376,7 +376,7 @@ def cold_active(topology: Topology, _allocation: Allocation) -> Iterator[Problem
         kind = backup.redundancy or next(iter(redundancy_of(primary.tier, topology.product_of(primary))), None)
         if kind == "cold" and active_of(topology, primary) == "both":
             yield Problem(
-                backup.name, "tiers_redundancy", f"It is cold, and both halves of {primary.name}'s pair may serve."
+                backup.name, "tiers_redundancy", f"It is cold, and both nodes of {primary.name}'s pair may serve."
             )
 
 
@@ -384,7 +384,7 @@ def cold_active(topology: Topology, _allocation: Allocation) -> Iterator[Problem
     "more-ports",
     ERROR,
     reason="Two listeners cannot have one port of a host.",
-    remedy="Give each of the product's ports a name and a number of its own.",
+    remedy="Give each port of the product its own name and number.",
     fires=ledger(("unit:", "ports: [{name: cluster, port: 8443, to: [master], from: [pair]}]\n      unit:")),
     silent=ledger(("unit:", "ports: [{name: cluster, port: 6222, to: [master], from: [pair]}]\n      unit:")),
 )

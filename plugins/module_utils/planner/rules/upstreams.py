@@ -22,8 +22,8 @@ from ansible_collections.distributed.tiers.plugins.module_utils.text import enum
 @rule(
     "upstream-known",
     ERROR,
-    reason="A proxy can only funnel to the master, its backup, or another proxy.",
-    remedy="Name servers of this inventory in tiers_upstream, or leave it out: the default is right for most.",
+    reason="A proxy can forward only to the master, its backup or another proxy.",
+    remedy="Name servers of this inventory in tiers_upstream, or remove it to use the default.",
     fires="""
         proxy:
           hosts:
@@ -57,8 +57,8 @@ CIRCLE_SHOWN = 10
 @rule(
     "upstream-acyclic",
     ERROR,
-    reason="Proxies that funnel to each other in a circle never reach the master.",
-    remedy="Let tiers_upstream of one of them name the master and its backup.",
+    reason="Proxies that forward to each other in a circle never reach the master.",
+    remedy="Set tiers_upstream of one of them to the master and its backup.",
     fires="""
         proxy:
           hosts:
@@ -102,8 +102,8 @@ def upstream_acyclic(topology: Topology, _allocation: Allocation) -> Iterator[Pr
 @rule(
     "upstream-reaches-master",
     ERROR,
-    reason="A proxy is worth what it can get from the master.",
-    remedy="Let tiers_upstream name the master and its backup, or proxies that reach them.",
+    reason="A proxy must reach the master, directly or through other proxies.",
+    remedy="Set tiers_upstream to the master and its backup, or to proxies that reach them.",
     fires="""
         proxy:
           hosts:
@@ -142,8 +142,8 @@ def upstream_reaches_master(topology: Topology, _allocation: Allocation) -> Iter
 @rule(
     "upstream-lists-backup",
     ERROR,
-    reason="A proxy that knows one half of a pair alone is stranded when the other one serves.",
-    remedy="Name both halves in tiers_upstream, or leave tiers_upstream out.",
+    reason="A proxy that knows only one node of a pair is cut off when the other one is active.",
+    remedy="Name both nodes in tiers_upstream, or remove tiers_upstream.",
     fires="""
         proxy:
           hosts:
@@ -171,8 +171,8 @@ def upstream_lists_backup(topology: Topology, _allocation: Allocation) -> Iterat
 @rule(
     "upstream-order",
     ERROR,
-    reason="Where one proxy prefers the master and another its backup, both take writes at one time.",
-    remedy="Name the backup after its primary in tiers_upstream, or leave tiers_upstream out.",
+    reason="If one proxy prefers the master and another its backup, both accept writes at the same time.",
+    remedy="Name the backup after its primary in tiers_upstream, or remove tiers_upstream.",
     fires="""
         proxy:
           hosts:
@@ -197,8 +197,8 @@ def upstream_order(topology: Topology, _allocation: Allocation) -> Iterator[Prob
 @rule(
     "upstream-chain",
     WARNING,
-    reason="Each further step on the way to the master is one more server that can fail, and more delay.",
-    remedy="Let the proxy funnel to the master and its backup.",
+    reason="Each further proxy on the way to the master is one more server that can fail, and adds latency.",
+    remedy="Set tiers_upstream of the proxy to the master and its backup.",
     fires="""
         proxy:
           hosts:
@@ -220,7 +220,7 @@ def upstream_chain(topology: Topology, _allocation: Allocation) -> Iterator[Prob
 @rule(
     "upstream-state",
     WARNING,
-    reason="A server that is leaving, or is away, serves nobody below it for long.",
+    reason="A server that is draining or down does not serve the servers below it.",
     remedy="Name another one in tiers_upstream, or set its tiers_state to active.",
     fires="""
         backup:

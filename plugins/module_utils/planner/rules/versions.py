@@ -60,8 +60,8 @@ def apart(topology: Topology) -> Iterator[tuple[Server, bool, str]]:
 @rule(
     "version-order",
     ERROR,
-    reason="A product promises in one direction only that other versions understand each other's data.",
-    remedy="Keep to upgrade_order in the product's meta/product.yml; without one the master goes first.",
+    reason="A product supports data of other versions in one direction only.",
+    remedy="Follow upgrade_order in the product's meta/product.yml. Without one, the master goes first.",
     fires="""
         proxy:
           vars: {tiers_version: "2.5"}
@@ -80,8 +80,8 @@ def version_order(topology: Topology, _allocation: Allocation) -> Iterator[Probl
 @rule(
     "upgrade-unfinished",
     WARNING,
-    reason="Versions that differ are for the time of an upgrade: new features wait until the last server has them.",
-    remedy="Give all the same tiers_version, or set tiers_upgrading while the upgrade is under way.",
+    reason="Different versions are normal only during an upgrade: new features need all servers upgraded.",
+    remedy="Set the same tiers_version for all, or set tiers_upgrading during the upgrade.",
     fires="""
         master:
           vars: {tiers_version: "2.5"}

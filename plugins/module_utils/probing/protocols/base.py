@@ -160,7 +160,7 @@ def observation(text: str, source: str) -> Observation:
         raise Unavailable(f"{source}: the status is no JSON object")
     role, position = status.get("role"), status.get("position")
     if role is not None and role not in ROLES:
-        raise Unavailable(f"{source}: the role is to be {' or '.join(ROLES)}, not {_short(role)}")
+        raise Unavailable(f"{source}: the role must be {' or '.join(ROLES)}, not {_short(role)}")
     if position is None:
         position = {}
     if not isinstance(position, dict) or not all(_is_text(k) and _sortable(v) for k, v in position.items()):
@@ -176,7 +176,7 @@ def names_in(text: str, source: str) -> set[str]:
     """Names of rows: a JSON list of texts."""
     names = _json(text, source)
     if not isinstance(names, list) or not all(map(_is_text, names)):
-        raise Unavailable(f"{source}: the names are to be a JSON list of texts, not {_short(names)}")
+        raise Unavailable(f"{source}: the names must be a JSON list of texts, not {_short(names)}")
     return set(names)
 
 
@@ -188,7 +188,7 @@ def _json(text: str, source: str) -> Any:
 
 
 def _is_text(value: Any) -> bool:
-    """JSON may hold halves of characters, which nobody can write down."""
+    """JSON may hold nodes of characters, which nobody can write down."""
     return isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)
 
 

@@ -35,7 +35,7 @@ _PLACEHOLDER = re.compile(r"\{([a-z]+)\}")
 
 
 class CommandSession:
-    """Runs the commands against the first endpoint that answers, looked for anew each time."""
+    """Runs the commands against the first endpoint that answers, looked for again each time."""
 
     def __init__(self, endpoints: Sequence[Endpoint], access: Access, timeout: float) -> None:
         self._endpoints = endpoints

@@ -72,7 +72,7 @@ class Request:
 
 
 class _Reader(io.RawIOBase):
-    """The answering half of a connection, on which every step has only the time that is left."""
+    """The answering node of a connection, on which every step has only the time that is left."""
 
     def __init__(self, connection: socket.socket, deadline: Deadline) -> None:
         self._connection = connection

@@ -67,7 +67,7 @@ def waiting(connection: socket.socket) -> bytes | None:
 
 
 class Deadline:
-    """A time by which a whole request has to be over, however slowly the server talks."""
+    """A time by which a whole request must be over, however slowly the server talks."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds

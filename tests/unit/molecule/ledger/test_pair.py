@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Two halves of the test application's master: what is acknowledged is on both, and a half that returns catches up."""
+"""Two nodes of the test application's master: what is acknowledged is on both, and a node that returns catches up."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ledger.store import Point, Store
 
 
 class Wire:
-    """Between two halves, without a network; can be cut."""
+    """Between two nodes, without a network; can be cut."""
 
     def __init__(self) -> None:
         self.other: MasterApplication | None = None

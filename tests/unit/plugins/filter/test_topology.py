@@ -61,5 +61,5 @@ def test_errors_are_told(template):
 
 @pytest.mark.parametrize("expression", ["[] | distributed.tiers.topology({})", "{} | distributed.tiers.topology('x')"])
 def test_wrong_types_are_refused(template, expression):
-    with pytest.raises(AnsibleError, match="is to be a mapping"):
+    with pytest.raises(AnsibleError, match="must be a mapping"):
         template(expression)

@@ -160,7 +160,7 @@ def test_load_is_ended_by_the_same_module(run: Run, store: Store, tmp_path: Path
     path = tmp_path / "samples"
     run(tier_load, path=str(path), state="stopped")
     assert (tmp_path / "samples.stop").exists()
-    run(tier_load, path=str(path), duration=0.3, streams=[stream()])  # begins anew, whatever was left behind
+    run(tier_load, path=str(path), duration=0.3, streams=[stream()])  # begins again, whatever was left behind
     assert not (tmp_path / "samples.stop").exists()
 
 

@@ -65,32 +65,32 @@ def test_what_awx_takes(spec):
 @pytest.mark.parametrize(
     ("spec", "problem"),
     [
-        ([], "the survey is to be a mapping"),
+        ([], "the survey must be a mapping"),
         ({"description": "", "spec": [TEXT]}, "'name' is missing"),
-        ({"name": "", "description": None, "spec": [TEXT]}, "'description' is to be a str"),
-        ({"name": "", "description": "", "spec": {}}, "'spec' is to be a list"),
+        ({"name": "", "description": None, "spec": [TEXT]}, "'description' must be a str"),
+        ({"name": "", "description": "", "spec": {}}, "'spec' must be a list"),
         (asked(), "it has no questions"),
         (asked(TEXT, TEXT), "question 1: variable 'a' is asked for twice"),
-        (asked("a"), "question 0: it is to be a mapping"),
-        (asked({**TEXT, "required": "true"}), "question 0: 'required' is to be a bool"),
-        (asked({**TEXT, "required": 1}), "question 0: 'required' is to be a bool"),
+        (asked("a"), "question 0: it must be a mapping"),
+        (asked({**TEXT, "required": "true"}), "question 0: 'required' must be a bool"),
+        (asked({**TEXT, "required": 1}), "question 0: 'required' must be a bool"),
         (asked({key: TEXT[key] for key in TEXT if key != "question_name"}), "question 0: 'question_name' is missing"),
         (asked({**TEXT, "type": "boolean"}), "question 0: 'boolean' is no type of question"),
-        (asked({**TEXT, "default": 5}), "question 0: the default of a question of type text is to be a str"),
+        (asked({**TEXT, "default": 5}), "question 0: the default of a question of type text must be a str"),
         (
             asked({**TEXT, "type": "integer", "default": "5"}),
-            "question 0: the default of a question of type integer is",
+            "question 0: the default of a question of type integer must be",
         ),
         (
             asked({**TEXT, "type": "integer", "default": 5.5}),
-            "question 0: the default of a question of type integer is",
+            "question 0: the default of a question of type integer must be",
         ),
-        (asked({**TEXT, "min": "1"}), "question 0: 'min' is to be a whole number"),
-        (asked({**TEXT, "max": 1.5}), "question 0: 'max' is to be a whole number"),
+        (asked({**TEXT, "min": "1"}), "question 0: 'min' must be a whole number"),
+        (asked({**TEXT, "max": 1.5}), "question 0: 'max' must be a whole number"),
         (asked({**TEXT, "default": "$encrypted$"}), "question 0: a default that begins with $encrypted$ is AWX's own"),
-        (asked({**TEXT, "type": "multiplechoice"}), "question 0: its choices are to be a list of texts"),
-        (asked({**CHOICE, "choices": [True, False]}), "question 0: its choices are to be a list of texts"),
-        (asked({**CHOICE, "default": True}), "question 0: the default of a question of type multiplechoice is"),
+        (asked({**TEXT, "type": "multiplechoice"}), "question 0: its choices must be a list of texts"),
+        (asked({**CHOICE, "choices": [True, False]}), "question 0: its choices must be a list of texts"),
+        (asked({**CHOICE, "default": True}), "question 0: the default of a question of type multiplechoice must be"),
         (asked({**CHOICE, "default": "z"}), "question 0: its default is none of its choices"),
         (asked({**CHOICE, "default": "x\ny"}), "question 0: a multiplechoice has one default"),
         (asked({**CHOICE, "type": "multiselect", "default": ["x"]}), "question 0: the default of a question of type"),
@@ -219,7 +219,7 @@ def test_secrets_go_into_a_type_of_credential():
         "injectors": {"extra_vars": {"a": "{{ a }}", "b": "{{ b }}"}},
     }
     for wrong in (None, "a", [], [5]):
-        with pytest.raises(AnsibleFilterError, match="is to be a list of names"):
+        with pytest.raises(AnsibleFilterError, match="must be a list of names"):
             FILTERS["awx_credential_type"](wrong)
 
 
@@ -240,7 +240,7 @@ def test_each_step_of_a_workflow_follows_the_success_of_the_one_before():
     ]
     assert approval["unified_job_template"]["type"] == "workflow_approval"
     assert approval["related"] == {"success_nodes": [{"identifier": "drill"}]}
-    with pytest.raises(AnsibleFilterError, match="is to be a list of steps"):
+    with pytest.raises(AnsibleFilterError, match="must be a list of steps"):
         FILTERS["awx_workflow"]([], "x", "o")
 
 
@@ -272,15 +272,15 @@ def test_a_plan_travels_unless_it_is_too_large():
 @pytest.mark.parametrize(
     ("data", "problem"),
     [
-        ([], "it is to be a mapping"),
-        ({}, "'short_description' is to be a text"),
-        ({"short_description": "x"}, "'downtime' is to be a text"),
+        ([], "it must be a mapping"),
+        ({}, "'short_description' must be a text"),
+        ({"short_description": "x"}, "'downtime' must be a text"),
         ({"prompt": []}, "does not know the key 'prompt'; did you mean"),
-        ({"prompts": ["limits"]}, "'prompts' is to be a list of limit, "),
-        ({"prompts": 5}, "'prompts' is to be a list of limit, "),
-        ({"forks": 0}, "'forks' is to be a whole number from 1 up"),
-        ({"timeout": True}, "'timeout' is to be a whole number from 1 up"),
-        ({"slices": "yes"}, "'slices' is to be true or false"),
+        ({"prompts": ["limits"]}, "'prompts' must be a list of limit, "),
+        ({"prompts": 5}, "'prompts' must be a list of limit, "),
+        ({"forks": 0}, "'forks' must be a whole number from 1 up"),
+        ({"timeout": True}, "'timeout' must be a whole number from 1 up"),
+        ({"slices": "yes"}, "'slices' must be true or false"),
         ({"variables": ["tiers_loss"]}, "'variables' is to map names to their settings"),
         ({"variables": {"tiers_los": {}}}, "'variables' holds tiers_los, which is not asked of a run; did you mean"),
         ({"variables": {"tiers_site": {}}}, "'variables' holds tiers_site, which is not asked of a run"),

@@ -61,16 +61,16 @@ def test_outside_awx_a_remedy_stays_as_it_is() -> None:
             'Or accept the loss: answer "Drain confirm" in the survey with true.',
         ),
         (
-            "Issue all anew: -e common_ca_make=true.",
-            "Issue all anew: set common_ca_make to true in the variables of the template.",
+            "Issue all again: -e common_ca_make=true.",
+            "Issue all again: set common_ca_make to true in the variables of the template.",
         ),
         (
             "and 9 more of x (to see them: -e tiers_report_rows=30)",
             'and 9 more of x (to see them: answer "Report rows" in the survey with 30)',
         ),
         (
-            "Write the plan anew: ansible-playbook distributed.tiers.plan -i INVENTORY -e tiers_plan_file=PATH.",
-            'Write the plan anew: launch the template "our tiers plan".',
+            "Write the plan again: ansible-playbook distributed.tiers.plan -i INVENTORY -e tiers_plan_file=PATH.",
+            'Write the plan again: launch the template "our tiers plan".',
         ),
         ("m1: a reason. Run deploy", 'm1: a reason. Launch the template "our tiers deploy"'),
         ("run deploy or undrain", 'launch the template "our tiers deploy" or "our tiers undrain"'),

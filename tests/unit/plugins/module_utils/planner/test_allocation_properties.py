@@ -124,7 +124,7 @@ def test_no_move_without_a_cause(case: dict[str, Any]) -> None:
 
 @given(problems(), st.data())
 def test_more_room_never_leaves_more_out(case: dict[str, Any], data: Any) -> None:
-    case["policy"]["balance"] = None  # a bound by shares takes from the others what it gives to one
+    case["policy"]["balance"] = None  # a bound by shares takes from the others what HAProxy routes to one
     before = allocate(**case)
     name = data.draw(st.sampled_from(sorted(case["proxies"])))
     if case["proxies"][name]["capacity"] is not None:

@@ -166,7 +166,7 @@ def test_what_is_wrong_on_a_host_is_still_told(take, plan):
         (b"[]", "it holds no plan"),
         ({"schema": 2}, "its schema is 2, this collection reads 1"),
         ({"schema": True}, "its schema is True, this collection reads 1"),
-        ({"schema": 1}, "system is missing or not what it is to be"),
+        ({"schema": 1}, "system is missing or not what it must be"),
     ],
 )
 def test_no_plan_at_all_is_refused(take, content, message):
@@ -178,7 +178,7 @@ def test_a_plan_that_was_changed_is_refused(take, plan):
     (finding,) = take({**plan, "domain": "elsewhere"}).errors
     assert "its digest is of another content" in finding.message
     (finding,) = take(signed(plan, servers={"px1": 5})).errors
-    assert "servers.px1 is missing or not what it is to be" in finding.message
+    assert "servers.px1 is missing or not what it must be" in finding.message
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_what_does_not_follow_the_schema_is_named(take, plan, path, value):
         where = where[key]
     where[path[-1]] = value
     (finding,) = take({**odd, "digest": digest_of(odd)}).errors
-    assert ".".join(map(str, path)) + " is missing or not what it is to be" in finding.message
+    assert ".".join(map(str, path)) + " is missing or not what it must be" in finding.message
 
 
 def test_a_plan_half_written_is_refused(take, plan):

@@ -98,8 +98,8 @@ def test_long_lists_of_names_are_cut():
 
 
 def test_one_mistake_on_many_hosts_hides_no_other():
-    found = [Finding("a-rule", "error", f"h{i}", None, f"wrong {i}", "mend it") for i in range(30)]
-    found.append(Finding("b-rule", "warning", None, None, "odd", "mend it"))
+    found = [Finding("a-rule", "error", f"h{i}", None, f"wrong {i}", "repair it") for i in range(30)]
+    found.append(Finding("b-rule", "warning", None, None, "odd", "repair it"))
     text = findings(found)
     assert "30 error(s), 1 warning(s)" in text
     assert "and 20 more of a-rule (to see them: -e tiers_report_rows=30)\nWARNING b-rule" in text

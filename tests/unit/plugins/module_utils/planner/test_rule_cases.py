@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Rules in the cases their examples do not show: what has to be told, and what must not be."""
+"""Rules in the cases their examples do not show: what must be told, and what must not be."""
 
 from __future__ import annotations
 
@@ -721,7 +721,7 @@ def test_not_told(judge, rule, patches):
     assert [finding.message for finding in judge(*patches).findings if finding.rule == rule] == []
 
 
-# What each kind of server is connected to, so what its certificate has to be good for.
+# What each kind of server is connected to, so what its certificate must be good for.
 CERTIFIED = [
     ("m1", "upstream.tiers.internal"),
     ("m2", "upstream.tiers.internal"),

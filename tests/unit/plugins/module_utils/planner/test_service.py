@@ -55,35 +55,35 @@ def test_a_sound_description_has_no_faults_and_its_defaults() -> None:
     ("changes", "message"),
     [
         ({"port": None}, "port is missing: The port that clients and peers reach."),
-        ({"port": "https"}, "port is to be a whole number, here it is text"),
-        ({"port": 8443.0}, "port is to be a whole number, here it is a number"),
-        ({"port": True}, "port is to be a whole number, here it is true or false"),
-        ({"failure_detection": 10**400}, "failure_detection is to be a number, here it is a number"),
+        ({"port": "https"}, "port must be a whole number, here it is text"),
+        ({"port": 8443.0}, "port must be a whole number, here it is a number"),
+        ({"port": True}, "port must be a whole number, here it is true or false"),
+        ({"failure_detection": 10**400}, "failure_detection must be a number, here it is a number"),
         ({"protocol": "{{ x }}"}, "protocol cannot be had: a template in it stays one"),
         ({"redundancy": {"master": "{{ x }}"}}, "redundancy cannot be had: a template in it stays one"),
         ({"secrets": ["x" * 10**5]}, "secrets 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…' is no name of a variable"),
         ({"port": "{{ x }}"}, "port cannot be had: a template in it stays one"),
         ({"name": "a\nb"}, r"name 'a\nb' is no name of a unit and of directories"),
         ({"\ud800": 1}, r"\ud800 is not known"),
-        ({"port": 70000}, "port is to be from 1 to 65535, here it is 70000"),
-        ({"local_port": 0}, "local_port is to be from 1 to 65535, here it is 0"),
-        ({"protocol": "htp"}, "protocol is to be one of http, tcp, here it is 'htp'; did you mean 'http'?"),
+        ({"port": 70000}, "port must be from 1 to 65535, here it is 70000"),
+        ({"local_port": 0}, "local_port must be from 1 to 65535, here it is 0"),
+        ({"protocol": "htp"}, "protocol must be one of http, tcp, here it is 'htp'; did you mean 'http'?"),
         ({"prot": 1}, "prot is not known; did you mean 'port'?"),
         ({"name": "Ledger"}, "name 'Ledger' is no name of a unit and of directories"),
         ({"name": "haproxy"}, "name 'haproxy' is taken by the collection itself"),
-        ({"version": 1.1}, "version is to be text: put it in quotes"),
-        ({"stateful": "yes"}, "stateful is to be true or false, here it is text"),
-        ({"tiers": "master"}, "tiers is to be a list, here it is text"),
-        ({"tiers": ["master", "prxy"]}, "tiers[1] is to be one of master, proxy, parallel, here it is 'prxy'"),
-        ({"redundancy": {"master": ["boiling"]}}, "redundancy.master[0] is to be one of hot, warm, cold"),
+        ({"version": 1.1}, "version must be text: put it in quotes"),
+        ({"stateful": "yes"}, "stateful must be true or false, here it is text"),
+        ({"tiers": "master"}, "tiers must be a list, here it is text"),
+        ({"tiers": ["master", "prxy"]}, "tiers[1] must be one of master, proxy, parallel, here it is 'prxy'"),
+        ({"redundancy": {"master": ["boiling"]}}, "redundancy.master[0] must be one of hot, warm, cold"),
         ({"redundancy": {"backup": ["hot"]}}, "redundancy.backup is not known"),
-        ({"install": "package"}, "install is to be a mapping, here it is text"),
-        ({"install": {"way": "pakage"}}, "install.way is to be one of package, archive, installer, venv, none"),
+        ({"install": "package"}, "install must be a mapping, here it is text"),
+        ({"install": {"way": "pakage"}}, "install.way must be one of package, archive, installer, venv, none"),
         ({"files": [{"src": "a.j2"}]}, "files[0].dest is missing"),
-        ({"files": [{"dest": "/a", "mode": 0o640}]}, "files[0].mode is to be text: put it in quotes"),
-        ({"ports": [{"name": "a", "port": 0, "to": [], "from": []}]}, "ports[0].port is to be from 1 to 65535"),
-        ({"ports": [5]}, "ports[0] is to be a mapping, here it is a number"),
-        ({"failure_detection": -1}, "failure_detection is to be a number of seconds, here it is -1"),
+        ({"files": [{"dest": "/a", "mode": 0o640}]}, "files[0].mode must be text: put it in quotes"),
+        ({"ports": [{"name": "a", "port": 0, "to": [], "from": []}]}, "ports[0].port must be from 1 to 65535"),
+        ({"ports": [5]}, "ports[0] must be a mapping, here it is a number"),
+        ({"failure_detection": -1}, "failure_detection must be a number of seconds, here it is -1"),
         ({"port": Unreadable("'x' is undefined")}, "port cannot be had: 'x' is undefined"),
     ],
 )
@@ -291,7 +291,7 @@ def test_failback_never_only_where_the_product_says_so(judge: Any) -> None:
             ("unit: ledger.service", "command: {master: x, proxy: y}"),
             "'command' has nothing for",
         ),
-        ("service-command", ("unit: ledger.service", "command: [x]"), "'command' is to be text, or to map tiers"),
+        ("service-command", ("unit: ledger.service", "command: [x]"), "'command' must be text, or to map tiers"),
         ("service-local-port", ("tls: product", "tls: terminated"), "'local_port' is missing"),
         ("service-local-port", ("tls: product", "tls: product\n      local_port: 80"), "'local_port' is for tls"),
         ("service-local-port", ("tls: product", "tls: terminated\n      local_port: 10636"), "'local_port' 10636 is"),
@@ -322,7 +322,7 @@ def test_failback_never_only_where_the_product_says_so(judge: Any) -> None:
         (
             "pair-data",
             ("{master: [warm]}\n      stateful: false", "{master: [hot]}\n      stateful: true"),
-            "It is to be hot, but nothing brings it the data of m1.",
+            "It must be hot, but nothing brings it the data of m1.",
         ),
         (
             "more-ports",
@@ -414,7 +414,7 @@ def openings(server: dict[str, Any]) -> dict[tuple[str, int | None], set[str]]:
 def test_who_elects(plan: Any) -> None:
     servers = plan["servers"]
     assert {name for name, server in servers.items() if server["elects"]} == {"m1", "m2", "p1", "p1-b"}
-    # HAProxy on both halves of a pair of proxies may serve at once, whatever the product may.
+    # HAProxy on both nodes of a pair of proxies may serve at once, whatever the product may.
     assert {servers[name]["active"] for name in ("px1", "px1-b", "d1")} == {"both"}
     assert {servers[name]["active"] for name in ("m1", "m2", "p1", "p3")} == {"one"}
     assert {name for name, server in servers.items() if ("vrrp", None) in openings(server)} == {

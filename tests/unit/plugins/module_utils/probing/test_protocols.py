@@ -103,7 +103,7 @@ def test_refused_by_somebody_else(closed: int) -> None:
 
 def test_an_open_port_where_a_refusal_is_expected(listening: int) -> None:
     result = seen(edge(listening, expect="refused"))
-    assert (result["ok"], result["why"]) == (False, "the port is open, nobody refuses")
+    assert (result["ok"], result["why"]) == (False, "the port is open, but the plan expects a refusal")
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ class Fake:
             "its data is behind the writes of server id 1, 2",
         ),
         (Observation(servers={"a": "UP"}), {"up": ["a"]}, ""),
-        (Observation(servers={"a": "DOWN"}), {"up": ["a", "b"]}, "it does not give to a DOWN, b unknown"),
+        (Observation(servers={"a": "DOWN"}), {"up": ["a", "b"]}, "HAProxy reports a DOWN, b unknown"),
         (Unavailable("LDAP: no"), {}, "LDAP: no"),
     ],
 )
@@ -293,7 +293,7 @@ def test_a_server_that_is_drained_says_how_it_serves_again(host: Path, record: s
     assert (seen(look)["ok"], seen(look)["reachable"], seen(look)["traffic"]) == (True, False, "open")
     (host / "tiers_drained.fact").write_text(record)
     assert (seen(look)["ok"], seen(look)["reachable"], seen(look)["traffic"]) == (False, True, "drained")
-    assert seen(look)["why"] == "this host is drained, undrain lets it serve again"
+    assert seen(look)["why"] == "this host is drained, undrain starts its traffic"
 
 
 def test_a_server_that_cannot_write_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -401,8 +401,8 @@ def test_a_group_is_looked_at_again_as_a_whole(monkeypatch: pytest.MonkeyPatch, 
     ("states", "why"),
     [
         ({"a": "UP", "b": "DOWN"}, ""),
-        ({"a": "UP", "b": "UP"}, "it gives to a and b, of which one is to serve at a time"),
-        ({"a": "DOWN"}, "it gives to none of a, b"),
+        ({"a": "UP", "b": "UP"}, "HAProxy routes to a and b, of which one must serve at a time"),
+        ({"a": "DOWN"}, "HAProxy routes to none of a, b"),
     ],
 )
 def test_a_balancer_gives_to_one_half(

@@ -179,7 +179,7 @@ def test_only_what_is_offered_is_asked(offers: list[str], kinds: set[str]) -> No
 def test_of_a_pair_the_half_that_serves_is_lost() -> None:
     found = {one["kind"]: one for one in drill.experiments(PLAN, standing_by=["m", "db"])["todo"]}
     assert (found["master"]["target"], found["master"]["backup"]) == ("mb", "m")
-    assert found["master"]["title"] == "the master is lost: mb"
+    assert found["master"]["title"] == "the master fails: mb"
     assert (found["distributor"]["target"], found["distributor"]["backup"]) == ("d", "db")
 
 
@@ -211,7 +211,7 @@ def test_a_limit_missed_while_a_client_host_stalled_is_not_measured(stall: Stall
     late = load(outage("c2", drill.POOL_READS, 101, 109.5))
     seen = judged("distributor", late, stalls=[stall])
     assert seen["db takes the pool over"] is verdict
-    assert seen["clients of the proxies do not notice"] is True
+    assert seen["clients of the proxies are not affected"] is True
 
 
 def test_a_stall_takes_nothing_back_that_was_kept() -> None:
@@ -285,22 +285,22 @@ def test_proxy_alone_kept() -> None:
     verdict = judged("proxy_alone", load(outage("c1", HOME, 100.4, 114)))
     assert verdict == {
         "exactly its own clients lose service": True,
-        "nobody else notices": True,
+        "no other client is affected": True,
         "its clients are served again after its return": True,
         "x comes back, all is as planned": True,
-        "its return costs nobody service": True,
+        "its return interrupts no client": True,
     }
 
 
 def test_proxy_alone_but_another_client_notices() -> None:
     verdict = judged("proxy_alone", load(outage("c1", HOME, 100.4, 114) | outage("c2", HOME, 101, 102)))
     assert not verdict["exactly its own clients lose service"]
-    assert not verdict["nobody else notices"]
+    assert not verdict["no other client is affected"]
 
 
 def test_proxy_alone_but_its_clients_lose_the_pool_too() -> None:
     verdict = judged("proxy_alone", load(outage("c1", (*HOME, *drill.POOL_READS), 100.4, 114)))
-    assert not verdict["nobody else notices"]
+    assert not verdict["no other client is affected"]
 
 
 def test_proxy_alone_but_nobody_lost_it() -> None:
@@ -327,7 +327,7 @@ def test_proxy_with_a_backup(end: float, by: str, ok: bool) -> None:
     """Within the limit, and by the backup: whoever else answers, the proxy was not lost."""
     verdict = judged("proxy_backed", load(outage("c2", HOME, 100.4, end), server=by))
     assert verdict["its clients are served again by yb"] is ok
-    assert verdict["nobody else notices"]
+    assert verdict["no other client is affected"]
 
 
 def test_member() -> None:
@@ -354,7 +354,7 @@ def test_distributor(end: float, ok: bool) -> None:
     broken = outage("c1", drill.POOL_READS, 100.4, end) | outage("c2", drill.POOL_READS, 100.4, end)
     verdict = judged("distributor", load(broken))
     assert verdict["db takes the pool over"] is ok
-    assert verdict["clients of the proxies do not notice"]
+    assert verdict["clients of the proxies are not affected"]
 
 
 @pytest.mark.parametrize(("end", "ok"), [(102.5, True), (104, False)])
@@ -386,7 +386,7 @@ def test_a_synchronous_product_may_not_miss_one() -> None:
 
 @pytest.mark.parametrize(
     ("replication", "told"),
-    [("asynchronous", "any, told (asynchronous replication)"), ("none", "any, told (nothing is replicated)")],
+    [("asynchronous", "any, reported (asynchronous replication)"), ("none", "any, reported (nothing is replicated)")],
 )
 def test_what_a_product_does_not_promise_is_told(replication: str, told: str) -> None:
     plan = {**PLAN, "servers": {**PLAN["servers"], "m": {**PLAN["servers"]["m"], "replication": replication}}}
@@ -435,8 +435,8 @@ def test_where_nobody_else_asks_nobody_else_can_notice() -> None:
     )
     verdict = {p["promise"]: p["ok"] for p in promises}
     assert verdict["its clients are served again by yb"]
-    assert verdict["nobody else notices"] is None
-    assert verdict["its return costs nobody service"]
+    assert verdict["no other client is affected"] is None
+    assert verdict["its return interrupts no client"]
 
 
 def test_where_everybody_was_lost_the_return_costs_nobody_else() -> None:
@@ -445,17 +445,17 @@ def test_where_everybody_was_lost_the_return_costs_nobody_else() -> None:
     promises = judge(experiment("proxy_alone"), {**PLAN, "clients": only}, broken, TIMES, ALLOWED)
     assert {p["promise"]: p["ok"] for p in promises} == {
         "exactly its own clients lose service": True,
-        "nobody else notices": None,
+        "no other client is affected": None,
         "its clients are served again after its return": True,
         "x comes back, all is as planned": True,
-        "its return costs nobody service": None,
+        "its return interrupts no client": None,
     }
 
 
 def test_a_client_of_which_nothing_is_known_is_no_proof() -> None:
     samples = [sample for sample in load(outage("c1", HOME, 100.4, 114)) if sample.client == "c1"]
     promises = judge(experiment("proxy_alone"), PLAN, samples, TIMES, ALLOWED)
-    one = next(p for p in promises if p["promise"] == "nobody else notices")
+    one = next(p for p in promises if p["promise"] == "no other client is affected")
     assert one["ok"] is False
     assert "no request of c2" in one["measured"]
 
@@ -484,7 +484,7 @@ def test_what_can_be_measured_is() -> None:
 
 
 def test_a_return_that_costs_service() -> None:
-    assert not judged("member", load(outage("c1", drill.POOL_READS, 111, 118)))["its return costs nobody service"]
+    assert not judged("member", load(outage("c1", drill.POOL_READS, 111, 118)))["its return interrupts no client"]
 
 
 def test_a_return_that_takes_too_long() -> None:
@@ -512,7 +512,7 @@ def record(**more: Any) -> dict[str, Any]:
     times = {"off_begin": 100.0, "off": 100.3, "on": 110.0, "whole": 120.0}
     return {
         "experiments": [one for one in found["todo"] if one["kind"] == "member"],
-        "skipped": [{"kind": "master", "title": "the master is lost", "why": "the master has no backup"}],
+        "skipped": [{"kind": "master", "title": "the master fails", "why": "the master has no backup"}],
         "times": {"member": times},
         "takeover": {},
         "broken": {},
@@ -528,16 +528,16 @@ def test_report() -> None:
     assert json.loads(json.dumps(report)) == report
     text = drill_report.as_text(report)
     assert "kept" in text and "BROKEN" not in text
-    assert "skipped: the master is lost: the master has no backup" in text
+    assert "skipped: the master fails: the master has no backup" in text
     page = drill_report.as_markdown(report)
-    assert "## A parallel member is lost: p" in page
+    assert "## A parallel member fails: p" in page
     assert "| c1 | home reads |" in page
 
 
 @pytest.mark.parametrize(
     "more",
     [
-        {"broken": {"member": "not whole again"}},
+        {"broken": {"member": "not healthy again"}},
         {"times": {}},
         {"lasting": {"m": {"missing": ["a"], "ok": False}}},
         {"lasting": {"m": {"why": "no answer"}}},

@@ -102,9 +102,9 @@ def test_who_serves_meanwhile_is_said(plan: dict[str, Any], answers: Answers, na
         (["xb"], ["x"], "3 clients would have no server without x."),
         ([], ["x", "xb"], "3 clients would have no server without x, xb."),
         (["x"], ["y"], "2 clients would have no server without y."),
-        (["m"], ["mb"], "Nobody would take writes without mb."),
-        (["p1"], ["p2"], "The pool would serve nobody without p2."),
-        (["db"], ["d"], "The pool would serve nobody without d."),
+        (["m"], ["mb"], "No server would accept writes without mb."),
+        (["p1"], ["p2"], "The pool would not serve without p2."),
+        (["db"], ["d"], "The pool would not serve without d."),
     ],
 )
 @pytest.mark.parametrize("how", ["down", "drained", "cannot write", "nobody reaches it", "not asked"])
@@ -132,7 +132,7 @@ def test_what_is_lost_already_is_nothing_to_ask_about(plan: dict[str, Any], answ
 
 
 def test_the_pool_needs_as_many_as_the_inventory_says(plan: dict[str, Any], answers: Answers) -> None:
-    assert maintenance.drain(plan, answers, ["p1"], 2)["lost"] == ["The pool would serve nobody without p1."]
+    assert maintenance.drain(plan, answers, ["p1"], 2)["lost"] == ["The pool would not serve without p1."]
 
 
 def test_who_is_behind_is_not_to_serve_alone(plan: dict[str, Any], answers: Answers) -> None:
@@ -151,7 +151,7 @@ def test_who_is_behind_is_not_to_serve_alone(plan: dict[str, Any], answers: Answ
         (["dbb"], ["'dbb' is no server of s; did you mean 'db'?"]),
         (
             ["down", "cold", "gone"],
-            ["down is down in the", "cold is a cold backup", "gone: host: timed out. On a host"],
+            ["down is down in the", "cold is a cold backup", "gone: host: timed out. A host"],
         ),
     ],
 )
@@ -332,7 +332,7 @@ def test_a_distributor_must_have_noticed_that_the_other_member_serves(plan: dict
     plan["servers"]["d"]["members"] = [{"name": "p1"}, {"name": "p2"}]
     reports(answers, "d", p1="DOWN", p2="UP")
     verdict = maintenance.restart(plan, answers, "p2")
-    assert verdict["lost"] == ["The pool would serve nobody without p2."]
+    assert verdict["lost"] == ["The pool would not serve without p2."]
     assert "p1: d: HAProxy reports it as DOWN." in verdict["missing"]
 
 
@@ -383,13 +383,13 @@ def holds(answers: Answers, name: str, has: bool) -> None:
         (
             "d",
             lambda plan, _: plan["servers"]["d"].update(failback="auto"),
-            "d takes over again by itself (tiers_failback:",
+            "d fails back by itself (tiers_failback:",
         ),
         ("d", lambda _, answers: holds(answers, "d", False), "Neither d nor db serves now: see status."),
         ("d", lambda _, answers: holds(answers, "db", True), "Both d and db serve now: see status."),
-        ("d", lambda plan, _: plan["servers"]["db"].update(state="down"), "db cannot take over: it is down in the"),
-        ("d", lambda _, answers: drained(answers, "db"), "db cannot take over: this host is drained."),
-        ("d", lambda _, answers: answers.update(db={"msg": "timed out"}), "db cannot take over: host: timed out."),
+        ("d", lambda plan, _: plan["servers"]["db"].update(state="down"), "db cannot be promoted: it is down in the"),
+        ("d", lambda _, answers: drained(answers, "db"), "db cannot be promoted: this host is drained."),
+        ("d", lambda _, answers: answers.update(db={"msg": "timed out"}), "db cannot be promoted: host: timed out."),
     ],
 )
 def test_a_pair_that_cannot_switch_over_says_why(
@@ -408,7 +408,7 @@ def test_a_half_that_is_behind_takes_nothing_over(plan: dict[str, Any], answers:
         answers[name]["edges"][0]["position"] = {"1": NOW if name == "m" else LONG_AGO}
         answers[name]["edges"].append(saw(name, "turn", reachable=name == "m"))
     verdict = maintenance.switch_over(plan, answers, ["m"])
-    assert verdict["wrong"] == ["mb cannot take over: it is behind in its data."]
+    assert verdict["wrong"] == ["mb cannot be promoted: it is behind in its data."]
 
 
 # Servers that are removed from their hosts
@@ -460,7 +460,7 @@ def test_who_was_not_deployed_since_may_lean_on_it(
     plan["servers"]["p1"]["state"] = "down"
     records["d"] = record
     wrong = maintenance.retire(plan, records, ["p1"])["wrong"]
-    assert wrong == ["d may still lean on them: deploy first, then retire."]
+    assert wrong == ["d may still depend on them: deploy first, then retire."]
 
 
 def test_a_backup_may_be_some_changes_behind_to_stand_in(plan: dict[str, Any], answers: Answers) -> None:

@@ -83,7 +83,7 @@ def row(report: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def test_a_drained_server_is_shown_as_such(answers: Answers, recorded: dict[str, Any]) -> None:
-    why = "this host is drained, undrain lets it serve again"
+    why = "this host is drained, undrain starts its traffic"
     answers["x"]["edges"].append(edge("x", "drained", ok=False, why=why))
     answers["y"]["edges"].append(edge("y", "drained", reachable=False))
     report = status.report(PLAN, answers, recorded)
@@ -149,7 +149,7 @@ Change = Callable[[Answers, dict[str, Any]], Any]
             lambda a, _r: a["db"]["edges"][1].update(reachable=True),
             "split brain: d and db both have the shared address v",
         ),
-        (lambda a, _r: a["d"]["edges"][2].update(reachable=False), "nobody has the shared address v"),
+        (lambda a, _r: a["d"]["edges"][2].update(reachable=False), "no node has the shared address v"),
         (
             lambda a, _r: (
                 a["m"]["edges"][0].update(position={"1": NEW}),
@@ -262,7 +262,7 @@ def test_which_half_of_a_pair_serves(turns: Turns, recorded: dict[str, Any]) -> 
 @pytest.mark.parametrize(
     ("m", "mb", "alert"),
     [
-        (True, True, "split brain: m and mb both serve, one is to"),
+        (True, True, "split brain: m and mb both serve, one must"),
         (False, False, "neither of m and mb serves: runbook 'No node of a pair serves'"),
     ],
 )

@@ -192,7 +192,7 @@ def test_places(plan: dict[str, Any]) -> None:
     assert verify.places(plan, "d") == []
 
 
-# Pairs of which one half serves at a time, proxies that only pass on, further ports, and other protocols
+# Pairs of which one node serves at a time, proxies that only pass on, further ports, and other protocols
 
 
 @pytest.fixture
@@ -319,7 +319,7 @@ def test_further_ports(plan: dict[str, Any]) -> None:
     ]
     shut = [(e["port"], e.get("expect")) for e in verify.host_edges(plan, "mb") if e["name"] == "m"]
     assert (6222, "refused") in shut
-    assert "nobody can tell whether one of 1 is open" in verify.report(plan, {})["text"]
+    assert "unknown whether one of 1 is open" in verify.report(plan, {})["text"]
 
 
 def turn(name: str, serves: bool) -> dict[str, Any]:
@@ -331,7 +331,7 @@ def turn(name: str, serves: bool) -> dict[str, Any]:
     [
         (True, False, []),
         (False, True, []),
-        (True, True, [("m", "split brain: m and mb both serve, one is to")]),
+        (True, True, [("m", "split brain: m and mb both serve, one must")]),
         (False, False, [("m", "neither of m and mb serves: runbook 'No node of a pair serves'")]),
     ],
 )

@@ -1,8 +1,8 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Keep what Python compiles from archives. Every task of Ansible brings its module in one, and compiling that anew each
-time is a third of what tests with hosts cost. Loaded at the start of Python, by testhost.pth."""
+"""Keep what Python compiles from archives. Every task of Ansible brings its module in one, and compiling that each time
+is a third of what tests with hosts cost. Loaded at the start of Python, by testhost.pth."""
 
 from __future__ import annotations
 

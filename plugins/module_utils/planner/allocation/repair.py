@@ -38,7 +38,7 @@ class _Step:
 Chain = tuple[_Step, ...]
 
 
-def mend(placement: Placement, move_cost: int, left_out: int) -> int:
+def repair(placement: Placement, move_cost: int, left_out: int) -> int:
     """Make the placement better in place. Returns the units that left a proxy, which could keep them, to make room.
 
     ``left_out``: units that the flow leaves out, too. Clients of spread groups are not touched.

@@ -1,0 +1,96 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Task names, messages and pages keep to plain English, as far as a program can tell: see docs/glossary.md."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.registry import REGISTRY
+
+REPOSITORY = Path(__file__).parents[2]
+TASK_FILES = sorted([*REPOSITORY.glob("roles/*/tasks/*.yml"), *REPOSITORY.glob("playbooks/**/*.yml")])
+PAGES = sorted([REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *REPOSITORY.glob("docs/**/*.md")])
+SOURCES = sorted(REPOSITORY.glob("plugins/**/*.py"))
+
+LONGEST_NAME = 80
+# Verbs that do not say what a task does
+VAGUE = re.compile(
+    r"(say|tell|see|note|learn|remember|forget|fill|give|have|let|bring|take|put|stand|judge|begin|look|lose) ",
+    re.IGNORECASE,
+)
+# Another word stands for each in the glossary, or the sentence needs a subject and a verb.
+FORBIDDEN = re.compile(
+    r"\b(is|are|has|have) to be\b|\bhal(f|ves) of (a|the) pair\b|\b(the )?other half\b|\bboth halves\b"
+    r"|\bacting (master|half)\b|\bwho serves whom\b|\brelease before\b|\banew\b"
+    r"|\bshared out\b|\bmend(s|ed)?\b|\bleans? on\b",
+    re.IGNORECASE,
+)
+RIDDLE = re.compile(r"(?:^|[.!?] )(Who|What|Whoever|Whom|Of a|Of two) (?![^.!?]*\?)")
+
+
+def names_in(tasks: Any) -> Iterator[str]:
+    """The names of plays and tasks, also of those in blocks."""
+    for task in tasks if isinstance(tasks, list) else []:
+        if isinstance(task, dict):
+            if "name" in task:
+                yield task["name"]
+            for value in task.values():
+                yield from names_in(value)
+
+
+def task_names() -> list[tuple[str, str]]:
+    """Where each name stands, and the name."""
+    found = []
+    for path in TASK_FILES:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        found += [(str(path.relative_to(REPOSITORY)), name) for name in names_in(content)]
+    return found
+
+
+def messages() -> Iterator[tuple[str, str]]:
+    """Texts of more than one word in the plugins, their documentation and comments left out."""
+    for path in SOURCES:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        quiet = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in quiet:
+                yield f"{path.relative_to(REPOSITORY)}:{node.lineno}", node.value
+
+
+def prose(page: Path) -> str:
+    """A page without code, and without what programs printed."""
+    return re.sub(r"```.*?```|`[^`\n]*`", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+
+
+def test_task_names_say_what_the_task_does() -> None:
+    names = task_names()
+    assert len(names) > 400
+    wrong = [f"{where}: {name}" for where, name in names if VAGUE.match(name) or FORBIDDEN.search(name)]
+    wrong += [f"{where}: {len(name)} characters: {name}" for where, name in names if len(name) > LONGEST_NAME]
+    assert wrong == []
+
+
+def test_messages_use_the_words_of_the_glossary() -> None:
+    wrong = [f"{where}: {text}" for where, text in messages() if FORBIDDEN.search(text)]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("name", sorted(REGISTRY))
+def test_rules_are_written_in_sentences_with_a_subject(name: str) -> None:
+    rule = REGISTRY[name]
+    for text in (rule.reason, rule.remedy):
+        assert not RIDDLE.search(text), text
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
+def test_pages_use_the_words_of_the_glossary(page: Path) -> None:
+    assert [match[0] for match in FORBIDDEN.finditer(prose(page))] == []
