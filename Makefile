@@ -142,7 +142,7 @@ test-all: venv ## What `test` does and all that takes longer: every ansible-core
 
 .PHONY: quick
 quick: venv ## Lint of the changed files and the unit tests that touch them. BASE: what they are compared with
-	@.ci/quick.py
+	@python3 .ci/quick.py
 
 .PHONY: lint
 lint: venv ## ansible-lint, yamllint, ruff, mypy and the changelog's fragments

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -34,7 +33,7 @@ def changed_files() -> list[str]:
 def names_of(path: str) -> re.Pattern[str]:
     """How a test refers to a file: by its path, by its module, or as something imported from its package."""
     without_suffix = path.rsplit(".", 1)[0]
-    package, _, stem = without_suffix.replace("/", ".").rpartition(".")
+    package, _dot, stem = without_suffix.replace("/", ".").rpartition(".")
     forms = [re.escape(path)]
     if path.startswith("plugins/"):
         forms += [rf"{re.escape(package)}\.{stem}\b", rf"{re.escape(package)} import [^\n]*\b{stem}\b"]

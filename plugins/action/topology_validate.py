@@ -72,6 +72,7 @@ class ActionModule(ActionBase):
                 "plan": {"type": "dict"},
                 "digest": {"type": "str"},
                 "part": {"type": "bool", "default": False},
+                "judges": {"type": "bool", "default": False},
                 "deployed": {"type": "str", "choices": [*DEPLOYED], "default": "known"},
                 "brief": {"type": "bool", "default": False},
                 "artifacts": {"type": "bool", "default": False},
@@ -105,7 +106,7 @@ class ActionModule(ActionBase):
             options["part"],
             {"known": known, "read": reading.record, "none": nothing}[options["deployed"]],
         )
-        topology = in_run(topology, run, systems, reading)
+        topology = in_run(topology, run, systems, reading, options["judges"])
         outcome = make_plan(topology, options["previous"])
         if outcome.plan is not None and options["digest"]:
             outcome = approved_outcome(topology, outcome, options["digest"])

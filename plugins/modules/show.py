@@ -42,7 +42,7 @@ msg:
   description:
     - The lines of the text, without blanks at their ends.
     - One text instead where the callback prints a text of several lines as it is, as with
-      O(ansible.builtin.default#callback:result_format=yaml).
+      C(result_format=yaml).
   returned: always
   type: list
   elements: str

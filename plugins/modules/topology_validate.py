@@ -53,6 +53,13 @@ options:
     type: bool
     default: false
     version_added: 0.1.0
+  judges:
+    description:
+      - Whether the playbook judges the running system and changes nothing. Then it is a warning, not an error,
+        that no server could be read with O(deployed=read), so that an outage of all servers is reported as one.
+    type: bool
+    default: false
+    version_added: 0.1.0
   deployed:
     description:
       - How to know what is deployed. With V(known), from the local facts that this run or a fact cache has.

@@ -21,7 +21,7 @@ import yaml
 from ansible.errors import AnsibleError
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner import handed, variables
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import Problem
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import WARNING, Problem
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.plan import digest
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import (
     DESCRIPTIONS,
@@ -174,13 +174,20 @@ def home(systems: Sequence[System], hostvars: Any) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def in_run(topology: Topology, hosts: Iterable[str], systems: Iterable[System], reading: Reading) -> Topology:
-    """The topology with what it is in a run on these hosts: who could not be read, and who is of another system."""
+def in_run(
+    topology: Topology, hosts: Iterable[str], systems: Iterable[System], reading: Reading, judges: bool = False
+) -> Topology:
+    """The topology with what it is in a run on these hosts: who could not be read, and who is of another system.
+
+    `judges`: the run only reports, so it is no error that no server could be read.
+    """
     mine = {*topology.servers, *topology.clients}
     others = [system.hosts for system in systems]
     run = [host for host in hosts if host not in mine]
+    milder = {"deployment-unknown": {"severity": WARNING, "why": "this playbook reports what does not answer"}}
     return replace(
         topology,
+        lowered={**milder, **topology.lowered} if judges else topology.lowered,
         unread={host: why for host, why in reading.unread.items() if host in topology.servers},
         other_systems=tuple(odd for other in others if (odd := tuple(host for host in run if host in other))),
     )

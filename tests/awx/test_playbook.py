@@ -104,7 +104,7 @@ def twice():
 def test_the_second_run_sends_nothing_but_what_awx_cannot_compare(twice):
     controller, changed, _output = twice
     assert controller.writes == [("POST", "projects/N/update"), ("PATCH", "workflow_approval_templates/N")]
-    assert changed == [f"{ROLE}Make the workflow from the check to the state after the deployment"]
+    assert changed == [f"{ROLE}Create the workflow from validation to the final status"]
 
 
 def test_check_mode_reports_nothing_that_would_not_change(twice):

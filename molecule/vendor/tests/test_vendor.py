@@ -259,7 +259,7 @@ class TestFailbackByHand:
         assert drained.returncode == 0, drained.stdout
         refused = vendor.run("switch_over", **given, tiers_targets="m1")
         assert refused.returncode != 0
-        assert "m2 cannot take over" in " ".join(refused.stdout.split())
+        assert "m2 cannot be promoted" in " ".join(refused.stdout.split())
         assert serving() == ["m1"]
         back = vendor.run("undrain", **given)
         assert back.returncode == 0, back.stdout

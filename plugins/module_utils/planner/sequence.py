@@ -19,7 +19,8 @@ MASTER, BACKUP = "master", "backup"
 def upgrade_order(topology: Topology, allocation: Mapping[str, Any]) -> list[str]:
     """The servers as `upgrade_order` of their product sorts them, within a tier those first whose failure costs least.
 
-    Servers that run no program of the product come last.
+    Servers that run no program of the product come last. A cold backup follows its primary: it is stopped, so a broken
+    release would show only when its primary steps down for it. The other way round it can serve with the old release.
     """
     shares = allocation.get("proxies", {})
 
@@ -33,7 +34,12 @@ def upgrade_order(topology: Topology, allocation: Mapping[str, Any]) -> list[str
         product, work = topology.product_of(server), topology.serves_as(server) or server.tier
         return tier_position(product, work, server.primary is not None)
 
-    return [s.name for s in sorted(topology.servers.values(), key=lambda s: (position(s), cost(s), s.name))]
+    names = [s.name for s in sorted(topology.servers.values(), key=lambda s: (position(s), cost(s), s.name))]
+    for server in topology.servers.values():
+        if server.redundancy == "cold" and server.primary in names:
+            names.remove(server.name)
+            names.insert(names.index(server.primary) + 1, server.name)
+    return names
 
 
 def tier_position(product: Product | None, work: str, is_backup: bool) -> tuple[float, int]:

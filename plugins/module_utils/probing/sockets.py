@@ -78,7 +78,7 @@ def _sockets(proc: Path) -> Iterator[tuple[str, int]]:
 
 def _address(text: str) -> str:
     """An address as the kernel lists it: words of 32 bits in the byte order of the machine."""
-    words = (int(text[start : start + 8], 16) for start in range(0, len(text), 8))
+    words = (int("".join(digits), 16) for digits in zip(*[iter(text)] * 8, strict=True))
     return str(ipaddress.ip_address(b"".join(struct.pack("=I", word) for word in words)))
 
 
@@ -93,4 +93,4 @@ def _inodes(process: Path) -> Iterable[str]:
         except OSError:
             continue
         if target.startswith("socket:["):
-            yield target[len("socket:[") : -1]
+            yield target.removeprefix("socket:[").removesuffix("]")

@@ -176,7 +176,10 @@ class _Mending:
         new = self.placement.new[proxy]
         for index, (k, each, names) in enumerate(new):
             if (k, each) == (number, weight):
-                new[index : index + 1] = [(k, each, names[:-1])] if len(names) > 1 else []
+                if len(names) > 1:
+                    new[index] = (k, each, names[:-1])
+                else:
+                    del new[index]
                 self.placement.load[proxy] -= weight
                 return names[-1], False
         names = self.placement.kept[proxy][number][weight]

@@ -11,7 +11,7 @@ import dataclasses
 import pytest
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.plan import make_plan
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.sequence import restart_order
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.sequence import restart_order, upgrade_order
 
 # All four tiers; px1 and p1 have backups of their own, px2 serves three clients and px3 one.
 ALL = """
@@ -57,6 +57,14 @@ def test_the_only_writer_is_the_last_to_meet_a_release(planned):
     plan = planned("proxy", "parallel", "backup", "master")
     # Within a tier: a backup, then whoever has one, then the fewest clients.
     assert plan["upgrade_order"] == ["px1b", "px1", "px3", "px2", "p1b", "p1", "p2", "m2", "m1", "d2", "d1"]
+
+
+def test_a_cold_backup_gets_a_release_after_its_primary_has_proven_it(read):
+    topology = read()
+    cold = dataclasses.replace(topology.servers["m2"], redundancy="cold")
+    order = upgrade_order(dataclasses.replace(topology, servers={**topology.servers, "m2": cold}), {})
+    assert order.index("m2") == order.index("m1") + 1
+    assert upgrade_order(topology, {}).index("m2") < upgrade_order(topology, {}).index("m1")
 
 
 def test_restarts_for_a_release_wait_for_the_waves_of_those_before_them(planned):
