@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import subprocess
 import threading
@@ -110,7 +111,9 @@ class Inventory:
             command += ["--limit", ",".join((*limit, "localhost"))]
         if check:
             command.append("--check")
-        return subprocess.run(command, text=True, stdout=subprocess.PIPE, check=False)
+        # Molecule asks for colours, which would stand between the words of what is said.
+        plain = {**os.environ, "ANSIBLE_FORCE_COLOR": "false"}
+        return subprocess.run(command, env=plain, text=True, stdout=subprocess.PIPE, check=False)
 
     def container(self, host: str) -> str:
         return f"{self.variable(host, 'testhosts_prefix')}-{host}"
