@@ -59,6 +59,11 @@ options:
     description: Read the ports by which administrators reach the host.
     type: bool
     default: false
+  programs:
+    description: Units of systemd of which no process may be suspended (SIGSTOP).
+    type: list
+    elements: str
+    default: []
   clock:
     description: Read the clock, and which program keeps it right.
     type: bool
@@ -97,7 +102,9 @@ findings:
   type: list
   elements: dict
   contains:
-    look: {description: 'What was checked - V(firewall), V(names), V(certificate), V(disk) or V(others).', type: str}
+    look:
+      description: What was checked. One of V(firewall), V(names), V(certificate), V(disk), V(program) and V(others).
+      type: str
     why: {description: What is wrong with it., type: str}
 ssh:
   description: How administrators reach the host.
@@ -166,6 +173,7 @@ def main() -> None:
                     "files": {"type": "dict", "default": {}},
                 },
             },
+            "programs": {"type": "list", "elements": "str", "default": []},
             "ssh": {"type": "bool", "default": False},
             "clock": {"type": "bool", "default": False},
             "time_service": {"type": "str", "default": ""},
@@ -187,6 +195,8 @@ def main() -> None:
         )
     if given := params["disks"]:
         found["disk"] = looks.judge_file_systems(looks.read_file_systems(given["paths"]), given["alert_percent"])
+    if given := params["programs"]:
+        found["program"] = looks.look_at_programs(given, params["timeout"])
     if given := params["others"]:
         ports = given["let_in"]
         if ports is not None:

@@ -122,6 +122,17 @@ class TestProxyCutOffFromItsMasters:
         assert "split brain" not in said
 
 
+class TestSuspendedProgram:
+    def test_status_names_a_failover_daemon_that_does_nothing(self) -> None:
+        host = demo.connect("d2")
+        host.check_output("systemctl kill --signal=STOP keepalived")
+        try:
+            said = alerts()
+        finally:
+            host.check_output("systemctl kill --signal=CONT keepalived")
+        assert "! d2: program: keepalived.service is suspended" in said
+
+
 class TestSilentHost:
     def test_status_names_it_in_seconds(self) -> None:
         assert until(is_as_planned, 60)

@@ -291,6 +291,40 @@ def _percent(used: int, whole: int) -> float:
     return 100 * used / whole if whole > 0 else 0.0
 
 
+def look_at_programs(units: Sequence[str], timeout: float, processes: Path = Path("/proc")) -> list[str]:
+    """Which programs of running units are suspended (SIGSTOP): what has no protocol cannot be asked otherwise."""
+    try:
+        _code, answer, _errors = execute(
+            ["systemctl", "show", "--property=MainPID", "--value", *units], os.environ, timeout
+        )
+    except Unavailable as error:
+        return [str(error)]
+    found = []
+    for unit, main in zip(units, answer.split(), strict=False):
+        suspended = [pid for pid in (main, *_children(processes / main)) if _is_suspended(processes / pid)]
+        if main != "0" and suspended:
+            found.append(
+                f"{unit} is suspended (process {', '.join(suspended)}) and does nothing:"
+                f" systemctl kill --signal=CONT {unit}"
+            )
+    return found
+
+
+def _children(process: Path) -> list[str]:
+    try:
+        return (process / "task" / process.name / "children").read_text(encoding="ascii").split()
+    except OSError:  # it has ended
+        return []
+
+
+def _is_suspended(process: Path) -> bool:
+    try:
+        # The state stands behind the name, which may hold blanks and parentheses.
+        return (process / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "T"
+    except (OSError, IndexError):
+        return False
+
+
 def read_time_services(timeout: float) -> list[str]:
     """What keeps the clock of this host right: programs that run, and `kernel` if that says it is synchronised."""
     try:

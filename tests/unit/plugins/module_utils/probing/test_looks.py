@@ -220,6 +220,25 @@ def test_file_systems_that_fill_up_or_are_read_only(more: dict[str, Any], why: l
     assert looks.judge_file_systems([system(**more)], 90) == why
 
 
+@pytest.mark.parametrize(
+    ("states", "suspended"),
+    [({"7": "S", "8": "S"}, ""), ({"7": "T", "8": "S"}, "7"), ({"7": "S", "8": "T"}, "8"), ({}, "")],
+)
+def test_a_suspended_program_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, states: dict[str, str], suspended: str
+) -> None:
+    """keepalived has a child that elects; either of both may be stopped. The second unit does not run."""
+    for pid, state in states.items():
+        (tmp_path / pid / "task" / pid).mkdir(parents=True)
+        (tmp_path / pid / "stat").write_text(f"{pid} (keep (a) live) {state} 1 7", encoding="utf-8")
+        (tmp_path / pid / "task" / pid / "children").write_text("8 " if pid == "7" else "", encoding="ascii")
+    monkeypatch.setattr(looks, "execute", lambda *_given: (0, "7\n\n0\n", ""))
+    found = looks.look_at_programs(["keepalived.service", "tiers-watchdog.service"], 5, tmp_path)
+    assert [why.partition(" and ")[0] for why in found] == (
+        [f"keepalived.service is suspended (process {suspended})"] if suspended else []
+    )
+
+
 def test_paths_of_one_file_system_are_one(tmp_path: Path) -> None:
     (found,) = looks.read_file_systems([str(tmp_path), str(tmp_path), str(tmp_path.parent), "/nowhere/at/all"])
     assert found.paths == (str(tmp_path), str(tmp_path.parent))
