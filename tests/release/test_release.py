@@ -24,7 +24,7 @@ NAME = f"{ABOUT['namespace']}-{ABOUT['name']}-{ABOUT['version']}"
 ARCHIVE = REPOSITORY / "dist" / f"{NAME}.tar.gz"
 # What users run and read.
 SHIPPED = {
-    *("CHANGELOG.rst", "FILES.json", "LICENSE", "MANIFEST.json", "README.md"),
+    *("CHANGELOG.rst", "CONTRIBUTING.md", "FILES.json", "LICENSE", "MANIFEST.json", "README.md"),
     *("changelogs", "docs", "inventories", "meta", "playbooks", "plugins", "roles"),
 }
 
