@@ -32,7 +32,7 @@ def answer(asks: str, asked: str) -> list[str]:
 
 def versions_served() -> list[str]:
     """What clients get through the proxy, and the proxy from the node of the pair that serves, once one of them does: a
-    half that failed hands over, and takes over again when it is well."""
+    node that failed hands over, and takes over again when it is well."""
     for _attempt in range(60):
         said = [*answer("c1", "px1"), *answer("px1", "m1"), *answer("px1", "m2")]
         if len(said) == 2:
@@ -76,7 +76,7 @@ class TestFirstInstallation:
         assert not answers.exists or answers.mode == 0o600
 
     def test_the_cold_backup_is_installed_and_stopped(self) -> None:
-        # Halves that do not hear each other for a second both serve for the next.
+        # Nodes that do not hear each other for a second both serve for the next.
         states = []
         for _attempt in range(30):
             states.append(vendor.connect("m2").run("systemctl is-active gauge").stdout.strip())
@@ -178,7 +178,7 @@ class TestArchive:
         assert current("m1") == current("m2") == "3.0"
 
 
-# Which half of the pair serves, and who may change that. The tests build on each other, like those above.
+# Which node of the pair serves, and who may change that. The tests build on each other, like those above.
 
 ASK = (
     "printf 'PING\\nQUIT\\n' | timeout 2 openssl s_client -quiet -verify_return_error -ign_eof"
@@ -250,7 +250,7 @@ class TestFailbackByHand:
         given = {"gauge_version": "3.0", "tiers_failback": "manual", "tiers_targets": "m2"}
         looked = vendor.run("switch_over", check=True, **given)
         assert looked.returncode == 0, looked.stdout
-        assert "m1 would hand over to m2" in looked.stdout
+        assert "m1 would step down for m2" in looked.stdout
         assert serving() == ["m1"]
 
     def test_a_half_that_is_drained_takes_nothing_over(self) -> None:

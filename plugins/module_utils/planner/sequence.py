@@ -69,12 +69,13 @@ def upgrade_waves(order: Iterable[str], waves: Mapping[str, int]) -> dict[str, i
 def restart_order(plan: Mapping[str, Any], due: Collection[str], serving: Collection[str], back: bool) -> list[str]:
     """The servers that are `due` for a restart, in the plan's order; `back`: reversed, as a rollback takes them.
 
-    Of an active/standby pair whose backup serves now (`serving`), backup and primary change places.
+    Of an active/standby pair whose backup serves now (`serving`), backup and primary change places: the standby comes
+    first. The primary of a cold backup runs as a standby, too, so it proves a new release before its backup gets it.
     """
     order = list(plan["upgrade_order"])
     place = {name: number for number, name in enumerate(order)}
     for name in order:
-        primary = plan["servers"][name]["primary"]
-        if primary in place and name in serving and primary not in serving:
+        primary, cold = plan["servers"][name]["primary"], plan["servers"][name]["redundancy"] == "cold"
+        if primary in place and name in serving and primary not in serving and (back or not cold):
             place[name], place[primary] = place[primary], place[name]
     return sorted((name for name in due if name in place), key=place.__getitem__, reverse=back)

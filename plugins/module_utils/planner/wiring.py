@@ -92,7 +92,7 @@ class Wiring:
         return self.points([(server, server.tier) for server in self.masters])
 
     def points(self, servers: Iterable[tuple[Server, str]]) -> list[dict[str, Any]]:
-        """Where these servers are reached, in this order. Halves that share an address are reached there, once, under
+        """Where these servers are reached, in this order. Nodes that share an address are reached there, once, under
         the name of the primary."""
         found: dict[str, dict[str, Any]] = {}
         for server, role in servers:

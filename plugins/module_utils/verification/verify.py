@@ -145,7 +145,7 @@ def _service_at_home(
 
 
 def _to_the_half(plan: Mapping[str, Any], server: Mapping[str, Any], protocol: str | None) -> dict[str, Any]:
-    """A half of a pair that takes turns, as it shows itself to itself and to the peer, which it does not refuse.
+    """A node of a pair that takes turns, as it shows itself to itself and to the peer, which it does not refuse.
     Of a cold pair the one that stands by is not started; what another one's role is, is the product's affair."""
     planned = elected(plan, server)
     if planned:
@@ -245,7 +245,7 @@ def host_edges(
 def _half(
     plan: Mapping[str, Any], own: Mapping[str, Any] | None, server: Mapping[str, Any], both: bool, protocol: str | None
 ) -> dict[str, Any]:
-    """A half of a pair that takes turns, seen from elsewhere: who stands by refuses clients."""
+    """A node of a pair that takes turns, seen from elsewhere: who stands by refuses clients."""
     if own and pair_of(own) == pair_of(server):
         return _to_the_half(plan, server, protocol)
     planned = elected(plan, server)

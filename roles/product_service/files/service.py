@@ -315,7 +315,7 @@ def before(home: Path) -> dict[str, Any]:
 def back(home: Path) -> None:
     found = before(home)
     if found["to"] is None:
-        raise Trouble(f"no previous release {found['from'] or 'the present one'} is kept on this host")
+        raise Trouble(f"no release older than {found['from'] or 'the present one'} is kept on this host")
     source = f"history/{found['number']:04}"
     copy_generation(home, source, "next", generation(home, source))
 

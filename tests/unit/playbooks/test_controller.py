@@ -5,10 +5,8 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,13 @@ import pytest
 import yaml
 from cryptography import x509
 
-REPOSITORY = Path(__file__).parents[3]
+from ansible_collections.distributed.tiers.tests.unit.playbooks.running import (
+    REPOSITORY,
+    ansible_playbook,
+    parts,
+    shown,
+)
+
 SETTINGS = {
     "tiers_product": "openldap",
     "tiers_time_service": "chrony",
@@ -35,21 +39,7 @@ NO_SUDO = {"ansible_become": True, "ansible_become_exe": "/nonexistent/sudo"}
 
 
 def run(playbook: str | Path, *arguments: str | Path, config: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [Path(sys.executable).with_name("ansible-playbook"), playbook, *arguments],
-        env={**os.environ, "ANSIBLE_CONFIG": str(config or REPOSITORY / "ansible.cfg")},
-        cwd=REPOSITORY,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
-def shown(done: subprocess.CompletedProcess[str]) -> str:
-    """What a run printed, on one line."""
-    return " ".join(done.stdout.split())
+    return ansible_playbook(playbook, *arguments, **({"ANSIBLE_CONFIG": str(config)} if config else {}))
 
 
 def write(path: Path, groups: Any, **settings: Any) -> Path:
@@ -84,22 +74,10 @@ def test_validate_needs_no_vault_password(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def on_the_controller() -> Iterator[tuple[str, dict[str, Any]]]:
-    def search(part: Any) -> Iterator[dict[str, Any]]:
-        if isinstance(part, dict):
-            if part.get("delegate_to") == "localhost":
-                yield part
-            part = list(part.values())
-        if isinstance(part, list):
-            for item in part:
-                yield from search(item)
-
-    for path in sorted([*REPOSITORY.glob("playbooks/**/*.yml"), *REPOSITORY.glob("roles/*/tasks/*.yml")]):
-        for part in search(yaml.safe_load(path.read_text(encoding="utf-8"))):
-            yield f"{path.name}: {part['name']}", part
+ON_THE_CONTROLLER = parts(lambda part: part.get("delegate_to") == "localhost")
 
 
-@pytest.mark.parametrize("part", [pytest.param(part, id=name) for name, part in on_the_controller()])
+@pytest.mark.parametrize("part", [pytest.param(part, id=name) for name, part in ON_THE_CONTROLLER])
 def test_tasks_on_the_controller_use_no_sudo_and_no_connection(part: dict[str, Any]) -> None:
     """Variables of the inventory go before keywords of a task, and not before its variables."""
     assert part["vars"]["ansible_become"] is False

@@ -9,9 +9,7 @@ A host is played by a program in place of its Python. It answers every module wi
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,13 @@ from typing import Any
 import pytest
 import yaml
 
-REPOSITORY = Path(__file__).parents[3]
+from ansible_collections.distributed.tiers.tests.unit.playbooks.running import (
+    REPOSITORY,
+    ansible_playbook,
+    parts,
+    shown,
+)
+
 OFF = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
 SETTINGS = {
     "tiers_product": "openldap",
@@ -75,27 +79,9 @@ class Field:
         return (self.path / f"{host}.asked").exists()
 
     def run(self, playbook: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        command = Path(sys.executable).with_name("ansible-playbook")
-        return subprocess.run(
-            [command, f"distributed.tiers.{playbook}", "-i", self.path / "hosts.yml", *arguments],
-            env={
-                **os.environ,
-                "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg"),
-                "ANSIBLE_SHOW_CUSTOM_STATS": "true",
-                **environment,
-            },
-            cwd=REPOSITORY,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-
-
-def shown(done: subprocess.CompletedProcess[str]) -> str:
-    """What a run printed, on one line."""
-    return " ".join(done.stdout.split())
+        inventory = ("-i", self.path / "hosts.yml")
+        settings = {"ANSIBLE_SHOW_CUSTOM_STATS": "true", **environment}
+        return ansible_playbook(f"distributed.tiers.{playbook}", *inventory, *arguments, **settings)
 
 
 @pytest.fixture
@@ -203,6 +189,17 @@ def test_the_table_has_a_host_that_cannot_be_asked(
     assert why in report
 
 
+@pytest.mark.parametrize("playbook", ["status", "verify"])
+def test_an_outage_of_all_servers_is_reported_server_by_server(field: Field, playbook: str) -> None:
+    """No plan can be deployed then, and what is down is asked for all the same."""
+    field.write(HOSTS, off=("m1", "m2", "px1", "px2"))
+    done = field.run(playbook, "-e", "tiers_status_strict=true")
+    assert done.returncode == 2, done.stdout
+    report = shown(done).rpartition("TASK [Print the ")[2]
+    assert all(f" {name} " in report for name in ("m1", "m2", "px1", "px2")), done.stdout
+    assert "ERROR deployment-unknown" not in done.stdout
+
+
 def plays() -> Iterator[tuple[str, dict[str, Any]]]:
     for path in sorted([*REPOSITORY.glob("playbooks/*.yml"), *REPOSITORY.glob("playbooks/parts/*.yml")]):
         for play in yaml.safe_load(path.read_text(encoding="utf-8")):
@@ -215,24 +212,10 @@ def test_every_play_names_its_strategy(play: dict[str, Any]) -> None:
     assert "strategy" in play
 
 
-def going_on() -> Iterator[tuple[str, dict[str, Any]]]:
-    """Plays and tasks that go on without hosts that are down."""
-
-    def search(part: Any) -> Iterator[dict[str, Any]]:
-        if isinstance(part, dict):
-            if "ignore_unreachable" in part:
-                yield part
-            part = list(part.values())
-        if isinstance(part, list):
-            for item in part:
-                yield from search(item)
-
-    for path in sorted([*REPOSITORY.glob("playbooks/**/*.yml"), *REPOSITORY.glob("roles/*/tasks/*.yml")]):
-        for part in search(yaml.safe_load(path.read_text(encoding="utf-8"))):
-            yield f"{path.name}: {part['name']}", part
+GOING_ON = parts(lambda part: "ignore_unreachable" in part)
 
 
-@pytest.mark.parametrize("part", [pytest.param(part, id=name) for name, part in going_on()])
+@pytest.mark.parametrize("part", [pytest.param(part, id=name) for name, part in GOING_ON])
 def test_a_host_that_is_down_ends_no_run_that_goes_on_without_it(part: dict[str, Any]) -> None:
     """Ansible ends the run all the same where errors are fatal by default, and always in a task with run_once."""
     assert part.get("ignore_errors") is True or (part.get("any_errors_fatal") is False and not part.get("run_once"))

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.plan import Plan
-from ansible_collections.distributed.tiers.tests.unit.playbooks.test_runs import REPOSITORY
+from ansible_collections.distributed.tiers.tests.unit.playbooks.running import REPOSITORY
 
 TIERS = ("master", "proxy", "parallel", "distributor", "backup")
 CONFIGURE = """

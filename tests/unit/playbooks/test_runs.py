@@ -6,28 +6,14 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).parents[3]
+from ansible_collections.distributed.tiers.tests.unit.playbooks.running import REPOSITORY, ansible_playbook
+
 INVENTORIES = sorted(path for path in (REPOSITORY / "inventories").iterdir())
-
-
-def ansible_playbook(*arguments: str | Path, **settings: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [Path(sys.executable).with_name("ansible-playbook"), *arguments],
-        env={**os.environ, "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg"), **settings},
-        cwd=REPOSITORY,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 def test_every_playbook_can_be_read() -> None:

@@ -4,7 +4,7 @@
 
 """Two masters of which one acts. Every change reaches the peer before it is acknowledged.
 
-A half that cannot be reached is left behind: the active one goes on alone and remembers it. From then on the peer
+A node that cannot be reached is left behind: the active one goes on alone and remembers it. From then on the peer
 is *not in step* until it has everything again. It learns that from the active node only, so a node that comes back is
 not ready before; one that is told to act takes what it lacks when it has the other step down. A node that finds no
 other for `patience` seconds after its start takes its own data for the newest. If both nodes were off, start
@@ -32,7 +32,7 @@ class NotActing(Exception):
 
 
 class Master:
-    """This half of the pair; with `other` None it is alone and acts always."""
+    """This node of the pair; with `other` None it is alone and acts always."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class Master:
         self._store = store
         self._other = other
         self._secret = secret
-        # The halves count terms in odd and even numbers, so no two begin the same one.
+        # The nodes count terms in odd and even numbers, so no two begin the same one.
         self._remainder = 0 if second else 1
         self._patience = patience
         # For so many seconds after it made room for the peer this one does not act of itself.

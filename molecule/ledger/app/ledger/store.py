@@ -5,7 +5,7 @@
 """The rows on disk, and how far they are.
 
 Every change has a position, counted by the node of the pair that acts. Anyone who begins to act begins a term. So two
-halves agree up to a position exactly if the same term wrote it in both; `covers` tells this, `since` what one lacks.
+nodes agree up to a position exactly if the same term wrote it in both; `covers` tells this, `since` what one lacks.
 A deleted row stays as a row without a value, for its deletion has to reach the peer too.
 """
 

@@ -41,7 +41,7 @@ class Wire:
 
 
 class Pair:
-    """Halves m1 and m2 on two disks."""
+    """Nodes m1 and m2 on two disks."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

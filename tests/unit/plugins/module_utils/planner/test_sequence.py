@@ -67,6 +67,16 @@ def test_a_cold_backup_gets_a_release_after_its_primary_has_proven_it(read):
     assert upgrade_order(topology, {}).index("m2") < upgrade_order(topology, {}).index("m1")
 
 
+def test_a_cold_backup_that_serves_steps_down_for_a_primary_that_has_proven_the_release(planned):
+    plan = planned("backup", "master")
+    servers = {**plan["servers"], "m2": {**plan["servers"]["m2"], "redundancy": "cold"}}
+    cold = {**plan, "servers": servers, "upgrade_order": ["m1", "m2"]}
+    assert restart_order(cold, ["m1", "m2"], ["m2"], False) == ["m1", "m2"]
+    # A rollback: the primary returns as a standby, then its backup steps down for it.
+    assert restart_order(cold, ["m1", "m2"], ["m2"], True) == ["m1", "m2"]
+    assert restart_order(cold, ["m1", "m2"], ["m1"], True) == ["m2", "m1"]
+
+
 def test_restarts_for_a_release_wait_for_the_waves_of_those_before_them(planned):
     waves = after(planned("proxy", "parallel", "backup", "master"))
     assert {waves[name] for name in ("px1", "px2", "p1", "p2", "m2", "m1")} == {2}

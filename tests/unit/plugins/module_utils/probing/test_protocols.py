@@ -384,7 +384,7 @@ def test_of_a_group_one_is_open(request: pytest.FixtureRequest, first: str, seco
 
 
 def test_a_group_is_looked_at_again_as_a_whole(monkeypatch: pytest.MonkeyPatch, listening: int, tmp_path: Path) -> None:
-    """A half that refused at first may serve by now."""
+    """A node that refused at first may serve by now."""
 
     def look(asked: dict[str, Any], _access: Access, _timeout: float) -> dict[str, Any]:
         name = asked["name"]
