@@ -156,7 +156,7 @@ class _Scales:
         return round(100 * weight / capacity) if capacity else 0
 
     def beyond(self, server: str, weight: int) -> int:
-        """What is too much for a server: backups of several that die at once may be the same one."""
+        """What is too much for a server: backups of several that fail at once may be the same one."""
         capacity = self.capacity(server)
         return max(0, weight - capacity) if capacity else 0
 

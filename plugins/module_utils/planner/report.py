@@ -181,7 +181,7 @@ def losses(previewed: list[Loss], most: int = LOSSES_SHOWN) -> str:
     text = table(LOSS_HEADS, (loss_row(f"{loss['kind']} {loss['name']}", loss) for loss in costly[:most]))
     rest = len(costly) - most
     milder = f"and {rest} milder ones. " if rest > 0 else ""
-    worst_case = f"Worst case: {worst['kind']} {worst['name']} dies, {consequence(worst)}."
+    worst_case = f"Worst case: {worst['kind']} {worst['name']} fails, {consequence(worst)}."
     return f"{worst_case}\n{text}\n{milder}Any other loss costs no client its server."
 
 

@@ -13,6 +13,7 @@ import re
 import shlex
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,7 @@ import yaml
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.variables import BY_NAME, MADE_IN_RUNS
 from ansible_collections.distributed.tiers.plugins.module_utils.verification import status
+from ansible_collections.distributed.tiers.tests.unit.playbooks.running import ansible_playbook
 
 REPOSITORY = Path(__file__).parents[3]
 DOCS = REPOSITORY / "docs"
@@ -222,6 +224,13 @@ def test_runbooks_quote_alerts_as_status_gives_them() -> None:
     for quoted in re.findall(r"`([^`]+)`", table):
         for words in re.split(r"NAME(?: DOWN)?:?|…|:", quoted):
             assert words.strip() in code_of_status, quoted
+
+
+def test_the_readme_shows_what_validate_prints() -> None:
+    secrets = [f"-e{name}=x" for name in ("tiers_ca_passphrase", "product_openldap_probe_password")]
+    done = ansible_playbook("distributed.tiers.validate", "-i", REPOSITORY / "inventories/demo/hosts.yml", *secrets)
+    preview = next(block for block in blocks(REPOSITORY / "README.md", "text") if block.startswith("System demo"))
+    assert textwrap.indent(preview.strip(), " " * 8) in done.stdout
 
 
 def test_the_picture_of_losses_shows_the_figures_of_the_readme() -> None:

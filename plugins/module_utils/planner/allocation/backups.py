@@ -54,7 +54,7 @@ def find_backups(problem: Problem, placement: Placement, move_cost: int | None) 
 
 
 class _Losses:
-    """One proxy after the other dies. What all losses share is computed once."""
+    """One proxy after the other fails. What all losses share is computed once."""
 
     def __init__(self, problem: Problem, placement: Placement, move_cost: int | None) -> None:
         self.placement = placement

@@ -175,7 +175,7 @@ def test_the_report_names_the_worst_case_and_the_loss_asked_for(read):
     topology = read("all: {vars: {tiers_loss: 'm1,m2'}}")
     text = report(topology, make_plan(topology))
     assert (
-        "Worst case: site berlin dies, 2 clients have no server until one is back, writes stop, the pool stops." in text
+        "Worst case: site berlin fails, 2 clients have no server until one is back, writes stop, the pool stops." in text
     )
     assert "As asked: m1 and m2 lost (m1, m2), no client loses its server, writes stop." in text
 
