@@ -174,9 +174,8 @@ def test_a_loss_is_told_when_asked_for(read, asked, servers):
 def test_the_report_names_the_worst_case_and_the_loss_asked_for(read):
     topology = read("all: {vars: {tiers_loss: 'm1,m2'}}")
     text = report(topology, make_plan(topology))
-    assert (
-        "Worst case: site berlin fails, 2 clients have no server until one is back, writes stop, the pool stops." in text
-    )
+    worst = "Worst case: site berlin fails, 2 clients have no server until one is back, writes stop, the pool stops."
+    assert worst in text
     assert "As asked: m1 and m2 lost (m1, m2), no client loses its server, writes stop." in text
 
 
