@@ -1,10 +1,11 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The generated pages are what the code says."""
+"""The marked places of the pages hold what the code says."""
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import re
 from pathlib import Path
@@ -22,9 +23,26 @@ def generator():
     return module
 
 
-@pytest.mark.parametrize("name", ["rules.md", "inventory.md", "plan.md", "operations.md", "figures.md", "awx.md"])
-def test_the_page_is_up_to_date(name):
-    assert (DOCS / name).read_text(encoding="utf-8") == generator().PAGES[name](), "run `make docs`"
+PAGES = generator().pages()
+LONGEST_TEXT = 200
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_page_is_up_to_date(page):
+    text = page.read_text(encoding="utf-8")
+    assert text == generator().fill(text), "run `make docs`"
+
+
+def test_every_generated_text_has_a_place():
+    written = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    assert {*re.findall(r"<!-- generated: ([\w ]+) -->", written)} == {*generator().GENERATED}
+
+
+def test_prose_is_written_in_the_pages_and_not_in_the_generator():
+    tree = ast.parse((DOCS / "generate.py").read_text(encoding="utf-8"))
+    texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    docstring = ast.get_docstring(tree, clean=False)
+    assert [text for text in texts if len(text) > LONGEST_TEXT and text != docstring] == []
 
 
 def test_every_playbook_says_what_operators_ask_first():
