@@ -24,7 +24,7 @@ PLAYBOOKS = REPOSITORY / "playbooks"
 sys.path.insert(0, str(REPOSITORY / ".cache" / "collections"))
 
 from ansible_collections.distributed.tiers.plugins.module_utils.operations.awx import survey  # noqa: E402
-from ansible_collections.distributed.tiers.plugins.module_utils.operations.operation import Operation, parse_operation  # noqa: E402
+from ansible_collections.distributed.tiers.plugins.module_utils.operations.playbook import Operation, parse_operation  # noqa: E402
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules import EXAMPLE, REGISTRY, Rule  # noqa: E402
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.variables import TABLE, Variable  # noqa: E402
 

@@ -9,7 +9,7 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import OPERATIONS
-from ansible_collections.distributed.tiers.plugins.module_utils.verification.looks import CLOCK_ALERT
+from ansible_collections.distributed.tiers.plugins.module_utils.verification.host_findings import CLOCK_ALERT
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.verify import report
 from ansible_collections.distributed.tiers.plugins.plugin_utils.answers import Answers
 

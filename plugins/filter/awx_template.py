@@ -47,7 +47,7 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.distributed.tiers.plugins.module_utils.operations.awx import survey_problems, template
-from ansible_collections.distributed.tiers.plugins.module_utils.operations.operation import parse_operation
+from ansible_collections.distributed.tiers.plugins.module_utils.operations.playbook import parse_operation
 
 
 def awx_template(data: Any) -> dict[str, Any]:

@@ -43,7 +43,7 @@ _value:
 
 from typing import Any
 
-from ansible_collections.distributed.tiers.plugins.module_utils.verification.looks import check_clocks
+from ansible_collections.distributed.tiers.plugins.module_utils.verification.host_findings import check_clocks
 from ansible_collections.distributed.tiers.plugins.plugin_utils.arguments import mapping
 
 

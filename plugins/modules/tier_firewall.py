@@ -66,7 +66,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.distributed.tiers.plugins.module_utils.probing import looks, ssh
+from ansible_collections.distributed.tiers.plugins.module_utils.probing import host_checks, ssh
 
 # In /run: after a boot the host has the rules that were confirmed last, and no timer.
 CANDIDATE = Path("/run/tiers-firewall.candidate.nft")
@@ -131,14 +131,14 @@ class Firewall:
 def load(module: AnsibleModule, firewall: Firewall) -> dict[str, Any]:
     """Load the table if it is due, and leave it to be confirmed."""
     content = module.params["content"]
-    deployed = looks.FIREWALL.read_text(encoding="utf-8") if looks.FIREWALL.exists() else ""
-    why = looks.look_at_firewall(_SECONDS) if content == deployed else ["the planned rules are others"]
+    deployed = host_checks.FIREWALL.read_text(encoding="utf-8") if host_checks.FIREWALL.exists() else ""
+    why = host_checks.check_firewall(_SECONDS) if content == deployed else ["the planned rules are others"]
     result: dict[str, Any] = {"changed": bool(why), "why": why}
     if not why:
         return result
     result["diff"] = {
-        "before_header": str(looks.FIREWALL),
-        "after_header": str(looks.FIREWALL),
+        "before_header": str(host_checks.FIREWALL),
+        "after_header": str(host_checks.FIREWALL),
         "before": deployed,
         "after": content,
     }
@@ -166,9 +166,9 @@ def confirm(module: AnsibleModule, firewall: Firewall) -> dict[str, Any]:
     firewall.stop_timer()
     if firewall.digest() != module.params["loaded"]:
         return {"changed": False, "answer": "restored", "connection": connection}
-    looks.FIREWALL.parent.mkdir(mode=0o755, exist_ok=True)
+    host_checks.FIREWALL.parent.mkdir(mode=0o755, exist_ok=True)
     os.chmod(CANDIDATE, 0o644)
-    module.atomic_move(str(CANDIDATE), str(looks.FIREWALL))
+    module.atomic_move(str(CANDIDATE), str(host_checks.FIREWALL))
     PREVIOUS.unlink(missing_ok=True)
     return {"changed": True, "answer": "confirmed", "connection": connection}
 

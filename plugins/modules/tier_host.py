@@ -141,7 +141,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.distributed.tiers.plugins.module_utils.probing import looks, ssh
+from ansible_collections.distributed.tiers.plugins.module_utils.probing import host_checks, ssh
 
 
 def main() -> None:
@@ -185,30 +185,32 @@ def main() -> None:
     params = module.params
     found: dict[str, list[str]] = {}
     if params["firewall"]:
-        found["firewall"] = looks.look_at_firewall(params["timeout"])
+        found["firewall"] = host_checks.check_firewall(params["timeout"])
     if params["names"]:
-        found["names"] = looks.look_at_names(params["timeout"])
+        found["names"] = host_checks.check_names(params["timeout"])
     if given := params["certificates"]:
         protocol = given["protocol"] if given["address"] else ""
-        found["certificate"] = looks.look_at_certificates(
+        found["certificate"] = host_checks.check_certificates(
             given["address"], given["port"], protocol, given["alert_days"], params["timeout"]
         )
     if given := params["disks"]:
-        found["disk"] = looks.judge_file_systems(looks.read_file_systems(given["paths"]), given["alert_percent"])
+        found["disk"] = host_checks.judge_file_systems(
+            host_checks.read_file_systems(given["paths"]), given["alert_percent"]
+        )
     if given := params["programs"]:
-        found["program"] = looks.look_at_programs(given, params["timeout"])
+        found["program"] = host_checks.check_programs(given, params["timeout"])
     if given := params["others"]:
         ports = given["let_in"]
         if ports is not None:
             ports = {*ports, *ssh.read_ports(ssh.read_connection(), params["timeout"])}
-        found["others"] = looks.look_at_others(ports, given["files"])
+        found["others"] = host_checks.check_other_services(ports, given["files"])
     findings = [{"look": look, "why": why} for look, reasons in found.items() for why in reasons]
     result: dict[str, Any] = {"changed": False, "findings": findings}
     if params["ssh"]:
         connection = ssh.read_connection()
         result["ssh"] = {"connection": connection, "ports": ssh.read_ports(connection, params["timeout"])}
     if params["clock"]:
-        by = looks.read_time_services(params["timeout"])
+        by = host_checks.read_time_services(params["timeout"])
         result["clock"] = {
             "synchronized_by": by,
             "named": params["time_service"],

@@ -21,15 +21,7 @@ import yaml
 from ansible.errors import AnsibleError
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner import handed, variables
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import WARNING, Problem
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.plan import digest
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import (
-    DESCRIPTIONS,
-    Product,
-    parse_product,
-    role_of,
-)
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.service import (
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.description import (
     MOST_PARTS,
     MOST_PARTS_OF_ALL,
     Options,
@@ -39,6 +31,14 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.service 
     options_of,
     read_description,
     with_planned,
+)
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import WARNING, Problem
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.plan import digest
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import (
+    DESCRIPTIONS,
+    Product,
+    parse_product,
+    role_of,
 )
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.shown import shorten
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import (

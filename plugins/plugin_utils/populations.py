@@ -55,7 +55,7 @@ OTHER_KINDS = {
 
 def read_population(source: Any) -> tuple[dict[str, dict[str, Any]], list[str]]:
     """``(clients, problems)`` of a path, a text, a list of dictionaries, a dictionary by name, or counts by site."""
-    reader = _Reader()
+    reader = _PopulationParser()
     if isinstance(source, os.PathLike):
         reader.file(os.fspath(source))
     elif isinstance(source, str):
@@ -78,7 +78,7 @@ def _is_path(source: str) -> bool:
     return line.endswith((".csv", ".json", ".yml", ".yaml")) or (line[0] not in "[{-" and "," not in line)
 
 
-class _Reader:
+class _PopulationParser:
     def __init__(self) -> None:
         self.clients: dict[str, dict[str, Any]] = {}
         self.problems: list[str] = []

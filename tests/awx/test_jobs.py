@@ -20,7 +20,7 @@ import yaml
 from awx_rules import answer_problems, is_playbook
 
 from ansible_collections.distributed.tiers.plugins.module_utils.operations.awx import template
-from ansible_collections.distributed.tiers.plugins.module_utils.operations.operation import parse_operation
+from ansible_collections.distributed.tiers.plugins.module_utils.operations.playbook import parse_operation
 
 REPOSITORY = Path(__file__).parents[2]
 BINARIES = Path(sys.executable).parent

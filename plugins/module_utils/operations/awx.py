@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.distributed.tiers.plugins.module_utils.operations.operation import PROMPTS, Operation
+from ansible_collections.distributed.tiers.plugins.module_utils.operations.playbook import PROMPTS, Operation
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.variables import Variable
 
 # What a default of each type of question must be. A bool is an int for Python, and so for AWX.

@@ -22,6 +22,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.pa
     failback_of,
     redundancy_of,
 )
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.registry import Allocation
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.sequence import upgrade_order, upgrade_waves
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Client, Server, Topology
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.wiring import POOL, Wiring, reach
@@ -34,7 +35,6 @@ SHARES = ("proxies", "backups", "unplaced", "survives")
 UPSTREAM = "upstream"
 
 Plan = dict[str, Any]
-Allocation = Mapping[str, Any]
 NOBODY: Allocation = {
     "proxies": {},
     "backups": {},

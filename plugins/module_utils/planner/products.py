@@ -91,7 +91,7 @@ class Product:
 
 
 @dataclass(slots=True)
-class _Reader:
+class _MetadataReader:
     """Takes values out of the file and collects everything that is wrong with them."""
 
     data: Mapping[str, Any]
@@ -129,7 +129,7 @@ class _Reader:
             return ()
         found = []
         for number, item in enumerate(value):
-            read = _Reader(item)
+            read = _MetadataReader(item)
             found.append(
                 Port(
                     read.word("name"),
@@ -208,7 +208,7 @@ def parse_product(name: str, data: Any) -> tuple[Product | None, list[str]]:
     """The product of a role's meta/product.yml, or everything that is wrong with that file."""
     if not isinstance(data, Mapping):
         return None, ["the file holds no mapping"]
-    read = _Reader(data)
+    read = _MetadataReader(data)
     for key in sorted(shorten(key) for key in data):
         if key not in KEYS:
             read.problems.append(f"unknown key '{key}' {did_you_mean(key, KEYS)}".rstrip())

@@ -223,7 +223,7 @@ Hostvars = Mapping[str, Mapping[str, Any]]
 PopulationReader = Callable[[Any], tuple[Mapping[str, Mapping[str, Any]], list[str]]]
 
 
-class _Reading:
+class _VariableReader:
     """Reads values host by host and keeps what went wrong."""
 
     def __init__(self, hostvars: Hostvars) -> None:
@@ -477,7 +477,7 @@ def read_topology(
     tiers_groups: Any = None,
 ) -> Topology:
     """The topology of the system whose groups `tiers_groups` names. What cannot be read is in its `problems`."""
-    reading = _Reading(hostvars)
+    reading = _VariableReader(hostvars)
     names, problem = group_names(tiers_groups)
     if problem:
         reading.problems.append(problem)

@@ -9,11 +9,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-Answers = Mapping[str, Mapping[str, Any]]
+ProbeAnswers = Mapping[str, Mapping[str, Any]]
 Position = tuple[tuple[str, str], ...]
 
 
-def _digests(answers: Answers) -> Iterator[tuple[str, Position, str]]:
+def _digests(answers: ProbeAnswers) -> Iterator[tuple[str, Position, str]]:
     """(server, position, digest) of all that gave both."""
     for name in sorted(answers):
         for edge in (answers[name] or {}).get("edges", ()):
@@ -21,7 +21,7 @@ def _digests(answers: Answers) -> Iterator[tuple[str, Position, str]]:
                 yield name, tuple(sorted(edge["position"].items())), edge["digest"]
 
 
-def differing(plan: Mapping[str, Any], answers: Answers) -> list[tuple[str, str]]:
+def differing(plan: Mapping[str, Any], answers: ProbeAnswers) -> list[tuple[str, str]]:
     """(server, why) of every server whose content differs from that of others at the same position. What most of them
     hold counts as right, and of two opinions that of the master. `answers`: what tier_probe returned for the content
     edges of each server."""
@@ -42,12 +42,12 @@ def differing(plan: Mapping[str, Any], answers: Answers) -> list[tuple[str, str]
     return sorted(found)
 
 
-def is_compared(answers: Answers) -> bool:
+def is_compared(answers: ProbeAnswers) -> bool:
     """Whether all that gave a digest are at one position, so that all of them can be compared."""
     return len({position for _name, position, _digest in _digests(answers)}) <= 1
 
 
-def count_equal(plan: Mapping[str, Any], answers: Answers) -> tuple[int, int]:
+def count_equal(plan: Mapping[str, Any], answers: ProbeAnswers) -> tuple[int, int]:
     """(how many servers hold the same as others at their position, how many hold content)."""
     positions = Counter(position for _name, position, _digest in _digests(answers))
     alone = {name for name, position, _digest in _digests(answers) if positions[position] < 2}

@@ -10,9 +10,10 @@ from typing import Any
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.preview import loss_of
 from ansible_collections.distributed.tiers.plugins.module_utils.text import enumerate_names, table, with_hint
+from ansible_collections.distributed.tiers.plugins.module_utils.verification.content import ProbeAnswers
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.status import (
     MAX_BEHIND,
-    Seen,
+    ServerState,
     last_changes,
     look,
     worst_lag,
@@ -30,11 +31,8 @@ from ansible_collections.distributed.tiers.plugins.module_utils.verification.ver
 IN_STEP = 10.0
 WHO = "Name the servers, with commas between them: -e tiers_targets=NAME"
 
-Plan = Mapping[str, Any]
-Answers = Mapping[str, Mapping[str, Any]]
 
-
-def drain(plan: Plan, answers: Answers, asked: Iterable[str], min_online: int = 1) -> dict[str, Any]:
+def drain(plan: Mapping[str, Any], answers: ProbeAnswers, asked: Iterable[str], min_online: int = 1) -> dict[str, Any]:
     """What draining the servers asked for means now. `answers`: tier_probe's per server; `min_online`: members that the
     pool needs. Gives `todo`, what is `wrong`, which service is `lost`, and all as `text`."""
     seen = _look_at_all(plan, answers)
@@ -60,7 +58,7 @@ def drain(plan: Plan, answers: Answers, asked: Iterable[str], min_online: int = 
     }
 
 
-def undrain(plan: Plan, answers: Answers, asked: Collection[str]) -> dict[str, Any]:
+def undrain(plan: Mapping[str, Any], answers: ProbeAnswers, asked: Collection[str]) -> dict[str, Any]:
     """Which servers must serve again: those asked for, or all whose traffic is stopped, by a drain or by an interrupted
     run. `answers`: tier_probe's per server. Gives `todo`, what is `wrong`, and all as `text`."""
     seen = _look_at_all(plan, answers)
@@ -72,7 +70,7 @@ def undrain(plan: Plan, answers: Answers, asked: Collection[str]) -> dict[str, A
     return {"todo": [name for name in names if name in out], "wrong": wrong, "text": text}
 
 
-def interrupted(plan: Plan, answers: Answers) -> dict[str, Any]:
+def interrupted(plan: Mapping[str, Any], answers: ProbeAnswers) -> dict[str, Any]:
     """The servers that an interrupted run left closed to clients (`todo`), and all as `text`. A drain that ended stays.
     `answers`: tier_probe's per server."""
     seen = _look_at_all(plan, answers)
@@ -84,7 +82,7 @@ def interrupted(plan: Plan, answers: Answers) -> dict[str, Any]:
         if state == "DRAIN"
     }
 
-    def is_held_out(name: str, one: Seen) -> bool:
+    def is_held_out(name: str, one: ServerState) -> bool:
         return name in held_out and plan["servers"][name]["state"] == "active" and one.reached and not one.drained
 
     todo = [name for name, one in seen.items() if one.interrupted or is_held_out(name, one)]
@@ -92,7 +90,7 @@ def interrupted(plan: Plan, answers: Answers) -> dict[str, Any]:
     return {"todo": todo, "text": table(("SERVER", "CLOSED TO CLIENTS"), rows) if rows else ""}
 
 
-def servers_for_restart(plan: Plan, name: str) -> list[str]:
+def servers_for_restart(plan: Mapping[str, Any], name: str) -> list[str]:
     """The servers whose state decides whether `name` can go out of service: itself, its peer, and the servers to which
     its clients fail over; for a member the distributors; for a master whose peer serves, too, the relays below it."""
     server = plan["servers"][name]
@@ -104,7 +102,7 @@ def servers_for_restart(plan: Plan, name: str) -> list[str]:
     return [name, *dict.fromkeys(other for other in others if other and other != name)]
 
 
-def restart(plan: Plan, answers: Answers, name: str, min_online: int = 1) -> dict[str, Any]:
+def restart(plan: Mapping[str, Any], answers: ProbeAnswers, name: str, min_online: int = 1) -> dict[str, Any]:
     """What it costs now to take a running server out of service for a moment, beyond what it costs while all others are
     healthy. `answers`: tier_probe's of `servers_for_restart`; other servers count as healthy.
     Gives which service would be `lost`, and which servers are `missing` for it."""
@@ -133,7 +131,7 @@ def restart(plan: Plan, answers: Answers, name: str, min_online: int = 1) -> dic
     return {"lost": lost, "missing": [f"{other}: {why}." for other, why in missing.items()] if lost else []}
 
 
-def retire(plan: Plan, records: Mapping[str, Mapping[str, Any]], asked: Iterable[str]) -> dict[str, Any]:
+def retire(plan: Mapping[str, Any], records: Mapping[str, Mapping[str, Any]], asked: Iterable[str]) -> dict[str, Any]:
     """Which servers may be removed from their hosts: those that are down by the plan, once everybody else was deployed
     from it. `records`: the local fact of each server, empty where there is none. Gives `todo`, what is `wrong`, and all
     as `text`."""
@@ -159,7 +157,7 @@ def retire(plan: Plan, records: Mapping[str, Mapping[str, Any]], asked: Iterable
     return {"todo": [name for name in names if records.get(name)], "wrong": wrong, "text": text}
 
 
-def switch_over(plan: Plan, answers: Answers, asked: Iterable[str]) -> dict[str, Any]:
+def switch_over(plan: Mapping[str, Any], answers: ProbeAnswers, asked: Iterable[str]) -> dict[str, Any]:
     """Which nodes of the pairs asked for hand over to which. Gives `todo`, with the `name` of who serves, who is `to`
     serve and the `edge` that shows it; what is `wrong`; and all as `text`."""
     seen = _look_at_all(plan, answers)
@@ -177,7 +175,7 @@ def switch_over(plan: Plan, answers: Answers, asked: Iterable[str]) -> dict[str,
     return {"todo": todo, "wrong": wrong, "text": table(("SERVES NOW", "IS TO SERVE"), rows) if rows else ""}
 
 
-def resync(plan: Plan, answers: Answers, asked: Iterable[str], min_online: int = 1) -> dict[str, Any]:
+def resync(plan: Mapping[str, Any], answers: ProbeAnswers, asked: Iterable[str], min_online: int = 1) -> dict[str, Any]:
     """Whether the data of a server can be copied again, and from which other server.
 
     `answers`: tier_probe's per server; `min_online`: members that the pool needs. Gives `todo` with the source's `name`
@@ -203,11 +201,11 @@ def resync(plan: Plan, answers: Answers, asked: Iterable[str], min_online: int =
     return {"todo": todo, "wrong": wrong, "lost": lost, "text": text}
 
 
-def _look_at_all(plan: Plan, answers: Answers) -> dict[str, Seen]:
+def _look_at_all(plan: Mapping[str, Any], answers: ProbeAnswers) -> dict[str, ServerState]:
     return {name: look(server, answers.get(name), None) for name, server in plan["servers"].items()}
 
 
-def _known(plan: Plan, asked: Iterable[str]) -> tuple[list[str], list[str]]:
+def _known(plan: Mapping[str, Any], asked: Iterable[str]) -> tuple[list[str], list[str]]:
     """The servers among the names asked for, and what is wrong with the others."""
     names = list(dict.fromkeys(asked))
     if not names:
@@ -220,17 +218,17 @@ def _known(plan: Plan, asked: Iterable[str]) -> tuple[list[str], list[str]]:
     return [name for name in names if name in plan["servers"]], wrong
 
 
-def _away(server: Mapping[str, Any], seen: Seen) -> bool:
+def _away(server: Mapping[str, Any], seen: ServerState) -> bool:
     """Whether a server can stand in for nobody."""
     stopped = seen.drained or seen.interrupted or not seen.can_write
     return server["state"] != "active" or not seen.reached or stopped or (starts(server) and not seen.up)
 
 
-def _why_away(seen: Seen) -> str:
+def _why_away(seen: ServerState) -> str:
     return seen.why or "it does not answer"
 
 
-def _not_deployed(plan: Plan, asked: Mapping[str, Seen], name: str) -> set[str]:
+def _not_deployed(plan: Mapping[str, Any], asked: Mapping[str, ServerState], name: str) -> set[str]:
     """The servers that no deployment has ended on, and the members that no distributor knows."""
     fresh = {other for other, one in asked.items() if not one.deployed}
     known = [one.gives_to for other, one in asked.items() if _distributes(plan, other) and one.gives_to]
@@ -240,7 +238,7 @@ def _not_deployed(plan: Plan, asked: Mapping[str, Seen], name: str) -> set[str]:
     return fresh
 
 
-def _distributes(plan: Plan, name: str) -> bool:
+def _distributes(plan: Mapping[str, Any], name: str) -> bool:
     return bool(plan["servers"][name]["serves_as"] == "distributor")
 
 
@@ -248,7 +246,7 @@ def _upstreams(server: Mapping[str, Any]) -> list[str]:
     return [upstream["name"] for upstream in server["upstreams"]]
 
 
-def _not_given_to(plan: Plan, asked: Mapping[str, Seen], name: str) -> dict[str, str]:
+def _not_given_to(plan: Mapping[str, Any], asked: Mapping[str, ServerState], name: str) -> dict[str, str]:
     """The members, other than `name`, that a distributor does not give to now, and why."""
     if plan["servers"][name]["serves_as"] != "parallel":
         return {}
@@ -261,7 +259,9 @@ def _not_given_to(plan: Plan, asked: Mapping[str, Seen], name: str) -> dict[str,
     }
 
 
-def _cut_off(plan: Plan, asked: Mapping[str, Seen], name: str, away: Collection[str]) -> Iterator[str]:
+def _cut_off(
+    plan: Mapping[str, Any], asked: Mapping[str, ServerState], name: str, away: Collection[str]
+) -> Iterator[str]:
     """Relays that give to this master alone although the plan has another one for them."""
     for other, one in asked.items():
         if other in away:
@@ -278,12 +278,12 @@ def _cut_off(plan: Plan, asked: Mapping[str, Seen], name: str, away: Collection[
             yield f"{other} would reach no master without {name}: its HAProxy reports {enumerate_names(down)}."
 
 
-def _serves(server: Mapping[str, Any], seen: Seen) -> bool:
+def _serves(server: Mapping[str, Any], seen: ServerState) -> bool:
     """Whether this node of a pair that elects is the active one."""
     return bool(seen.serves if takes_turns(server) else seen.holds)
 
 
-def _lost(plan: Plan, away: set[str], todo: list[str], min_online: int) -> Iterator[str]:
+def _lost(plan: Mapping[str, Any], away: set[str], todo: list[str], min_online: int) -> Iterator[str]:
     """Service that there is now and would not be."""
     before, after = (loss_of(dict(plan), out, min_online) for out in (away, {*away, *todo}))
     who = enumerate_names(todo)
@@ -295,7 +295,7 @@ def _lost(plan: Plan, away: set[str], todo: list[str], min_online: int) -> Itera
         yield f"The pool would not serve without {who}."
 
 
-def _late(plan: Plan, seen: Mapping[str, Seen], todo: list[str], away: set[str]) -> Iterator[str]:
+def _late(plan: Mapping[str, Any], seen: Mapping[str, ServerState], todo: list[str], away: set[str]) -> Iterator[str]:
     """Who would stand in with data that are not in step."""
     last = last_changes(plan, seen)
     for name in todo:
@@ -304,12 +304,12 @@ def _late(plan: Plan, seen: Mapping[str, Seen], todo: list[str], away: set[str])
             yield f"{other}, which is to serve without {name}, is behind in its data."
 
 
-def _behind(server: Mapping[str, Any], seen: Seen, last: Mapping[str, str]) -> bool:
+def _behind(server: Mapping[str, Any], seen: ServerState, last: Mapping[str, str]) -> bool:
     lag = None if server["redundancy"] == "warm" else worst_lag(seen, last)
     return lag is not None and lag.exceeds(IN_STEP, MAX_BEHIND)
 
 
-def _meanwhile(plan: Plan, seen: Mapping[str, Seen], name: str, away: set[str], now: bool) -> str:
+def _meanwhile(plan: Mapping[str, Any], seen: Mapping[str, ServerState], name: str, away: set[str], now: bool) -> str:
     """Who serves while a server is out."""
     server = plan["servers"][name]
     if seen[name].drained:
@@ -328,7 +328,9 @@ def _meanwhile(plan: Plan, seen: Mapping[str, Seen], name: str, away: set[str], 
     return ", ".join(moved) or "nobody serves"
 
 
-def _unable(plan: Plan, seen: Mapping[str, Seen], primary: str, serving: list[str]) -> Iterator[str]:
+def _unable(
+    plan: Mapping[str, Any], seen: Mapping[str, ServerState], primary: str, serving: list[str]
+) -> Iterator[str]:
     """Why a pair cannot switch over."""
     server = plan["servers"][primary]
     backup = server["backup"]
@@ -358,7 +360,7 @@ def _unable(plan: Plan, seen: Mapping[str, Seen], primary: str, serving: list[st
             yield f"{other} cannot be promoted: it is behind in its data."
 
 
-def _sources(plan: Plan, seen: Mapping[str, Seen], name: str) -> list[str]:
+def _sources(plan: Mapping[str, Any], seen: Mapping[str, ServerState], name: str) -> list[str]:
     """The servers that can give a server its data now, the one that serves first."""
     server = plan["servers"][name]
     if server["serves_as"] == "master":
@@ -368,7 +370,7 @@ def _sources(plan: Plan, seen: Mapping[str, Seen], name: str) -> list[str]:
     return [one for one in above if one != name and not _away(plan["servers"][one], seen[one]) and seen[one].up]
 
 
-def _not_resyncable(plan: Plan, seen: Mapping[str, Seen], name: str) -> Iterator[str]:
+def _not_resyncable(plan: Mapping[str, Any], seen: Mapping[str, ServerState], name: str) -> Iterator[str]:
     """Why the data of a server cannot be copied again from another one."""
     server = plan["servers"][name]
     if server["serves_as"] == "distributor" or server["replication"] == "none" or goes_through(server):
@@ -387,7 +389,7 @@ def _not_resyncable(plan: Plan, seen: Mapping[str, Seen], name: str) -> Iterator
         yield from _unfit_source(plan, seen, name, sources[0])
 
 
-def _unfit_source(plan: Plan, seen: Mapping[str, Seen], name: str, source: str) -> Iterator[str]:
+def _unfit_source(plan: Mapping[str, Any], seen: Mapping[str, ServerState], name: str, source: str) -> Iterator[str]:
     """Why a server must not give its data: it lacks changes that others than the target have."""
     if not seen[source].position:
         yield f"{source}, from which the data would come, does not tell how far its data is."
@@ -401,18 +403,18 @@ def _unfit_source(plan: Plan, seen: Mapping[str, Seen], name: str, source: str) 
         )
 
 
-def _is_ahead(one: Seen, other: Seen) -> bool:
+def _is_ahead(one: ServerState, other: ServerState) -> bool:
     theirs = other.position or {}
     return one.up and any(change > theirs.get(writer, "") for writer, change in (one.position or {}).items())
 
 
-def _only_there(target: Seen, source: Seen) -> str:
+def _only_there(target: ServerState, source: ServerState) -> str:
     """What a resync would lose, as far as positions tell. Equal positions are no proof of equal data."""
     if not target.up or not target.position:
         return "not known"
     return "changes that are lost" if _is_ahead(target, source) else "nothing by its position"
 
 
-def _proof(plan: Plan, name: str) -> dict[str, Any]:
+def _proof(plan: Mapping[str, Any], name: str) -> dict[str, Any]:
     """What a node looks at to see that it serves."""
     return next({**edge, "expect": "open"} for edge in own_edges(plan, name) if edge["protocol"] in ("turn", "address"))

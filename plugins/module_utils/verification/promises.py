@@ -81,7 +81,7 @@ def _silent(samples: Iterable[Sample], asking: Iterable[str]) -> list[str]:
     return sorted(set(asking) - {sample.client for sample in samples})
 
 
-class _Seen:
+class _Measurements:
     """The samples of a drill, to be asked by program and client, and judged."""
 
     def __init__(
@@ -154,7 +154,7 @@ def judge(
     stalls: Iterable[Stall] = (),
 ) -> list[dict[str, Any]]:
     """The promises of one experiment. A limit that was missed while a client host stalled is not measured."""
-    seen = _Seen(samples, times, offers, plan["clients"])
+    seen = _Measurements(samples, times, offers, plan["clients"])
     clients = sorted(name for name, client in plan["clients"].items() if client["endpoints"])
     own: list[str] = experiment["own"]
     kind = experiment["kind"]
@@ -221,7 +221,7 @@ def _unless_stalled(promise: dict[str, Any], stall: Stall | None) -> dict[str, A
     return {**promise, "measured": f"{promise['measured']}; {why}", "ok": None, "stalled": True}
 
 
-def _return(seen: _Seen, unaffected: Sequence[str], times: Times, limit: float) -> dict[str, Any]:
+def _return(seen: _Measurements, unaffected: Sequence[str], times: Times, limit: float) -> dict[str, Any]:
     text = "its return interrupts no client"
     if why := seen.why_not(HOME, unaffected, POOL_READS):
         return _promise(text, why, f"gap {limit:g} s", None)
@@ -236,7 +236,7 @@ def _return(seen: _Seen, unaffected: Sequence[str], times: Times, limit: float) 
 
 
 def _proxy_alone(
-    seen: _Seen,
+    seen: _Measurements,
     times: Times,
     allowed: Mapping[str, float],
     clients: Sequence[str],
@@ -283,7 +283,7 @@ def _proxy_alone(
 def _master(
     experiment: Mapping[str, Any],
     plan: Mapping[str, Any],
-    seen: _Seen,
+    seen: _Measurements,
     allowed: Mapping[str, float],
     clients: Sequence[str],
     missing: int | None,

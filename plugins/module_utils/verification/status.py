@@ -15,7 +15,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.products
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import OPERATIONS
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.traffic import INTERRUPTED, NOT_DEPLOYED
 from ansible_collections.distributed.tiers.plugins.module_utils.text import table
-from ansible_collections.distributed.tiers.plugins.module_utils.verification import looks
+from ansible_collections.distributed.tiers.plugins.module_utils.verification import host_findings
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.content import differing
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.verify import (
     OF_THE_HOST,
@@ -47,7 +47,7 @@ _WITHOUT_MASTER = {
 
 
 @dataclass(frozen=True)
-class Seen:
+class ServerState:
     """One server as it showed itself. `why` says what is wrong, for a host that nobody reaches that.
     `failed`: its program should run and does not answer; a cold standby's should not.
     `interrupted`: a run that was interrupted left the server closed to clients."""
@@ -70,12 +70,14 @@ class Seen:
     recorded: Mapping[str, Any] | None = None
 
 
-def look(server: Mapping[str, Any], answer: Mapping[str, Any] | None, recorded: Mapping[str, Any] | None) -> Seen:
+def look(
+    server: Mapping[str, Any], answer: Mapping[str, Any] | None, recorded: Mapping[str, Any] | None
+) -> ServerState:
     """What a server's own probes told, as tier_probe returned them. Without an answer nobody asked (`--limit`)."""
     if answer is None:
-        return Seen(False, asked=False, reached=False)
+        return ServerState(False, asked=False, reached=False)
     if "edges" not in answer:
-        return Seen(False, f"host: {reason(answer)}", reached=False, recorded=recorded)
+        return ServerState(False, f"host: {reason(answer)}", reached=False, recorded=recorded)
     services = [edge for edge in answer["edges"] if edge["protocol"] not in ("haproxy", *OF_THE_HOST)]
     service = next((edge for edge in services if edge["address"] == server["address"]), None)
     balancer, shared, turn, drained, writes = (
@@ -84,7 +86,7 @@ def look(server: Mapping[str, Any], answer: Mapping[str, Any] | None, recorded: 
     )
     stopped = bool(drained and drained["reachable"])
     interrupted = bool(stopped and drained and drained.get("traffic") == INTERRUPTED)
-    return Seen(
+    return ServerState(
         up=bool(service and service["reachable"]),
         failed=bool(service and not service["reachable"] and not service["ok"]),
         why="; ".join(dict.fromkeys(edge["why"] for edge in answer["edges"] if not edge["ok"])),
@@ -140,7 +142,7 @@ def report(
     max_lag: float = MAX_LAG,
     max_behind: int = MAX_BEHIND,
     hosts: Mapping[str, Mapping[str, Any]] | None = None,
-    clock_alert: float = looks.CLOCK_ALERT,
+    clock_alert: float = host_findings.CLOCK_ALERT,
     content: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """The table, the alerts, and both as text; `late`: the servers whose data is behind, with the positions they must
@@ -170,7 +172,7 @@ def report(
         *_alerts(plan, servers, seen),
         *(f"{name}: {_late_words(lag, max_lag, max_behind)}" for name, lag in late.items()),
         *(why for _pair, why in wrong_pairs(plan, answers)),
-        *looks.alerts(answering, clock_alert),
+        *host_findings.list_alerts(answering, clock_alert),
         *(f"{name}: {why}" for name, why in differing(plan, content or {})),
     ]
     heads = ("SERVER", "PLANNED", "OBSERVED", "SITE", "LAG", "ROUTES TO", "CLIENTS", "BACKUP")
@@ -192,7 +194,7 @@ def _planned(server: Mapping[str, Any]) -> str:
     return what if server["state"] == "active" else f"{what}, {server['state']}"
 
 
-def _observed(server: Mapping[str, Any], seen: Seen) -> str:
+def _observed(server: Mapping[str, Any], seen: ServerState) -> str:
     if not seen.asked:
         return NOT_ASKED
     if seen.serves is False:
@@ -214,7 +216,7 @@ def _observed(server: Mapping[str, Any], seen: Seen) -> str:
     return ", ".join(words)
 
 
-def _gives_to(server: Mapping[str, Any], seen: Seen) -> str | None:
+def _gives_to(server: Mapping[str, Any], seen: ServerState) -> str | None:
     """For a distributor how many members; for others the active master, to which the relay sends."""
     if seen.gives_to is None:
         return None
@@ -224,13 +226,13 @@ def _gives_to(server: Mapping[str, Any], seen: Seen) -> str | None:
     return acting(server, seen) or "nobody"
 
 
-def acting(server: Mapping[str, Any], seen: Seen) -> str | None:
+def acting(server: Mapping[str, Any], seen: ServerState) -> str | None:
     """The first upstream that is up."""
     states = seen.gives_to or {}
     return next((up["name"] for up in server["upstreams"] if states.get(up["name"]) == "UP"), None)
 
 
-def _clients(server: Mapping[str, Any], seen: Seen) -> str | None:
+def _clients(server: Mapping[str, Any], seen: ServerState) -> str | None:
     if server["clients"] is None:
         return None
     planned = len(server["clients"]["hosts"]) + len(server["clients"]["names"])
@@ -240,7 +242,9 @@ def _clients(server: Mapping[str, Any], seen: Seen) -> str | None:
     return str(planned) if deployed == planned else f"{planned}, deployed {deployed}"
 
 
-def _backup(server: Mapping[str, Any], planned: Mapping[str, Any] | None, seen: Mapping[str, Seen]) -> str | None:
+def _backup(
+    server: Mapping[str, Any], planned: Mapping[str, Any] | None, seen: Mapping[str, ServerState]
+) -> str | None:
     if server["primary"]:
         return None
     if not planned:
@@ -251,19 +255,19 @@ def _backup(server: Mapping[str, Any], planned: Mapping[str, Any] | None, seen: 
     return f"{server['backup']} {DOWN if starts(planned) else 'not started'}"
 
 
-def last_changes(plan: Mapping[str, Any], seen: Mapping[str, Seen]) -> dict[str, str]:
+def last_changes(plan: Mapping[str, Any], seen: Mapping[str, ServerState]) -> dict[str, str]:
     """The last known change of each writing server: as the masters have it, else as anybody has it."""
     masters = [s for name, s in seen.items() if plan["servers"][name]["serves_as"] == "master" and s.up]
     return newest(one.position or {} for one in masters or seen.values())
 
 
-def _lag(seen: Seen, last: Mapping[str, str]) -> str | None:
+def _lag(seen: ServerState, last: Mapping[str, str]) -> str | None:
     """How far the server was behind when it was asked. What others, asked later, have beyond that does not count."""
     worst = worst_lag(seen, last)
     return None if worst is None else str(worst)
 
 
-def worst_lag(seen: Seen, last: Mapping[str, str]) -> Lag | None:
+def worst_lag(seen: ServerState, last: Mapping[str, str]) -> Lag | None:
     """How far a server is behind the writing server of which it lacks most. None: it told no position."""
     if not seen.up or not seen.position:
         return None
@@ -291,7 +295,7 @@ def has_reached(answer: Mapping[str, Any], last: Mapping[str, str]) -> bool:
 
 
 def _late(
-    server: Mapping[str, Any], seen: Seen, last: Mapping[str, str], max_lag: float, max_behind: int
+    server: Mapping[str, Any], seen: ServerState, last: Mapping[str, str], max_lag: float, max_behind: int
 ) -> Lag | None:
     """How far a server is behind if that is further than it may be. A warm backup may be."""
     if server["redundancy"] == "warm" or server.get("replication") == "none" or server["state"] == "down":
@@ -315,7 +319,9 @@ def _time(change: str) -> float:
     return datetime.strptime(change.split("#")[0] + "+0000", "%Y%m%d%H%M%S.%fZ%z").timestamp()
 
 
-def _alerts(plan: Mapping[str, Any], servers: Iterable[Mapping[str, Any]], seen: Mapping[str, Seen]) -> Iterable[str]:
+def _alerts(
+    plan: Mapping[str, Any], servers: Iterable[Mapping[str, Any]], seen: Mapping[str, ServerState]
+) -> Iterable[str]:
     masters: list[str] = []
     outdated: list[str] = []
     relays: dict[str, list[str]] = {}
@@ -364,7 +370,9 @@ def _alerts(plan: Mapping[str, Any], servers: Iterable[Mapping[str, Any]], seen:
             yield f"{first} and {second} each have writes that the other has not: they do not replicate, or not yet"
 
 
-def _drained_unrecorded(plan: Mapping[str, Any], server: Mapping[str, Any], seen: Mapping[str, Seen]) -> Iterable[str]:
+def _drained_unrecorded(
+    plan: Mapping[str, Any], server: Mapping[str, Any], seen: Mapping[str, ServerState]
+) -> Iterable[str]:
     """The members that a distributor gives no new sessions, although neither the plan nor the host of the member says
     why."""
     for member in server["members"]:
@@ -376,6 +384,6 @@ def _drained_unrecorded(plan: Mapping[str, Any], server: Mapping[str, Any], seen
             yield name
 
 
-def _ahead(one: Seen, other: Seen) -> bool:
+def _ahead(one: ServerState, other: ServerState) -> bool:
     theirs = other.position or {}
     return any(change > theirs.get(writer, "") for writer, change in (one.position or {}).items())

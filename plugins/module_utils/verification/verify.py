@@ -12,7 +12,7 @@ from typing import Any
 
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import OPERATIONS
 from ansible_collections.distributed.tiers.plugins.module_utils.text import table
-from ansible_collections.distributed.tiers.plugins.module_utils.verification import looks
+from ansible_collections.distributed.tiers.plugins.module_utils.verification import host_findings
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.content import count_equal, differing
 
 # By the tier a server serves as. Behind a distributor members answer.
@@ -364,7 +364,7 @@ def report(
     plan: Mapping[str, Any],
     results: Mapping[str, Mapping[str, Any]],
     offers: Iterable[str] = OPERATIONS,
-    clock_alert: float = looks.CLOCK_ALERT,
+    clock_alert: float = host_findings.CLOCK_ALERT,
 ) -> dict[str, Any]:
     """All answers as findings and as text. `results`: per host `probed`, `written`, `found`, `host` and `content`, as
     registered.
@@ -396,11 +396,15 @@ def report(
         findings.append({"host": pair, "what": "its pair", "why": why})
     # A host that gave no answer at all is a finding already.
     hosts = {h: result.get("host") or {} for h, result in results.items() if "edges" in (result.get("probed") or {})}
-    findings += [{"host": host, "what": what, "why": why} for host, what, why in looks.findings(hosts, clock_alert)]
+    findings += [
+        {"host": host, "what": what, "why": why} for host, what, why in host_findings.list_findings(hosts, clock_alert)
+    ]
     servers = {host: answer for host, answer in hosts.items() if host in plan["servers"]}
     content = {host: result.get("content") or {} for host, result in results.items() if host in plan["servers"]}
     findings += [{"host": host, "what": "content", "why": why} for host, why in differing(plan, content)]
-    findings += [{"host": host, "what": "clock", "why": why} for host, why in looks.check_time_services(servers)]
+    findings += [
+        {"host": host, "what": "clock", "why": why} for host, why in host_findings.check_time_services(servers)
+    ]
     along = [edge for _host, edge in probed if edge["protocol"] not in OF_THE_HOST]
     refused = [edge for edge in along if edge["expect"] == "refused" or (edge["refused_by"] and edge["ok"])]
     open_edges = [edge for edge in along if edge not in refused]

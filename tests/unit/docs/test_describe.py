@@ -83,9 +83,13 @@ def test_the_figures_are_the_defaults_of_the_roles() -> None:
 
 # What programs on a host have as constants: where it stands, and how the page tells it.
 CONSTANTS = [
-    ("roles/product_service/files/service.py", "ASK_SECONDS = 3.0", "every 0.5 s, each with 3 s, a command with 15 s"),
-    ("roles/product_service/files/service.py", "timeout=5 * ASK_SECONDS", "a command with 15 s"),
-    ("roles/product_service/files/service.py", "time.sleep(0.5)", "every 0.5 s"),
+    (
+        "roles/product_service/files/service_tool.py",
+        "ASK_SECONDS = 3.0",
+        "every 0.5 s, each with 3 s, a command with 15 s",
+    ),
+    ("roles/product_service/files/service_tool.py", "timeout=5 * ASK_SECONDS", "a command with 15 s"),
+    ("roles/product_service/files/service_tool.py", "time.sleep(0.5)", "every 0.5 s"),
     ("roles/common/files/watchdog.py", "MISSES = 3", "3 checks without any answer"),
     ("roles/common/files/watchdog.py", '0.9 * settings["within"] / (MISSES + 1)', "every 4.5 s, each with 4.5 s"),
     ("roles/common/files/watchdog.py", "LOOK = 2.0", "every 2 s | 5 s"),

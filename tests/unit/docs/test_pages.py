@@ -215,7 +215,7 @@ def test_runbooks_quote_alerts_as_status_gives_them() -> None:
         "plugins/module_utils/probing/probe.py",
         "plugins/module_utils/probing/traffic.py",
         "plugins/module_utils/verification/content.py",
-        "plugins/module_utils/verification/looks.py",
+        "plugins/module_utils/verification/host_findings.py",
         "plugins/modules/tier_host.py",
         "roles/common/files/watchdog.py",
     ):

@@ -13,7 +13,7 @@ import yaml
 from awx_rules import is_playbook
 
 from ansible_collections.distributed.tiers.plugins.module_utils.operations.awx import survey
-from ansible_collections.distributed.tiers.plugins.module_utils.operations.operation import parse_operation
+from ansible_collections.distributed.tiers.plugins.module_utils.operations.playbook import parse_operation
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.variables import BY_NAME, TABLE
 
 REPOSITORY = Path(__file__).parents[3]

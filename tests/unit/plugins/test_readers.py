@@ -27,7 +27,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.plan imp
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import parse_product
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.report import report
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules import EXAMPLE
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.service import LEDGER
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.described_services import LEDGER
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.variables import TABLE
 from ansible_collections.distributed.tiers.plugins.plugin_utils import inventory, items
 from ansible_collections.distributed.tiers.plugins.plugin_utils.inventory import read_inventory, with_plan_data

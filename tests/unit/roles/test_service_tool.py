@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-PROGRAM = Path(__file__).parents[3] / "roles/product_service/files/service.py"
+PROGRAM = Path(__file__).parents[3] / "roles/product_service/files/service_tool.py"
 
 
 class Host:

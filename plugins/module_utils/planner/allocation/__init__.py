@@ -20,8 +20,8 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocati
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation.model import (
     MICROSECONDS,
     AllocationError,
+    AllocationProblem,
     Fault,
-    Problem,
 )
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation.place import Placement, latency_cost
 
@@ -90,7 +90,7 @@ def _allocate(
     return _result(problem, choice, backups, move_cost)
 
 
-def _moves(problem: Problem, choice: Choice) -> list[dict[str, Any]]:
+def _moves(problem: AllocationProblem, choice: Choice) -> list[dict[str, Any]]:
     """Every client that changes its proxy, by name, with the reason."""
     states = {server.name: server.state for server in problem.proxies}
     number = {server.name: index for index, server in enumerate(problem.active)}
@@ -126,7 +126,9 @@ def _moves(problem: Problem, choice: Choice) -> list[dict[str, Any]]:
     return sorted(found, key=lambda move: move["client"])
 
 
-def _why_unplaced(problem: Problem, placement: Placement, k: int, weight: int, names: list[str], may_fit: bool) -> str:
+def _why_unplaced(
+    problem: AllocationProblem, placement: Placement, k: int, weight: int, names: list[str], may_fit: bool
+) -> str:
     demand = problem.demands[k]
     pin = demand.restriction[0]
     if not problem.active:
@@ -147,7 +149,7 @@ def _why_unplaced(problem: Problem, placement: Placement, k: int, weight: int, n
     return "no room on any proxy it may use"
 
 
-def _result(problem: Problem, choice: Choice, backups: Backups, move_cost: int) -> dict[str, Any]:
+def _result(problem: AllocationProblem, choice: Choice, backups: Backups, move_cost: int) -> dict[str, Any]:
     placement, bound = choice.placement, choice.bound
     unit = problem.unit
     all_shares = sum(problem.shares)

@@ -15,8 +15,8 @@ from typing import TypeAlias
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation.model import (
     NO_RESTRICTION,
+    AllocationProblem,
     Demand,
-    Problem,
     Runs,
 )
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation.pack import EFFORT, pack
@@ -39,7 +39,7 @@ class Backups:
     left_over: dict[str, int]
 
 
-def find_backups(problem: Problem, placement: Placement, move_cost: int | None) -> Backups:
+def find_backups(problem: AllocationProblem, placement: Placement, move_cost: int | None) -> Backups:
     """A backup endpoint for every client that has a proxy. ``move_cost`` None: who has a good one keeps it."""
     result = Backups({}, {})
     losses = _Losses(problem, placement, move_cost)
@@ -56,7 +56,7 @@ def find_backups(problem: Problem, placement: Placement, move_cost: int | None) 
 class _Losses:
     """One proxy after the other fails. What all losses share is computed once."""
 
-    def __init__(self, problem: Problem, placement: Placement, move_cost: int | None) -> None:
+    def __init__(self, problem: AllocationProblem, placement: Placement, move_cost: int | None) -> None:
         self.placement = placement
         self.move_cost = move_cost
         self.hubs = Hubs(problem, (demand.backup_reach for demand in problem.demands))

@@ -9,7 +9,10 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation.flow import Flow
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation.model import MICROSECONDS, Problem
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation.model import (
+    MICROSECONDS,
+    AllocationProblem,
+)
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation.pack import pack
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation.place import (
     Hubs,
@@ -51,7 +54,7 @@ class Move:
     needed: bool = False
 
 
-def choose(problem: Problem) -> Choice:
+def choose(problem: AllocationProblem) -> Choice:
     """Decide on a placement."""
     hubs = Hubs(problem, (demand.reach for demand in problem.demands), excess(problem))
     rooms = hubs.rooms(problem.limits)
@@ -101,7 +104,7 @@ def _proven(placement: Placement, bound: Solved, move_cost: int) -> bool:
     return value(placement, move_cost) == least
 
 
-def _as_deployed(problem: Problem, hubs: Hubs) -> Placement:
+def _as_deployed(problem: AllocationProblem, hubs: Hubs) -> Placement:
     placement = Placement(problem, hubs)
     for number, demand in enumerate(problem.demands):
         for proxy, runs in demand.stays.items():
@@ -111,7 +114,7 @@ def _as_deployed(problem: Problem, hubs: Hubs) -> Placement:
     return placement
 
 
-def _only_needed(problem: Problem, hubs: Hubs, still: Solved, bound: Solved) -> Choice:
+def _only_needed(problem: AllocationProblem, hubs: Hubs, still: Solved, bound: Solved) -> Choice:
     # A move dearer than any latency: better packing then never moves anybody for the sake of being nearer.
     highest = hubs.farthest // hubs.scale + 1
     placement = hand_out(problem, hubs, still.flow)
@@ -125,7 +128,7 @@ def _only_needed(problem: Problem, hubs: Hubs, still: Solved, bound: Solved) -> 
     return Choice(placement, bound, needed, _voluntary(problem, placement, needed), False)
 
 
-def _voluntary(problem: Problem, placement: Placement, needed: int) -> list[Move]:
+def _voluntary(problem: AllocationProblem, placement: Placement, needed: int) -> list[Move]:
     """Who leaves a proxy that could keep it; those who gain least are the ones who had to."""
     number = {server.name: index for index, server in enumerate(problem.active)}
     between = problem.latency.between
@@ -157,9 +160,9 @@ def _asked(choice: Choice) -> int:
     return sum(not move.needed for move in choice.voluntary)
 
 
-def _within(problem: Problem, hubs: Hubs, budget: int, still: Solved, bound: Solved) -> Choice:
+def _within(problem: AllocationProblem, hubs: Hubs, budget: int, still: Solved, bound: Solved) -> Choice:
     """Go from the least moves towards the best placement, by the steps that gain most a move, until none is left."""
-    steps = _steps(problem, hubs, still, bound.flow)
+    steps = _split_into_reroutes(problem, hubs, still, bound.flow)
     allowed = budget
     for _try in range(TRIES):
         placement = hand_out(problem, hubs, _walk(still, steps, allowed))
@@ -177,7 +180,7 @@ def _within(problem: Problem, hubs: Hubs, budget: int, still: Solved, bound: Sol
 
 
 @dataclass
-class _Step:
+class _Reroute:
     """Clients of some classes change hubs in a row, so that no hub in between gets more than it had."""
 
     arcs: list[tuple[int, int, int]]  # class, from hub, to hub
@@ -186,7 +189,7 @@ class _Step:
     gain: float
 
 
-def _steps(problem: Problem, hubs: Hubs, start: Solved, target: Flow) -> list[_Step]:
+def _split_into_reroutes(problem: AllocationProblem, hubs: Hubs, start: Solved, target: Flow) -> list[_Reroute]:
     """The difference of two flows, taken apart into paths and cycles of hubs."""
     arcs: defaultdict[int, list[list[int]]] = defaultdict(list)  # from hub -> [class, to hub, amount]
     change: defaultdict[int, int] = defaultdict(int)
@@ -206,7 +209,7 @@ def _steps(problem: Problem, hubs: Hubs, start: Solved, target: Flow) -> list[_S
                 side[-1][1] -= amount
                 if not side[-1][1]:
                     side.pop()
-    steps: list[_Step] = []
+    steps: list[_Reroute] = []
     for hub in sorted(arcs, key=lambda hub: (change[hub] >= 0, hub)):
         while arcs[hub] and len(steps) < MOST_STEPS:
             steps.append(_peel(problem, hubs, start, arcs, change, hub))
@@ -214,13 +217,13 @@ def _steps(problem: Problem, hubs: Hubs, start: Solved, target: Flow) -> list[_S
 
 
 def _peel(
-    problem: Problem,
+    problem: AllocationProblem,
     hubs: Hubs,
     start: Solved,
     arcs: defaultdict[int, list[list[int]]],
     change: defaultdict[int, int],
     first: int,
-) -> _Step:
+) -> _Reroute:
     """Follow arcs from a hub until they come back or end where the load may grow; take that path out."""
     path: list[tuple[int, list[int]]] = []
     seen = {first: 0}
@@ -252,10 +255,10 @@ def _peel(
         arc[2] -= amount
         if not arc[2]:
             arcs[source].remove(arc)
-    return _Step(taken, amount, clients, gain / hubs.scale)
+    return _Reroute(taken, amount, clients, gain / hubs.scale)
 
 
-def _walk(start: Solved, steps: list[_Step], allowed: float) -> Flow:
+def _walk(start: Solved, steps: list[_Reroute], allowed: float) -> Flow:
     flow = Flow([dict(units) for units in start.flow.by_class], list(start.flow.outside), start.flow.worth)
     for step in steps:
         amount = step.amount

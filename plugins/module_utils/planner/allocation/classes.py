@@ -22,12 +22,12 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocati
     NO_RESTRICTION,
     SELECTORS,
     AllocationError,
+    AllocationProblem,
     Demand,
     Fault,
     Key,
     Latency,
     Policy,
-    Problem,
     Proxy,
     Restriction,
     Runs,
@@ -50,7 +50,7 @@ def build(
     previous_backups: Any,
     policy: Any,
     former: Iterable[str] = (),
-) -> Problem:
+) -> AllocationProblem:
     """Check everything, then group. Raises AllocationError with all problems at once."""
     problems: list[Fault] = []
     rules = read_policy(policy, problems)
@@ -67,7 +67,7 @@ def build(
     return problem
 
 
-def _is_unchanged(problem: Problem, previous: Any) -> bool:
+def _is_unchanged(problem: AllocationProblem, previous: Any) -> bool:
     """Does the former result belong to this very input, and is everyone still where it says?"""
     if not isinstance(previous, Mapping) or previous.get("digest") != problem.digest:
         return False
@@ -90,7 +90,7 @@ def _assemble(
     previous_backups: Mapping[str, str],
     grouped: dict[Key, list[str]],
     clients: int,
-) -> Problem:
+) -> AllocationProblem:
     order = sorted(grouped, key=lambda key: (key[0], key[1][0] or "", key[1][1:], key[2] or "", key[3]))
     unit = math.gcd(*(key[3] for key in order)) if order else 1
     total = sum(key[3] // unit * len(grouped[key]) for key in order)
@@ -99,7 +99,7 @@ def _assemble(
     shares = [(largest if server.capacity is None else server.capacity) * server.weight for server in active]
     capacities = [total if server.capacity is None else min(total, server.capacity // unit) for server in active]
     limits = _limits(policy, active, shares, unit, total)
-    problem = Problem(
+    problem = AllocationProblem(
         policy, servers, active, limits, capacities, shares, [], latency, previous, previous_backups,
         set(), {}, unit, total, clients, _digest(policy, servers, latency, grouped, order),
     )  # fmt: skip
@@ -145,7 +145,7 @@ def _digest(
     return digest.hexdigest()
 
 
-def _classify(problem: Problem, grouped: dict[Key, list[str]], order: list[Key]) -> None:
+def _classify(problem: AllocationProblem, grouped: dict[Key, list[str]], order: list[Key]) -> None:
     """Turn the groups into demand classes, and tell who may stay where it is."""
     number = {server.name: index for index, server in enumerate(problem.active)}
     reaches: dict[Restriction, tuple[frozenset[int] | None, frozenset[int] | None]] = {}
@@ -189,7 +189,7 @@ def _class(
     return classes[key]
 
 
-def _add(problem: Problem, demand: Demand, number: dict[str, int], names: list[str], weight: int) -> None:
+def _add(problem: AllocationProblem, demand: Demand, number: dict[str, int], names: list[str], weight: int) -> None:
     demand.weight += weight * len(names)
     if not problem.previous:
         _merge(demand.free, weight, names)
@@ -205,7 +205,7 @@ def _add(problem: Problem, demand: Demand, number: dict[str, int], names: list[s
             _merge(demand.stays.setdefault(index, {}), weight, part)
 
 
-def _may_stay(problem: Problem, reach: frozenset[int] | None, proxy: int, weight: int) -> bool:
+def _may_stay(problem: AllocationProblem, reach: frozenset[int] | None, proxy: int, weight: int) -> bool:
     return (reach is None or proxy in reach) and weight <= problem.limits[proxy]
 
 
@@ -217,7 +217,7 @@ def _merge(runs: Runs, weight: int, names: list[str]) -> None:
 
 
 def _add_spread_group(
-    problem: Problem,
+    problem: AllocationProblem,
     classes: dict[tuple[Any, ...], Demand],
     number: dict[str, int],
     reaches: dict[Restriction, tuple[frozenset[int] | None, frozenset[int] | None]],

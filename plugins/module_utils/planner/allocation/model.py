@@ -103,7 +103,7 @@ class Demand:
 
 
 @dataclass
-class Problem:
+class AllocationProblem:
     """Everything the solver needs, in canonical order."""
 
     policy: Policy

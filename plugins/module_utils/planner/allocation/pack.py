@@ -25,7 +25,7 @@ from itertools import combinations
 from typing import TypeAlias
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation.flow import Flow, Transport, solve
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation.model import Problem
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation.model import AllocationProblem
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation.place import (
     Hubs,
     Placement,
@@ -47,11 +47,16 @@ NOWHERE = -1
 
 Path: TypeAlias = "tuple[int, Path] | None"  # the proxy of the last client assigned, and what came before
 States: TypeAlias = "dict[int, tuple[int, Path]]"  # what is left of every room -> regret so far, path
-Choice: TypeAlias = "tuple[int, int]"  # regret, proxy
+ProxyChoices: TypeAlias = "tuple[int, int]"  # regret, proxy
 
 
 def pack(
-    problem: Problem, hubs: Hubs, placement: Placement, move_cost: int, worth: list[Worth], effort: int = EFFORT
+    problem: AllocationProblem,
+    hubs: Hubs,
+    placement: Placement,
+    move_cost: int,
+    worth: list[Worth],
+    effort: int = EFFORT,
 ) -> Placement:
     """The same placement or a better one. ``worth`` is what the flow says of room at each hub."""
     clients = sum(
@@ -69,7 +74,7 @@ def pack(
 
 
 @dataclass
-class Client:
+class Leaving:
     """One client with all it may choose, what it regrets least first."""
 
     name: str
@@ -85,14 +90,20 @@ class Kind:
     """What clients of one class, weight and home may choose."""
 
     costs: dict[int, int]  # of a unit, by proxy
-    choices: list[Choice]
+    choices: list[ProxyChoices]
 
 
 class _Packing:
     """An assignment of single clients, and what makes it better."""
 
     def __init__(
-        self, problem: Problem, hubs: Hubs, placement: Placement, move_cost: int, worth: list[Worth], effort: int
+        self,
+        problem: AllocationProblem,
+        hubs: Hubs,
+        placement: Placement,
+        move_cost: int,
+        worth: list[Worth],
+        effort: int,
     ) -> None:
         self.problem, self.hubs, self.effort = problem, hubs, effort
         self.excess = excess(problem)
@@ -109,7 +120,7 @@ class _Packing:
         for client, proxy in zip(self.clients, self.at, strict=True):
             self.put(client, proxy)
 
-    def _clients(self, placement: Placement) -> tuple[list[Client], list[int]]:
+    def _clients(self, placement: Placement) -> tuple[list[Leaving], list[int]]:
         problem = self.problem
         homes: dict[str, int] = {}
         for demand in problem.demands:
@@ -130,7 +141,7 @@ class _Packing:
             if same not in kinds:
                 kinds[same] = self._kind(*same)
             group = problem.group_of[name] if problem.demands[number].siblings else None
-            clients.append(Client(name, number, -negative, home, group, kinds[same]))
+            clients.append(Leaving(name, number, -negative, home, group, kinds[same]))
         return clients, [proxy for *_same, proxy in where]
 
     def _kind(self, number: int, weight: int, home: int) -> Kind:
@@ -148,13 +159,13 @@ class _Packing:
         dear = sorted((weight * (cost + price[proxy]), proxy != home, proxy) for proxy, cost in costs.items())
         return Kind(costs, [(cost - dear[0][0], proxy) for cost, _away, proxy in dear])
 
-    def put(self, client: Client, proxy: int) -> None:
+    def put(self, client: Leaving, proxy: int) -> None:
         if proxy != NOWHERE:
             self.room[proxy] -= client.weight
             if client.group is not None:
                 self.taken[client.group].add(proxy)
 
-    def take(self, client: Client, proxy: int) -> None:
+    def take(self, client: Leaving, proxy: int) -> None:
         if proxy != NOWHERE:
             self.room[proxy] += client.weight
             if client.group is not None:
@@ -516,7 +527,7 @@ class _Search:
         self.packing.effort -= effort
         return max(1, min(WIDTH, self.effort * before // (effort * (len(self.chosen) - step + 1))))
 
-    def _step(self, states: States, client: Client, choices: list[tuple[int, int, _Field | None]]) -> States:
+    def _step(self, states: States, client: Leaving, choices: list[tuple[int, int, _Field | None]]) -> States:
         """Every state with every choice of the next client."""
         weight, limit = client.weight, self.limit
         home = self.homes.get(client.home)

@@ -21,8 +21,8 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocati
     solve,
 )
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation.model import (
+    AllocationProblem,
     Demand,
-    Problem,
     Runs,
 )
 
@@ -38,7 +38,9 @@ class Hubs:
     breaking ties, and one latency range times the scale never outweighs a move, or a client left out.
     """
 
-    def __init__(self, problem: Problem, reaches: Iterable[frozenset[int] | None], alone: Iterable[int] = ()) -> None:
+    def __init__(
+        self, problem: AllocationProblem, reaches: Iterable[frozenset[int] | None], alone: Iterable[int] = ()
+    ) -> None:
         """``alone``: proxies that need a hub of their own, because who stays there is limited by itself."""
         self._problem = problem
         distinct = sorted({reach for reach in reaches if reach is not None}, key=sorted)
@@ -119,7 +121,7 @@ class Solved:
         return found
 
 
-def solve_classes(problem: Problem, hubs: Hubs, move_cost: int | None, rooms: list[int]) -> Solved:
+def solve_classes(problem: AllocationProblem, hubs: Hubs, move_cost: int | None, rooms: list[int]) -> Solved:
     """The splittable optimum. ``move_cost`` in microseconds; None: as few moves as possible, latency second."""
     demands = problem.demands
     # One unit more than the moves cost: where staying and moving are equal, who is there stays.
@@ -182,7 +184,7 @@ def _stays_at(hubs: Hubs, demand: Demand) -> dict[int, int]:
     return dict(at_hub)
 
 
-def _most(problem: Problem, hubs: Hubs, demand: Demand) -> list[int]:
+def _most(problem: AllocationProblem, hubs: Hubs, demand: Demand) -> list[int]:
     """A proxy takes at most one member of a spread group."""
     each = demand.weight // (demand.siblings * demand.groups)
     return [
@@ -194,7 +196,7 @@ def weight_of(runs: Runs) -> int:
     return sum(weight * len(names) for weight, names in runs.items())
 
 
-def excess(problem: Problem) -> dict[int, int]:
+def excess(problem: AllocationProblem) -> dict[int, int]:
     """How much must leave each proxy that holds more than it now may."""
     held: defaultdict[int, int] = defaultdict(int)
     for demand in problem.demands:
@@ -203,7 +205,7 @@ def excess(problem: Problem) -> dict[int, int]:
     return {proxy: load - problem.limits[proxy] for proxy, load in held.items() if load > problem.limits[proxy]}
 
 
-def even_hubs(problem: Problem, hubs: Hubs, solved: Solved) -> None:
+def even_hubs(problem: AllocationProblem, hubs: Hubs, solved: Solved) -> None:
     """Level the hubs of each site that restrictions keep apart, class by class, at no cost in latency or moves."""
     split = {hub for group in hubs.at_site.values() if len(group) > 1 for hub in group}
     if not split:
@@ -247,7 +249,7 @@ def even_hubs(problem: Problem, hubs: Hubs, solved: Solved) -> None:
 class Placement:
     """Who is where. ``kept[p][k]`` stayed, ``new[p]`` came; ``out`` found no proxy."""
 
-    def __init__(self, problem: Problem, hubs: Hubs) -> None:
+    def __init__(self, problem: AllocationProblem, hubs: Hubs) -> None:
         self.problem = problem
         self.hubs = hubs
         self.load = [0] * len(problem.active)
@@ -281,7 +283,7 @@ class Placement:
                 self.taken[self.problem.group_of[name]].add(proxy)
 
 
-def hand_out(problem: Problem, hubs: Hubs, flow: Flow) -> Placement:
+def hand_out(problem: AllocationProblem, hubs: Hubs, flow: Flow) -> Placement:
     """Deal the names out as the flow says. What weights that do not fit leave over is put where there is room."""
     placement = Placement(problem, hubs)
     for demand in problem.demands:

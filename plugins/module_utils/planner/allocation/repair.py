@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import count
 
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation.model import Problem
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation.model import AllocationProblem
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation.place import Hubs, Placement, excess
 
 MOST_CLIENTS = 1000  # for whom a chain is sought in one run
@@ -26,7 +26,7 @@ ROUNDS = 3
 
 
 @dataclass(frozen=True)
-class _Step:
+class _Relocation:
     """A client goes from one proxy, or from nowhere, to another."""
 
     number: int
@@ -35,7 +35,7 @@ class _Step:
     target: int
 
 
-Chain = tuple[_Step, ...]
+Chain = tuple[_Relocation, ...]
 
 
 def repair(placement: Placement, move_cost: int, left_out: int) -> int:
@@ -59,7 +59,7 @@ def make_room(placement: Placement, move_cost: int, left_out: int) -> int:
 class _Mending:
     def __init__(self, placement: Placement, move_cost: int) -> None:
         self.placement = placement
-        self.problem: Problem = placement.problem
+        self.problem: AllocationProblem = placement.problem
         self.hubs: Hubs = placement.hubs
         self.move_cost = move_cost * self.hubs.scale
         self.over = excess(self.problem)
@@ -89,7 +89,7 @@ class _Mending:
         order = count()
         heap: list[tuple[int, int, Chain]] = []
         for cost, proxy in self._open_to(number):
-            heappush(heap, (weight * cost, next(order), (_Step(number, weight, None, proxy),)))
+            heappush(heap, (weight * cost, next(order), (_Relocation(number, weight, None, proxy),)))
         seen: set[int] = set()
         while heap and len(seen) < MOST_PROXIES:
             cost, _order, chain = heappop(heap)
@@ -107,7 +107,7 @@ class _Mending:
 
     def _leave(self, proxy: int, missing: int, passed: set[int]) -> Iterator[tuple[int, Chain]]:
         """Who may leave a proxy to make room, and where to: one client, or several lighter ones to where there is."""
-        lighter: list[tuple[int, int, _Step]] = []
+        lighter: list[tuple[int, int, _Relocation]] = []
         for number, weight, _names in self.placement.pieces(proxy):
             demand = self.problem.demands[number]
             if demand.siblings:
@@ -118,7 +118,7 @@ class _Mending:
             for cost, target in self._open_to(number):
                 if target in passed:
                     continue
-                step = _Step(number, weight, proxy, target)
+                step = _Relocation(number, weight, proxy, target)
                 fits = self.placement.room(target) >= weight
                 if weight < missing:
                     if fits:
@@ -132,8 +132,8 @@ class _Mending:
                     break
         yield from self._several(lighter, missing)
 
-    def _several(self, lighter: list[tuple[int, int, _Step]], missing: int) -> Iterator[tuple[int, Chain]]:
-        steps: list[_Step] = []
+    def _several(self, lighter: list[tuple[int, int, _Relocation]], missing: int) -> Iterator[tuple[int, Chain]]:
+        steps: list[_Relocation] = []
         rooms: dict[int, int] = {}
         cost = 0
         for each, _weight, step in sorted(lighter, key=lambda entry: (entry[0], entry[1], entry[2].number)):
@@ -193,7 +193,7 @@ class _Mending:
         runs[weight] = names
         self.placement.kept[proxy][number] = {each: some for each, some in runs.items() if some}
 
-    def _put(self, step: _Step, name: str) -> None:
+    def _put(self, step: _Relocation, name: str) -> None:
         home = self.number.get(self.problem.previous.get(name, ""))
         if home == step.target and home in self.problem.demands[step.number].stays:
             kept = self.placement.kept[home]
@@ -238,6 +238,6 @@ class _Mending:
                 if not open_to:
                     break
                 target = min(open_to, key=lambda p: (placement.load[p] / (shares[p] or 1e-9), p))
-                self._put(_Step(number, weight, None, target), names[-1])
+                self._put(_Relocation(number, weight, None, target), names[-1])
                 names = names[:-1]
         return names

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules import (  # noqa: F401
     clients,
+    described_services,
     inventory,
     operation,
     pairs,
     pool,
     servers,
-    service,
     upstreams,
     versions,
 )

@@ -71,7 +71,7 @@ class Request:
         return f"{self.method} {self.path}"
 
 
-class _Reader(io.RawIOBase):
+class _ReplyReader(io.RawIOBase):
     """The answering node of a connection, on which every step has only the time that is left."""
 
     def __init__(self, connection: socket.socket, deadline: Deadline) -> None:
@@ -96,7 +96,7 @@ class _Timed:
     """A socket as http.client wants one to read an answer from."""
 
     def __init__(self, connection: socket.socket, deadline: Deadline) -> None:
-        self._reader = _Reader(connection, deadline)
+        self._reader = _ReplyReader(connection, deadline)
 
     def makefile(self, _mode: str) -> io.BufferedReader:
         return io.BufferedReader(self._reader)

@@ -12,7 +12,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.vars.hostvars import HostVars
 from ansible.vars.manager import VariableManager
 
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.service import ledger
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.described_services import ledger
 from ansible_collections.distributed.tiers.tests.unit.plugins.filter.templating import template as fill
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.distributed.tiers.plugins.module_utils.probing import looks, ssh
+from ansible_collections.distributed.tiers.plugins.module_utils.probing import host_checks, ssh
 from ansible_collections.distributed.tiers.plugins.modules import tier_firewall
 from ansible_collections.distributed.tiers.plugins.modules.tier_firewall import Firewall, confirm, load
 
@@ -87,19 +87,19 @@ def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Host:
     host = Host()
     monkeypatch.setattr(tier_firewall, "CANDIDATE", tmp_path / "candidate")
     monkeypatch.setattr(tier_firewall, "PREVIOUS", tmp_path / "previous")
-    monkeypatch.setattr(looks, "FIREWALL", tmp_path / "etc/firewall.nft")
-    monkeypatch.setattr(looks, "look_at_firewall", lambda _timeout: [] if is_deployed(host) else ["changed"])
+    monkeypatch.setattr(host_checks, "FIREWALL", tmp_path / "etc/firewall.nft")
+    monkeypatch.setattr(host_checks, "check_firewall", lambda _timeout: [] if is_deployed(host) else ["changed"])
     monkeypatch.setattr(ssh, "read_connection", lambda: host.connection)
     return host
 
 
 def is_deployed(host: Host) -> bool:
-    return looks.FIREWALL.exists() and host.read(str(looks.FIREWALL)) == host.table
+    return host_checks.FIREWALL.exists() and host.read(str(host_checks.FIREWALL)) == host.table
 
 
 def deploy(host: Host, rules: str, connection: str = SECOND, **params: Any) -> dict[str, Any]:
     """Both steps, as the action plugin calls them, the second one over another connection."""
-    path = looks.FIREWALL.parent.parent
+    path = host_checks.FIREWALL.parent.parent
     host.connection = FIRST
     loaded = load(Module(host, path, content=HEAD + rules, **params), Firewall(Module(host, path)))  # type: ignore[arg-type]
     if "loaded" not in loaded:

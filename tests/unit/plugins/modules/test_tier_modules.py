@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.distributed.tiers.plugins.module_utils.probing import load, looks, rows
+from ansible_collections.distributed.tiers.plugins.module_utils.probing import host_checks, load, rows
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import (
     Access,
     Endpoint,
@@ -176,8 +176,8 @@ def test_load_in_check_mode(run: Run, store: Store, tmp_path: Path) -> None:
 
 
 def test_host_reports_what_it_was_asked_for(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(looks, "look_at_firewall", lambda _timeout: ["the table is not loaded"])
-    monkeypatch.setattr(looks, "look_at_names", lambda _timeout: ["m does not resolve"])
+    monkeypatch.setattr(host_checks, "check_firewall", lambda _timeout: ["the table is not loaded"])
+    monkeypatch.setattr(host_checks, "check_names", lambda _timeout: ["m does not resolve"])
     result = run(tier_host, firewall=True, _ansible_check_mode=True)
     assert result["findings"] == [{"look": "firewall", "why": "the table is not loaded"}]
     assert not result["changed"] and not result.get("failed")
@@ -190,7 +190,7 @@ def test_host_reads_its_clock_and_what_keeps_it(run: Run, monkeypatch: pytest.Mo
             return 0, "yes\n", ""
         return 3, "".join("active\n" if word == "chronyd" else "inactive\n" for word in words[2:]), ""
 
-    monkeypatch.setattr(looks, "execute", answer)
+    monkeypatch.setattr(host_checks, "execute", answer)
     clock = run(tier_host, clock=True)["clock"]
     assert clock["synchronized_by"] == ["chronyd", "kernel"]
     assert clock["began"] <= clock["ended"]
@@ -198,13 +198,13 @@ def test_host_reads_its_clock_and_what_keeps_it(run: Run, monkeypatch: pytest.Mo
     def missing(*_: object) -> tuple[int, str, str]:
         raise Unavailable("systemctl cannot be run")
 
-    monkeypatch.setattr(looks, "execute", missing)
+    monkeypatch.setattr(host_checks, "execute", missing)
     assert run(tier_host, clock=True)["clock"]["synchronized_by"] == []
 
 
 def test_host_looks_at_certificates_and_disks(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
-    monkeypatch.setattr(looks, "look_at_certificates", lambda *given: asked.append(given) or ["expired"])
+    monkeypatch.setattr(host_checks, "check_certificates", lambda *given: asked.append(given) or ["expired"])
     service = {"alert_days": 21, "address": "10.0.0.1", "port": 636, "protocol": "ldaps"}
     result = run(tier_host, certificates=service, disks={"alert_percent": 0, "paths": ["/"]})
     assert [finding["look"] for finding in result["findings"][:2]] == ["certificate", "disk"]

@@ -26,7 +26,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.operations.awx i
     survey_problems,
     template,
 )
-from ansible_collections.distributed.tiers.plugins.module_utils.operations.operation import Operation, parse_operation
+from ansible_collections.distributed.tiers.plugins.module_utils.operations.playbook import Operation, parse_operation
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.variables import BY_NAME, TABLE, Variable
 
 META = Path(__file__).parents[5] / "playbooks" / "meta"

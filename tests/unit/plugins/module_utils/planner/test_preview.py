@@ -17,7 +17,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.preview 
     preview_of,
 )
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.report import loss_row, report
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.service import ledger
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.described_services import ledger
 
 CLIENTS = "all: {vars: {tiers_clients: [{name: a, site: berlin, weight: 3}, {name: b, site: berlin, weight: 2}]}}"
 BACKUP = "backup: {hosts: {px1-b: {ansible_host: 192.0.2.19, tiers_backup_of: px1, tiers_zone: rack-c}}}"

@@ -14,8 +14,8 @@ import pytest
 from ansible_collections.distributed.tiers.plugins.module_utils.planner import topology
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.plan import make_plan
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules import REGISTRY
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.described_services import ledger
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.registry import Guesses
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.service import ledger
 from ansible_collections.distributed.tiers.plugins.module_utils.text import ended
 
 PX1_BACKUP = "backup: {hosts: {px1-b: {ansible_host: 192.0.2.13, tiers_backup_of: px1, tiers_zone: rack-b}}}"

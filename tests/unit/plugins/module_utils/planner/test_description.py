@@ -14,16 +14,16 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import ERROR
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import Port, parse_product
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.service import LEDGER, ledger
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.service import (
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.description import (
     PLANNED,
     complete,
     options_of,
     read_description,
     with_planned,
 )
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import ERROR
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import Port, parse_product
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.described_services import LEDGER, ledger
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Unreadable
 
 META = Path(__file__).parents[5] / "roles/product_service/meta"

@@ -77,7 +77,7 @@ def compare_firewall(checksum: str, loaded: str, listing: str | None) -> list[st
     return [f"{'; '.join(reasons)}. Run deploy"] if reasons else []
 
 
-def look_at_firewall(timeout: float) -> list[str]:
+def check_firewall(timeout: float) -> list[str]:
     """Why the loaded firewall is not the one that was deployed."""
     if not FIREWALL.exists():
         return [f"{FIREWALL} is missing. Run deploy"]
@@ -107,7 +107,7 @@ def compare_file(path: str, text: str, pattern: str) -> list[str]:
     return [f"{path} has {_some(found)}"] if found else []
 
 
-def look_at_others(let_in: Collection[int] | None, files: Mapping[str, str]) -> list[str]:
+def check_other_services(let_in: Collection[int] | None, files: Mapping[str, str]) -> list[str]:
     """Services of others that a deployment would end: by a firewall that was never loaded here, by a file that it
     replaces. `let_in`: the ports that the firewall leaves open, None without a firewall; `files`: by path, the
     pattern of what it serves."""
@@ -135,7 +135,7 @@ def compare_name(name: str, planned: str, found: Sequence[str]) -> list[str]:
     return [f"{name} resolves to {', '.join(dict.fromkeys(found))}, planned is {planned}"]
 
 
-def look_at_names(timeout: float) -> list[str]:
+def check_names(timeout: float) -> list[str]:
     """Which of the names that this host was given do not resolve to the planned addresses, by its own resolver."""
     if not NAMES.exists():
         return [f"{NAMES} is missing. Run deploy"]
@@ -212,7 +212,7 @@ def judge_certificates(
     return reasons
 
 
-def look_at_certificates(address: str, port: int, protocol: str, alert_days: float, timeout: float) -> list[str]:
+def check_certificates(address: str, port: int, protocol: str, alert_days: float, timeout: float) -> list[str]:
     """What is wrong with the certificates on this host and with the one that its service shows."""
     if x509 is None:
         return ["python3-cryptography is missing on this host, so no certificate can be read. Run deploy"]
@@ -291,7 +291,7 @@ def _percent(used: int, whole: int) -> float:
     return 100 * used / whole if whole > 0 else 0.0
 
 
-def look_at_programs(units: Sequence[str], timeout: float, processes: Path = Path("/proc")) -> list[str]:
+def check_programs(units: Sequence[str], timeout: float, processes: Path = Path("/proc")) -> list[str]:
     """Which programs of running units are suspended (SIGSTOP): what has no protocol cannot be asked otherwise."""
     try:
         _code, answer, _errors = execute(

@@ -22,7 +22,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.text import did_
 
 Options = Mapping[str, Mapping[str, Any]]
 # (where in the description, what is wrong there)
-Fault = tuple[str, str]
+Mistake = tuple[str, str]
 
 # What the planner reads. Templates here are filled in once, so they have to mean the same on every host; those
 # elsewhere are the roles' business, on each host by itself.
@@ -145,33 +145,33 @@ def unusable(value: Any) -> Unreadable:
     return Unreadable("a template in it stays one")
 
 
-def read_description(raw: Mapping[str, Any], options: Options) -> tuple[dict[str, Any], list[Fault]]:
+def read_description(raw: Mapping[str, Any], options: Options) -> tuple[dict[str, Any], list[Mistake]]:
     """The description with defaults and without what cannot be used, and everything that is wrong with it."""
-    reading = _Reading()
+    reading = _DescriptionReader()
     # Templates in what the planner reads were filled in. What still looks like one will never be a value.
     raw = with_planned(raw, unusable)
     description = reading.mapping(raw, options, "")
-    reading.faults += limits(description)
-    for where, _text in reading.faults:
+    reading.mistakes += limits(description)
+    for where, _text in reading.mistakes:
         key = re.split(r"[.\[]", where, maxsplit=1)[0]
         # Half of a list would make other rules speak of what is not there. Then what the role says stands.
         if key in ("redundancy", *LISTS):
             description.pop(key, None)
-    return description, reading.faults
+    return description, reading.mistakes
 
 
-class _Reading:
+class _DescriptionReader:
     """Goes through a description along its structure and keeps what is wrong."""
 
     def __init__(self) -> None:
-        self.faults: list[Fault] = []
+        self.mistakes: list[Mistake] = []
 
     def mapping(self, raw: Mapping[Any, Any], options: Options, where: str) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for key in raw:
             if key not in options:
                 hint = did_you_mean(shorten(key), options) or f"known are {', '.join(sorted(options))}"
-                self.faults.append((f"{where}{shorten(key)}", f"is not known; {hint}"))
+                self.mistakes.append((f"{where}{shorten(key)}", f"is not known; {hint}"))
         for key, option in options.items():
             given = raw.get(key)
             if given is None:
@@ -181,7 +181,7 @@ class _Reading:
                 if value is not _LEFT_OUT:
                     found[key] = value
             elif option.get("required"):
-                self.faults.append((f"{where}{key}", f"is missing: {_told(option)}"))
+                self.mistakes.append((f"{where}{key}", f"is missing: {_told(option)}"))
         return found
 
     def value(self, raw: Any, option: Mapping[str, Any], where: str) -> Any:
@@ -235,7 +235,7 @@ class _Reading:
         return value
 
     def wrong(self, where: str, text: str) -> object:
-        self.faults.append((where, text))
+        self.mistakes.append((where, text))
         return _LEFT_OUT
 
 
@@ -257,7 +257,7 @@ def _told(option: Mapping[str, Any]) -> str:
     return re.sub(r"\b[A-Z]\(([^)]*)\)", r"\1", text).strip()
 
 
-def limits(description: dict[str, Any]) -> Iterator[Fault]:
+def limits(description: dict[str, Any]) -> Iterator[Mistake]:
     """What the structure cannot say. What is outside is taken out."""
     name = description.get("name")
     if name is not None and (not NAME.fullmatch(name) or name in TAKEN_NAMES):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ansible_collections.distributed.tiers.plugins.module_utils.probing import looks, sockets
+from ansible_collections.distributed.tiers.plugins.module_utils.probing import host_checks, sockets
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.sockets import Listener
 
 ROLE = Path(__file__).parents[5] / "roles/common"
@@ -21,41 +21,41 @@ CONFIGURATION = "defaults\n  mode http\nfrontend www\n  bind :80\nlisten stats\n
 
 @pytest.fixture(autouse=True)
 def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    monkeypatch.setattr(looks, "FIREWALL", tmp_path / "firewall.nft")
+    monkeypatch.setattr(host_checks, "FIREWALL", tmp_path / "firewall.nft")
     monkeypatch.setattr(sockets, "read_listeners", lambda: LISTENERS)
     return tmp_path
 
 
 def test_a_port_that_the_firewall_would_shut_is_found() -> None:
-    assert looks.look_at_others([22, 636], {}) == ["slapd listens on TCP port 389"]
+    assert host_checks.check_other_services([22, 636], {}) == ["slapd listens on TCP port 389"]
 
 
 @pytest.mark.parametrize("let_in", [[22, 389, 636], None], ids=["let in", "no firewall"])
 def test_a_port_that_stays_open_is_no_finding(let_in: list[int] | None) -> None:
-    assert looks.look_at_others(let_in, {}) == []
+    assert host_checks.check_other_services(let_in, {}) == []
 
 
 def test_a_host_that_was_deployed_is_not_compared_again(host: Path) -> None:
     (host / "firewall.nft").touch()
-    assert looks.look_at_others([22], {}) == []
+    assert host_checks.check_other_services([22], {}) == []
 
 
 def test_a_configuration_with_services_of_others_is_found(host: Path) -> None:
     path = host / "haproxy.cfg"
     path.write_text(CONFIGURATION)
-    assert looks.look_at_others(None, {str(path): SERVE}) == [f"{path} has frontend www, listen stats"]
+    assert host_checks.check_other_services(None, {str(path): SERVE}) == [f"{path} has frontend www, listen stats"]
 
 
-@pytest.mark.parametrize("text", ["defaults\n  mode http\n", f"# {looks.MARKER}\nlisten monitor\n"])
+@pytest.mark.parametrize("text", ["defaults\n  mode http\n", f"# {host_checks.MARKER}\nlisten monitor\n"])
 def test_a_configuration_that_serves_nothing_or_is_of_this_collection_is_replaced(host: Path, text: str) -> None:
     path = host / "haproxy.cfg"
     path.write_text(text)
-    assert looks.look_at_others(None, {str(path): SERVE, str(host / "missing"): SERVE}) == []
+    assert host_checks.check_other_services(None, {str(path): SERVE, str(host / "missing"): SERVE}) == []
 
 
 @pytest.mark.parametrize("template", ["haproxy.cfg.j2", "keepalived.conf.j2"])
 def test_files_that_are_compared_bear_the_mark(template: str) -> None:
-    assert looks.MARKER in (ROLE / "templates" / template).read_text()
+    assert host_checks.MARKER in (ROLE / "templates" / template).read_text()
 
 
 def test_a_host_is_compared_before_anything_on_it_is_changed() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.distributed.tiers.plugins.module_utils.verification import looks
+from ansible_collections.distributed.tiers.plugins.module_utils.verification import host_findings
 
 HOSTS: dict[str, Any] = {
     "m": {"findings": [{"look": "firewall", "why": "the table is not loaded"}]},
@@ -20,7 +20,7 @@ HOSTS: dict[str, Any] = {
 
 
 def test_every_finding_names_its_host_first() -> None:
-    assert list(looks.alerts(HOSTS)) == [
+    assert list(host_findings.list_alerts(HOSTS)) == [
         "ill: host: its state cannot be read: sudo: a password is required",
         "m: firewall: the table is not loaded",
     ]
@@ -40,7 +40,7 @@ def clock(least: float, most: float, *by: str) -> dict[str, Any]:
     ],
 )
 def test_a_clock_counts_as_wrong_only_for_certain(least: float, most: float, why: str | None) -> None:
-    found = list(looks.findings({"m": clock(least, most), "x": clock(0, 0)}))
+    found = list(host_findings.list_findings({"m": clock(least, most), "x": clock(0, 0)}))
     assert found == ([("m", "clock", why)] if why else [])
 
 
@@ -60,6 +60,6 @@ def test_a_clock_counts_as_wrong_only_for_certain(least: float, most: float, why
 def test_something_keeps_the_clock_right(said: str, running: list[str], why: str | None) -> None:
     asked = clock(0, 0, *running)
     asked["clock"]["named"] = said
-    found = looks.check_time_services({"m": asked, "gone": {}})
+    found = host_findings.check_time_services({"m": asked, "gone": {}})
     assert [host for host, _why in found] == ([] if why is None else ["m"])
     assert all(why and why in reason for _host, reason in found)

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.description import UDP, is_template, part
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.escapes import bytes_of
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import ERROR, WARNING, Problem
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import Product
@@ -20,7 +21,6 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.pa
 )
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.registry import Allocation, reading, rule
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.servers import TAKEN
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.service import UDP, is_template, part
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Server, Topology
 from ansible_collections.distributed.tiers.plugins.module_utils.text import did_you_mean, ended, with_hint
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.distributed.tiers.plugins.module_utils.probing import looks
+from ansible_collections.distributed.tiers.plugins.module_utils.probing import host_checks
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import Unavailable
 from ansible_collections.distributed.tiers.tests.unit.plugins.module_utils.probing.servers import (
     Store,
@@ -32,7 +32,7 @@ LOADED = f"abc  /etc/tiers/firewall.nft\n{TABLE}"
 
 
 def test_loaded_firewall_that_is_the_written_one_is_no_finding() -> None:
-    assert looks.compare_firewall("abc", LOADED, TABLE) == []
+    assert host_checks.compare_firewall("abc", LOADED, TABLE) == []
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_loaded_firewall_that_is_the_written_one_is_no_finding() -> None:
     ],
 )
 def test_every_difference_of_the_firewall_is_found(checksum: str, loaded: str, listing: str | None, why: str) -> None:
-    (found,) = looks.compare_firewall(checksum, loaded, listing)
+    (found,) = host_checks.compare_firewall(checksum, loaded, listing)
     assert why in found
     assert found.endswith("Run deploy")
 
@@ -66,28 +66,28 @@ def test_every_difference_of_the_firewall_is_found(checksum: str, loaded: str, l
 def test_rules_in_another_order_are_found() -> None:
     lines = TABLE.splitlines(keepends=True)
     lines[3], lines[5] = lines[5], lines[3]
-    (found,) = looks.compare_firewall("abc", LOADED, "".join(lines))
+    (found,) = host_checks.compare_firewall("abc", LOADED, "".join(lines))
     assert "in another order" in found
 
 
 def test_many_differences_are_counted() -> None:
     more = "".join(f"\t\ttcp dport {port} accept\n" for port in range(10, 16))
-    (found,) = looks.compare_firewall("abc", LOADED, TABLE.replace("\t\tiif", f"{more}\t\tiif"))
+    (found,) = host_checks.compare_firewall("abc", LOADED, TABLE.replace("\t\tiif", f"{more}\t\tiif"))
     assert "tcp dport 12 accept and 3 more" in found
 
 
 def test_the_firewall_of_the_host_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     written, loaded = tmp_path / "firewall.nft", tmp_path / "loaded"
-    monkeypatch.setattr(looks, "FIREWALL", written)
-    monkeypatch.setattr(looks, "LOADED", loaded)
-    monkeypatch.setattr(looks, "execute", lambda *_: (0, TABLE, ""))
-    assert "missing" in looks.look_at_firewall(1)[0]
+    monkeypatch.setattr(host_checks, "FIREWALL", written)
+    monkeypatch.setattr(host_checks, "LOADED", loaded)
+    monkeypatch.setattr(host_checks, "execute", lambda *_: (0, TABLE, ""))
+    assert "missing" in host_checks.check_firewall(1)[0]
     written.write_text("rules")
-    assert "nothing is recorded" in looks.look_at_firewall(1)[0]
+    assert "nothing is recorded" in host_checks.check_firewall(1)[0]
     loaded.write_text(f"{hashlib.sha256(b'rules').hexdigest()}  f\n{TABLE}")
-    assert looks.look_at_firewall(1) == []
-    monkeypatch.setattr(looks, "execute", lambda *_: (1, "", "No such file or directory"))
-    assert "not loaded" in looks.look_at_firewall(1)[0]
+    assert host_checks.check_firewall(1) == []
+    monkeypatch.setattr(host_checks, "execute", lambda *_: (1, "", "No such file or directory"))
+    assert "not loaded" in host_checks.check_firewall(1)[0]
 
 
 HOSTS = """# BEGIN tiers of demo
@@ -98,7 +98,7 @@ HOSTS = """# BEGIN tiers of demo
 
 
 def test_names_and_addresses_of_a_hosts_file() -> None:
-    assert looks.given_names(HOSTS) == [("upstream.tiers.example", "127.0.0.1"), ("m1.tiers.example", "10.0.0.1")]
+    assert host_checks.given_names(HOSTS) == [("upstream.tiers.example", "127.0.0.1"), ("m1.tiers.example", "10.0.0.1")]
 
 
 @pytest.mark.parametrize(
@@ -113,14 +113,14 @@ def test_names_and_addresses_of_a_hosts_file() -> None:
     ],
 )
 def test_a_name_leads_to_the_planned_address(planned: str, found: list[str], why: str | None) -> None:
-    reasons = looks.compare_name("x", planned, found)
+    reasons = host_checks.compare_name("x", planned, found)
     assert reasons == [] if why is None else why in reasons[0]
 
 
 def test_names_are_asked_of_the_resolver(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     names = tmp_path / "hosts"
-    monkeypatch.setattr(looks, "NAMES", names)
-    assert "missing" in looks.look_at_names(1)[0]
+    monkeypatch.setattr(host_checks, "NAMES", names)
+    assert "missing" in host_checks.check_names(1)[0]
     names.write_text(HOSTS)
     answers = {
         "upstream.tiers.example": "127.0.0.1 STREAM x\n127.0.0.1 DGRAM\n",
@@ -130,22 +130,22 @@ def test_names_are_asked_of_the_resolver(monkeypatch: pytest.MonkeyPatch, tmp_pa
     def resolve(words: list[str], *_: object) -> tuple[int, str, str]:
         return 0, answers[words[2]], ""
 
-    monkeypatch.setattr(looks, "execute", resolve)
-    assert looks.look_at_names(1) == []
+    monkeypatch.setattr(host_checks, "execute", resolve)
+    assert host_checks.check_names(1) == []
     answers["m1.tiers.example"] = ""
-    assert looks.look_at_names(1) == ["m1.tiers.example does not resolve, planned is 10.0.0.1. Run deploy"]
+    assert host_checks.check_names(1) == ["m1.tiers.example does not resolve, planned is 10.0.0.1. Run deploy"]
 
     def silent(*_: object) -> tuple[int, str, str]:
         raise Unavailable("getent: not done within 1 s")
 
-    monkeypatch.setattr(looks, "execute", silent)
-    assert "not done within 1 s" in looks.look_at_names(1)[0]
+    monkeypatch.setattr(host_checks, "execute", silent)
+    assert "not done within 1 s" in host_checks.check_names(1)[0]
 
 
 DAY = 86400
-OWN = looks.Certificate("CN=m1", 400 * DAY, "own")
-CA = looks.Certificate("CN=ca", 4000 * DAY, "ca")
-FILE, ROOT = str(looks.CERTIFICATE), str(looks.AUTHORITY)
+OWN = host_checks.Certificate("CN=m1", 400 * DAY, "own")
+CA = host_checks.Certificate("CN=ca", 4000 * DAY, "ca")
+FILE, ROOT = str(host_checks.CERTIFICATE), str(host_checks.AUTHORITY)
 
 
 @pytest.mark.parametrize(
@@ -158,23 +158,23 @@ FILE, ROOT = str(looks.CERTIFICATE), str(looks.AUTHORITY)
         (403, OWN, [f"{FILE} (CN=m1) expired 3 days ago (tiers_certificate_alert: 21 days)"]),
         (
             100,
-            looks.Certificate("CN=m1", 105 * DAY, "old"),
+            host_checks.Certificate("CN=m1", 105 * DAY, "old"),
             [f"port 636 serves a certificate that expires in 5 days, {FILE} is another. Run deploy"],
         ),
         (
             100,
-            looks.Certificate("CN=p1", 101 * DAY, "member"),
+            host_checks.Certificate("CN=p1", 101 * DAY, "member"),
             ["port 636 serves a certificate (CN=p1) that expires in 1 day (tiers_certificate_alert: 21 days)"],
         ),
-        (100, looks.Certificate("CN=p1", 300 * DAY, "member"), []),
+        (100, host_checks.Certificate("CN=p1", 300 * DAY, "member"), []),
     ],
 )
-def test_certificates_that_end_or_were_not_loaded(day: int, served: looks.Certificate, why: list[str]) -> None:
-    assert looks.judge_certificates({FILE: [OWN], ROOT: [CA]}, {636: served}, day * DAY, 21) == why
+def test_certificates_that_end_or_were_not_loaded(day: int, served: host_checks.Certificate, why: list[str]) -> None:
+    assert host_checks.judge_certificates({FILE: [OWN], ROOT: [CA]}, {636: served}, day * DAY, 21) == why
 
 
 def test_a_file_without_a_certificate_and_a_ca_that_ends() -> None:
-    found = looks.judge_certificates({FILE: [], ROOT: [CA]}, {}, 3999 * DAY, 21)
+    found = host_checks.judge_certificates({FILE: [], ROOT: [CA]}, {}, 3999 * DAY, 21)
     assert found == [
         f"{FILE} holds no certificate. Run deploy",
         f"{ROOT} (CN=ca) expires in 1 day (tiers_certificate_alert: 21 days)",
@@ -183,27 +183,27 @@ def test_a_file_without_a_certificate_and_a_ca_that_ends() -> None:
 
 def test_certificates_are_read_from_files_and_from_the_service(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     first, second = (certificates(tmp_path / name) for name in ("first", "second") if not (tmp_path / name).mkdir())
-    monkeypatch.setattr(looks, "CERTIFICATE", Path(first["certificate"]))
-    monkeypatch.setattr(looks, "AUTHORITY", Path(first["ca"]))
+    monkeypatch.setattr(host_checks, "CERTIFICATE", Path(first["certificate"]))
+    monkeypatch.setattr(host_checks, "AUTHORITY", Path(first["ca"]))
     with http_server(Store(), server_context(first)) as port:
-        assert looks.look_at_certificates("127.0.0.1", port, "https", 0, 2) == []
-        (soon, _ca, *_more) = looks.look_at_certificates("127.0.0.1", port, "https", 4000, 2)
+        assert host_checks.check_certificates("127.0.0.1", port, "https", 0, 2) == []
+        (soon, _ca, *_more) = host_checks.check_certificates("127.0.0.1", port, "https", 4000, 2)
         assert "expires in" in soon
     with http_server(Store(), server_context(second)) as port:
-        (found,) = looks.look_at_certificates("127.0.0.1", port, "https", 0, 2)
+        (found,) = host_checks.check_certificates("127.0.0.1", port, "https", 0, 2)
         assert f"port {port} serves a certificate that expires in" in found
     # Nobody shows one there, or it is no TLS: the probes of the service say so.
-    assert looks.look_at_certificates("127.0.0.1", port, "https", 0, 2) == []
-    assert looks.look_at_certificates("127.0.0.1", port, "http", 0, 2) == []
-    monkeypatch.setattr(looks, "AUTHORITY", tmp_path / "gone")
-    assert "cannot be read" in looks.look_at_certificates("", 0, "", 0, 2)[0]
-    monkeypatch.setattr(looks, "x509", None)
-    assert "python3-cryptography is missing" in looks.look_at_certificates("", 0, "", 0, 2)[0]
+    assert host_checks.check_certificates("127.0.0.1", port, "https", 0, 2) == []
+    assert host_checks.check_certificates("127.0.0.1", port, "http", 0, 2) == []
+    monkeypatch.setattr(host_checks, "AUTHORITY", tmp_path / "gone")
+    assert "cannot be read" in host_checks.check_certificates("", 0, "", 0, 2)[0]
+    monkeypatch.setattr(host_checks, "x509", None)
+    assert "python3-cryptography is missing" in host_checks.check_certificates("", 0, "", 0, 2)[0]
 
 
-def system(**more: Any) -> looks.FileSystem:
+def system(**more: Any) -> host_checks.FileSystem:
     given: dict[str, Any] = {"paths": ("/data", "/"), "used_percent": 10.0, "inodes_percent": 1.0, "free": 2**30}
-    return looks.FileSystem(**{**given, "read_only": False, **more})
+    return host_checks.FileSystem(**{**given, "read_only": False, **more})
 
 
 @pytest.mark.parametrize(
@@ -217,7 +217,7 @@ def system(**more: Any) -> looks.FileSystem:
     ],
 )
 def test_file_systems_that_fill_up_or_are_read_only(more: dict[str, Any], why: list[str]) -> None:
-    assert looks.judge_file_systems([system(**more)], 90) == why
+    assert host_checks.judge_file_systems([system(**more)], 90) == why
 
 
 @pytest.mark.parametrize(
@@ -232,15 +232,15 @@ def test_a_suspended_program_is_named(
         (tmp_path / pid / "task" / pid).mkdir(parents=True)
         (tmp_path / pid / "stat").write_text(f"{pid} (keep (a) live) {state} 1 7", encoding="utf-8")
         (tmp_path / pid / "task" / pid / "children").write_text("8 " if pid == "7" else "", encoding="ascii")
-    monkeypatch.setattr(looks, "execute", lambda *_given: (0, "7\n\n0\n", ""))
-    found = looks.look_at_programs(["keepalived.service", "tiers-watchdog.service"], 5, tmp_path)
+    monkeypatch.setattr(host_checks, "execute", lambda *_given: (0, "7\n\n0\n", ""))
+    found = host_checks.check_programs(["keepalived.service", "tiers-watchdog.service"], 5, tmp_path)
     assert [why.partition(" and ")[0] for why in found] == (
         [f"keepalived.service is suspended (process {suspended})"] if suspended else []
     )
 
 
 def test_paths_of_one_file_system_are_one(tmp_path: Path) -> None:
-    (found,) = looks.read_file_systems([str(tmp_path), str(tmp_path), str(tmp_path.parent), "/nowhere/at/all"])
+    (found,) = host_checks.read_file_systems([str(tmp_path), str(tmp_path), str(tmp_path.parent), "/nowhere/at/all"])
     assert found.paths == (str(tmp_path), str(tmp_path.parent))
     assert 0 < found.used_percent <= 100
     assert not found.read_only

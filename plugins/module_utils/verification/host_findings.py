@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ansible_collections.distributed.tiers.plugins.module_utils.probing.looks import TIME_PROGRAMS
+from ansible_collections.distributed.tiers.plugins.module_utils.probing.host_checks import TIME_PROGRAMS
 
 # Seconds, unless tiers_clock_alert says otherwise.
 CLOCK_ALERT = 1.0
 
 
-def findings(
+def list_findings(
     hosts: Mapping[str, Mapping[str, Any]], clock_alert: float = CLOCK_ALERT
 ) -> Iterator[tuple[str, str, str]]:
     """(host, what, why) of everything that is not as deployed. `hosts`: what tier_host returned on each. A host
@@ -29,9 +29,9 @@ def findings(
         yield host, "clock", why
 
 
-def alerts(hosts: Mapping[str, Mapping[str, Any]], clock_alert: float = CLOCK_ALERT) -> Iterator[str]:
+def list_alerts(hosts: Mapping[str, Mapping[str, Any]], clock_alert: float = CLOCK_ALERT) -> Iterator[str]:
     """The findings, a line each."""
-    for host, what, why in findings(hosts, clock_alert):
+    for host, what, why in list_findings(hosts, clock_alert):
         yield f"{host}: {what}: {why}"
 
 
