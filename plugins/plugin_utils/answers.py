@@ -28,8 +28,12 @@ class Answers:
         return {host: later[host] if "edges" in later[host] else one for host, one in self.of(first).items()}
 
     def recorded(self) -> dict[str, Mapping[str, Any]]:
-        """For each host the record of its deployment, empty where there is none or nobody could read it."""
-        facts = {host: known(host, variables)[1] for host, variables in self._variables.items()}
+        """For each host the record of its deployment, empty where there is none or this run could not read it. A fact
+        cache may hold one of a host that is down."""
+        facts = {
+            host: None if is_ill(variables.get(READ)) else known(host, variables)[1]
+            for host, variables in self._variables.items()
+        }
         return {host: fact if isinstance(fact, Mapping) else {} for host, fact in facts.items()}
 
     def first(self, name: str) -> Any:
@@ -40,11 +44,11 @@ class Answers:
     def _one(variables: Mapping[str, Any], name: str) -> Mapping[str, Any]:
         found = variables.get(name)
         if isinstance(found, Mapping) and (not found.get("skipped") or not is_ill(variables.get(READ))):
-            return _with_cause(found)
+            return with_cause(found)
         read = variables.get(READ)
-        return _with_cause(read) if isinstance(read, Mapping) and is_ill(read) else {"msg": "it was not asked"}
+        return with_cause(read) if isinstance(read, Mapping) and is_ill(read) else {"msg": "it was not asked"}
 
 
-def _with_cause(result: Mapping[str, Any]) -> Mapping[str, Any]:
+def with_cause(result: Mapping[str, Any]) -> Mapping[str, Any]:
     """The result of a task that failed, with what the host said: Ansible's own message names no full disk."""
     return {**result, "msg": why_failed(result)} if result.get("failed") and not result.get("unreachable") else result

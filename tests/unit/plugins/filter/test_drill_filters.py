@@ -76,8 +76,6 @@ def test_what_is_taken_out_of_service(render: Render, plan: dict[str, Any]) -> N
     given["answers"]["m1"] = {"edges": [{**shut, "traffic": "drained"}]}
     assert render("(answers | distributed.tiers.undrain_check(plan, '')).todo", **given) == ["m1", "px1"]
     assert render("(answers | distributed.tiers.interrupted_check(plan)).todo", **given) == ["px1"]
-    assert render("plan | distributed.tiers.restart_servers('m1')", **given)[0] == "m1"
-    assert render("answers | distributed.tiers.restart_check(plan, 'm1')", **given)["lost"] == []
     with pytest.raises(AnsibleError, match="drain_check: targets must be a list of words"):
         render("answers | distributed.tiers.drain_check(plan, 7)", **given)
 

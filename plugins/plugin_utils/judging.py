@@ -1,0 +1,60 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The parts that all actions share which judge an operation from the answers of the hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.distributed.tiers.plugins.module_utils.operations.job import in_awx, job_template
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.values import BadValueError, comma_separated
+from ansible_collections.distributed.tiers.plugins.plugin_utils.answers import Answers
+
+UNTOUCHED = "No server was touched."
+
+
+class JudgingAction(ActionBase):
+    """Judge an operation. Runs on the controller, connects to no host and changes nothing."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+    _supports_check_mode = True
+    _supports_async = False
+    # The options of the action besides the plan
+    arguments: ClassVar[Mapping[str, Any]] = {}
+
+    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        variables = task_vars or {}
+        result: dict[str, Any] = super().run(tmp, variables)
+        _checked, options = self.validate_argument_spec(
+            argument_spec={"plan": {"type": "dict", "required": True}, **self.arguments}
+        )
+        return result | {"changed": False, **self.judge(options, variables)}
+
+    def judge(self, options: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
+        """What the action returns. `options`: its validated options; `variables`: those of the task."""
+        raise NotImplementedError
+
+
+def answers_of(variables: Mapping[str, Any], group: str = "tiers_servers") -> Answers:
+    """What the hosts of a group left in their variables. The playbooks group the hosts of the run by the plan."""
+    return Answers(variables["groups"].get(group, ()), variables["hostvars"])
+
+
+def target_names(value: Any) -> tuple[str, ...]:
+    """The servers that the operator named, in a list or in a text with commas. None: the operator named none."""
+    try:
+        return comma_separated(value)
+    except BadValueError as error:
+        raise AnsibleActionFail(f"tiers_targets {error}") from error
+
+
+def refusal(reasons: Iterable[str], variables: Mapping[str, Any], untouched: str = UNTOUCHED) -> str:
+    """One message with all reasons why an operation must not begin; empty if there is none."""
+    text = " ".join(reasons)
+    return in_awx(f"{untouched} {text}", job_template(variables)) if text else ""
