@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.plan import Outcome
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.status import report
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.verify import own_edges
@@ -52,3 +54,25 @@ def test_the_table_shown_is_what_status_prints(judge: Callable[..., Outcome], va
     page = (REPOSITORY / "docs/runbooks.md").read_text(encoding="utf-8")
     (shown,) = re.findall(r"```text\n(SERVER.*?)```", page, re.DOTALL)
     assert shown.rstrip("\n") == "\n".join(line.rstrip() for line in text.splitlines())
+
+
+def runbooks() -> list[tuple[str, list[str]]]:
+    """The title of each runbook, and the words at the head of the rows of its table."""
+    page = (REPOSITORY / "docs/runbooks.md").read_text(encoding="utf-8")
+    sections = re.split(r"^##+ ", page, flags=re.MULTILINE)[1:]
+    tables = [
+        (text.split("\n", 1)[0], re.search(r"^\| \| \|\n\|---\|---\|\n((?:\|.*\n)+)", text, re.M)) for text in sections
+    ]
+    return [(title, re.findall(r"^\| ([A-Z][a-z ]+) \|", table[1], re.M)) for title, table in tables if table]
+
+
+RUNBOOKS = runbooks()
+
+
+@pytest.mark.parametrize(("title", "rows"), RUNBOOKS, ids=[title for title, _rows in RUNBOOKS])
+def test_a_runbook_goes_from_the_alert_to_the_way_back(title: str, rows: list[str]) -> None:
+    assert rows[0] in ("You see", "You want")
+    assert "It means" in rows or rows[0] == "You want"
+    assert [row for row in rows if row in ("Do", "Interruption", "Way back")] == ["Do", "Interruption", "Way back"], (
+        title
+    )
