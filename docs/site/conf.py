@@ -25,7 +25,8 @@ html_theme = "furo"
 html_title = "distributed.tiers"
 html_copy_source = False
 html_show_sourcelink = False
-html_static_path: list[str] = []
+html_static_path = ["static"]
+html_css_files = ["site.css"]
 
 # What the reference says of Ansible itself is on Ansible's own site, which is not asked.
 ANSIBLE = "https://docs.ansible.com/ansible/latest"
