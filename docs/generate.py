@@ -21,11 +21,14 @@ import yaml
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent
 PLAYBOOKS = REPOSITORY / "playbooks"
+PLAN_SCHEMA = HERE / "plan.schema.json"
 sys.path.insert(0, str(REPOSITORY / ".cache" / "collections"))
 
 from ansible_collections.distributed.tiers.plugins.module_utils.operations.awx import survey  # noqa: E402
 from ansible_collections.distributed.tiers.plugins.module_utils.operations.playbook import Operation, parse_operation  # noqa: E402
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.plan import SCHEMA  # noqa: E402
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules import EXAMPLE, REGISTRY, Rule  # noqa: E402
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.structure import json_schema  # noqa: E402
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.variables import TABLE, Variable  # noqa: E402
 
 PLACE = re.compile(r"(?<=<!-- generated: )(?P<name>[\w ]+)( -->\n).*?(?=<!-- end -->)", re.DOTALL)
@@ -102,8 +105,8 @@ def variable_row(variable: Variable) -> list[str]:
 
 
 def read_schema() -> dict[str, Any]:
-    schema: dict[str, Any] = json.loads((HERE / "plan.schema.json").read_text(encoding="utf-8"))
-    return schema
+    """The structure of a plan as JSON Schema."""
+    return json_schema(SCHEMA)
 
 
 def plan() -> str:
@@ -367,5 +370,7 @@ GENERATED: dict[str, Callable[[], str]] = {
 
 
 if __name__ == "__main__":
+    schema_text = json.dumps(read_schema(), indent=2, ensure_ascii=False) + "\n"
+    PLAN_SCHEMA.write_text(schema_text, encoding="utf-8")
     for page in pages():
         page.write_text(fill(page.read_text(encoding="utf-8")), encoding="utf-8")

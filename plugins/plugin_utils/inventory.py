@@ -220,7 +220,6 @@ BROKEN_YAML = (
     AttributeError,
     TypeError,
 )
-PLAN_SCHEMA = Path(__file__).parents[2] / "docs" / "plan.schema.json"
 
 
 class _Views:
@@ -470,7 +469,7 @@ def with_plan_data(topology: Topology, data: Any, path: str | None = None, part:
 def taken(topology: Topology, plan: Any, source: str, wrong: Problem, part: bool) -> Topology:
     """The topology with this plan, or with its faults, each told like `wrong`."""
     try:
-        faults = list(handed.faults(plan, json.loads(PLAN_SCHEMA.read_bytes())))
+        faults = handed.list_faults(plan)
     except RecursionError:
         faults = ["it holds no plan"]
     problems = [replace(wrong, message=ended(f"{wrong.message}: {fault}")) for fault in faults]

@@ -2,17 +2,26 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A plan that comes as data: whether it is whole, and whether it was made for the hosts of this inventory."""
+"""A plan that another run computed: whether it is complete, and whether it was made for the hosts of this inventory."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from typing import Any
+import re
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from typing import Any, Literal, get_args, get_origin, is_typeddict
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import Problem
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.plan import SCHEMA, digest_of
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.shown import shorten, shown
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.structure import (
+    AtLeast,
+    Matches,
+    PlanData,
+    choices_of,
+    read_fields,
+)
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Client, Server, Topology
 
 RULE = "handed-plan"
@@ -33,54 +42,143 @@ OF_SERVERS = {
 OF_CLIENTS = {"address": "tiers_address", "site": "tiers_site", "product": "tiers_product"}
 
 
-JSON_TYPES: dict[str, tuple[type, ...]] = {
-    "object": (dict,),
-    "array": (list,),
-    "string": (str,),
-    "integer": (int,),
-    "number": (int, float),
-    "boolean": (bool,),
-    "null": (type(None),),
-}
+# So many deviations are named, the rest is counted.
+MOST_DEVIATIONS = 20
+WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false", type(None): "null"}
+
+# Where a value stands in the plan: the way to what holds it, and its own key.
+Way = tuple[Any, Any] | None
+# Adds to the list what is wrong with a value.
+ValueCheck = Callable[[Any, Way, list[str]], None]
 
 
-def faults(plan: Any, schema: Mapping[str, Any]) -> Iterator[str]:
-    """What is wrong with the plan in itself; `schema` is docs/plan.schema.json."""
+def list_faults(plan: Any) -> list[str]:
+    """Everything that is wrong with the plan in itself, each with the path of the value."""
     if not isinstance(plan, Mapping):
-        yield "it holds no plan"
-    elif plan.get("schema") != SCHEMA or isinstance(plan.get("schema"), bool):
-        yield f"its schema is {shown(plan.get('schema'))}, this collection reads {SCHEMA}"
-    elif where := next(deviations(plan, schema, schema), None):
-        yield f"{where[1:]} is missing or not what it must be"
-    elif digest_of(plan) != plan["digest"]:
-        yield "it was changed after it was written: its digest is of another content"
+        return ["it holds no plan"]
+    if plan.get("schema") != SCHEMA or isinstance(plan.get("schema"), bool):
+        return [f"its schema is {shown(plan.get('schema'))}, this collection reads {SCHEMA}"]
+    if deviations := list_deviations(plan):
+        more = len(deviations) - MOST_DEVIATIONS
+        counted = [f"{more} more of its values are not what they must be"] if more > 0 else []
+        return deviations[:MOST_DEVIATIONS] + counted
+    if digest_of(plan) != plan["digest"]:
+        return ["it was changed after it was written: its digest is of another content"]
+    return []
 
 
-def deviations(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any]) -> Iterator[str]:
-    """Where the value does not follow the schema. Knows of JSON Schema what that of the plan uses."""
-    if "$ref" in schema:
-        schema = root["$defs"][schema["$ref"].rsplit("/", 1)[1]]
-    if "anyOf" in schema and all(any(deviations(value, choice, root)) for choice in schema["anyOf"]):
-        yield " "
-    if "enum" in schema and not any(value == choice for choice in schema["enum"]):
-        yield " "
-    kinds = schema.get("type", ())
-    allowed = [cls for kind in ([kinds] if isinstance(kinds, str) else kinds) for cls in JSON_TYPES[kind]]
-    if allowed and (type(value) not in allowed or (isinstance(value, float) and not math.isfinite(value))):
-        yield " "
-    elif isinstance(value, dict):
-        known, others = schema.get("properties", {}), schema.get("additionalProperties", True)
-        yield from (f".{key}" for key in schema.get("required", ()) if key not in value)
+def list_deviations(plan: Mapping[str, Any]) -> list[str]:
+    """Where a plan is not of the types in structure.py: the path, what must stand there, and what does."""
+    found: list[str] = []
+    check_of(PlanData)(plan, None, found)
+    return found
+
+
+@cache
+def check_of(kind: Any, limit: AtLeast | Matches | None = None) -> ValueCheck:
+    """The check of one type. Made once for each type, because a large plan holds millions of values."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if is_typeddict(kind):
+        return object_check(kind)
+    if origin is list:
+        return list_check(check_of(arguments[0]))
+    if origin is dict:
+        return names_check(check_of(arguments[1]))
+    return value_check(kind, limit)
+
+
+def object_check(kind: Any) -> ValueCheck:
+    fields = read_fields(kind)
+    checks = {key: check_of(field.kind, field.limit) for key, field in fields.items()}
+    required = [key for key, field in fields.items() if field.required]
+
+    def check(value: Any, way: Way, found: list[str]) -> None:
+        if type(value) is not dict:
+            found.append(mismatch(way, "an object", value))
+            return
+        for key in required:
+            if key not in value:
+                found.append(f"{path_of((way, key))} is missing")
         for key, item in value.items():
-            if key in known:
-                yield from (f".{key}{rest}".rstrip() for rest in deviations(item, known[key], root))
-            elif not isinstance(others, bool):
-                yield from (f".{shorten(key, 40)}{rest}".rstrip() for rest in deviations(item, others, root))
-            elif not others:
-                yield f".{shorten(key, 40)}"
-    elif isinstance(value, list):
+            if known := checks.get(key):
+                known(item, (way, key), found)
+            else:
+                found.append(f"{path_of((way, key))} is not known")
+
+    return check
+
+
+def names_check(check_item: ValueCheck) -> ValueCheck:
+    def check(value: Any, way: Way, found: list[str]) -> None:
+        if type(value) is not dict:
+            found.append(mismatch(way, "an object", value))
+            return
+        for key, item in value.items():
+            check_item(item, (way, key), found)
+
+    return check
+
+
+def list_check(check_item: ValueCheck) -> ValueCheck:
+    def check(value: Any, way: Way, found: list[str]) -> None:
+        if type(value) is not list:
+            found.append(mismatch(way, "a list", value))
+            return
         for number, item in enumerate(value):
-            yield from (f".{number}{rest}".rstrip() for rest in deviations(item, schema["items"], root))
+            check_item(item, (way, number), found)
+
+    return check
+
+
+def value_check(kind: Any, limit: AtLeast | Matches | None) -> ValueCheck:
+    """The check of a text, a number, a choice of words, or of one of several types."""
+    choices = choices_of(kind)
+    words = tuple(word for choice in choices if get_origin(choice) is Literal for word in get_args(choice))
+    types = {choice for choice in choices if choice in WORDS} | ({int} if float in choices else set())
+    inner = next((check_of(choice) for choice in choices if is_typeddict(choice)), None)
+    named = [", ".join(map(repr, words))] if words else []
+    named += [WORDS[choice] for choice in choices if choice in WORDS]
+    must = " or ".join(named) + limit_words(limit)
+
+    def check(value: Any, way: Way, found: list[str]) -> None:
+        if type(value) in types:
+            if is_within(value, limit):
+                return
+        elif inner is not None:
+            inner(value, way, found)
+            return
+        elif type(value) is str and value in words:
+            return
+        found.append(mismatch(way, must, value))
+
+    return check
+
+
+def is_within(value: Any, limit: AtLeast | Matches | None) -> bool:
+    if isinstance(limit, AtLeast):
+        return bool(value >= limit.least)
+    if isinstance(limit, Matches):
+        return re.fullmatch(limit.pattern, value) is not None
+    return not isinstance(value, float) or math.isfinite(value)
+
+
+def limit_words(limit: AtLeast | Matches | None) -> str:
+    if isinstance(limit, AtLeast):
+        return f" of at least {limit.least}"
+    return f" like {limit.pattern}" if isinstance(limit, Matches) else ""
+
+
+def mismatch(way: Way, must: str, value: Any) -> str:
+    return f"{path_of(way)} must be {must}, here it is {shown(value)}"
+
+
+def path_of(way: Way) -> str:
+    """`servers.px1.port`, as programs that read JSON write it."""
+    keys = []
+    while way is not None:
+        way, key = way
+        keys.append(shorten(key, 40))
+    return ".".join(reversed(keys))
 
 
 def misfits(plan: Mapping[str, Any], topology: Topology, part: bool) -> Iterator[Problem]:

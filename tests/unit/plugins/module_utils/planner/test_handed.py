@@ -16,14 +16,23 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.difference import difference
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.handed import approved
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.plan import SHARES, digest_of, make_plan
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.handed import (
+    MOST_DEVIATIONS,
+    approved,
+    list_deviations,
+)
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.plan import (
+    SCHEMA,
+    SHARES,
+    digest_of,
+    make_plan,
+)
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.report import changes, report
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.structure import json_schema
 from ansible_collections.distributed.tiers.plugins.plugin_utils.inventory import with_plan
 
 REPOSITORY = Path(__file__).parents[5]
-SCHEMA = json.loads((REPOSITORY / "docs" / "plan.schema.json").read_text(encoding="utf-8"))
-SECRETS = {"tiers_ca_passphrase": "x", "product_openldap_probe_password": "y"}
+STRUCTURE = json_schema(SCHEMA)
 SECRETS = ("tiers_ca_passphrase", "product_openldap_probe_password")
 
 
@@ -58,12 +67,14 @@ def signed(plan, **changed):
     return {**changed, "digest": digest_of(changed)}
 
 
-def test_the_schema_is_one():
-    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+def test_the_json_schema_is_valid_and_the_documentation_has_it():
+    jsonschema.Draft202012Validator.check_schema(STRUCTURE)
+    published = json.loads((REPOSITORY / "docs" / "plan.schema.json").read_text(encoding="utf-8"))
+    assert published == STRUCTURE, "run `make docs`"
 
 
 @pytest.mark.parametrize("name", ["example", "demo", "minimal", "mapped", "pool"])
-def test_plans_follow_the_schema(judge, vault, tmp_path, name):
+def test_plans_have_the_documented_structure(judge, vault, tmp_path, name):
     if name == "example":
         plan = judge().plan
     else:
@@ -72,7 +83,9 @@ def test_plans_follow_the_schema(judge, vault, tmp_path, name):
         outcome = judge(path=source, more=[vault(*SECRETS)])
         assert not outcome.errors
         plan = outcome.plan
-    jsonschema.Draft202012Validator(SCHEMA).validate(json.loads(json.dumps(plan)))
+    written = json.loads(json.dumps(plan))
+    jsonschema.Draft202012Validator(STRUCTURE).validate(written)
+    assert list_deviations(written) == []
 
 
 def test_a_plan_is_taken_as_it_is(take, plan):
@@ -110,7 +123,7 @@ def test_a_plan_comes_as_data_too(read, plan):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ({"schema": 2}, "It: its schema is 2, this collection reads 1."),
+        ({"schema": SCHEMA + 1}, f"It: its schema is {SCHEMA + 1}, this collection reads {SCHEMA}."),
         ({"schema": {1, 2}}, "It: it holds no plan."),
         ("text", "It: it holds no plan."),
     ],
@@ -164,9 +177,8 @@ def test_what_is_wrong_on_a_host_is_still_told(take, plan):
         (b"1" * 5000, "cannot be read"),
         (b"NaN", "it holds no plan"),
         (b"[]", "it holds no plan"),
-        ({"schema": 2}, "its schema is 2, this collection reads 1"),
-        ({"schema": True}, "its schema is True, this collection reads 1"),
-        ({"schema": 1}, "system is missing or not what it must be"),
+        ({"schema": SCHEMA + 1}, f"its schema is {SCHEMA + 1}, this collection reads {SCHEMA}"),
+        ({"schema": True}, f"its schema is True, this collection reads {SCHEMA}"),
     ],
 )
 def test_no_plan_at_all_is_refused(take, content, message):
@@ -178,34 +190,62 @@ def test_a_plan_that_was_changed_is_refused(take, plan):
     (finding,) = take({**plan, "domain": "elsewhere"}).errors
     assert "its digest is of another content" in finding.message
     (finding,) = take(signed(plan, servers={"px1": 5})).errors
-    assert "servers.px1 is missing or not what it must be" in finding.message
+    assert "servers.px1 must be an object, here it is 5" in finding.message
+    assert "Write the plan again: ansible-playbook distributed.tiers.plan" in finding.remedy
 
 
-@pytest.mark.parametrize(
-    ("path", "value"),
-    [
-        (["servers", "px1", "port"], "636"),
-        (["servers", "px1", "port"], True),
-        (["servers", "px1", "state"], "asleep"),
-        (["servers", "px1", "weight"], math.inf),
-        (["servers", "px1", "weight"], math.nan),
-        (["servers", "d1", "members", 0], []),
-        (["clients", "c1", "colour"], "red"),
-        (["allocation", "moves"], {}),
-        (["waves", 0, 0], 5),
-    ],
-)
-def test_what_does_not_follow_the_schema_is_named(take, plan, path, value):
-    odd = copy.deepcopy(plan)
-    where = odd
+BROKEN = [
+    (["servers", "px1", "port"], "636", "must be a whole number of at least 1, here it is '636'"),
+    (["servers", "px1", "port"], True, "must be a whole number of at least 1, here it is True"),
+    (["servers", "px1", "port"], 0, "must be a whole number of at least 1, here it is 0"),
+    (["servers", "px1", "state"], "asleep", "must be 'active', 'draining', 'down', here it is 'asleep'"),
+    (["servers", "px1", "primary"], 5, "must be text or null, here it is 5"),
+    (["servers", "px1", "weight"], math.inf, "must be a number, here it is inf"),
+    (["servers", "px1", "weight"], math.nan, "must be a number, here it is nan"),
+    (["servers", "d1", "members", 0], [], "must be an object, here it is []"),
+    (["servers", "m1", "pair", "port"], None, "must be a whole number of at least 1, here it is None"),
+    (["clients", "c1", "colour"], "red", "is not known"),
+    (["allocation", "moves"], {}, "must be a list, here it is {}"),
+    (["waves", 0, 0], 5, "must be text, here it is 5"),
+]
+
+
+def place(plan, path, value):
     for key in path[:-1]:
-        where = where[key]
-    where[path[-1]] = value
+        plan = plan[key]
+    plan[path[-1]] = value
+
+
+@pytest.mark.parametrize(("path", "value", "why"), BROKEN)
+def test_a_value_of_the_wrong_type_is_named_with_its_path(take, plan, path, value, why):
+    odd = copy.deepcopy(plan)
+    place(odd, path, value)
     (finding,) = take({**odd, "digest": digest_of(odd)}).errors
-    assert ".".join(map(str, path)) + " is missing or not what it must be" in finding.message
+    assert f"{'.'.join(map(str, path))} {why}" in finding.message
 
 
-def test_a_plan_half_written_is_refused(take, plan):
+def test_all_wrong_values_are_named_at_once(take, plan):
+    odd = copy.deepcopy(plan)
+    at_once = [one for number, one in enumerate(BROKEN) if one[0] not in [other[0] for other in BROKEN[:number]]]
+    for path, value, _why in at_once:
+        place(odd, path, value)
+    del odd["domain"]
+    messages = [finding.message for finding in take(odd).errors]
+    assert len(messages) == len(at_once) + 1
+    assert any("domain is missing" in message for message in messages)
+    for path, _value, why in at_once:
+        assert any(f"{'.'.join(map(str, path))} {why}" in message for message in messages)
+
+
+def test_of_many_wrong_values_the_first_are_named_and_the_rest_counted(take, plan):
+    odd = {**plan, "waves": [list(range(1000))]}
+    messages = [finding.message for finding in take(odd).errors]
+    assert len(messages) == MOST_DEVIATIONS + 1
+    counted = f"{1000 - MOST_DEVIATIONS} more of its values are not what they must be"
+    assert any(counted in message for message in messages)
+
+
+def test_a_plan_that_was_cut_off_is_refused(take, plan):
     text = json.dumps(plan).encode()
     for end in range(1, len(text), len(text) // 5):
         assert {finding.rule for finding in take(text[:end]).errors} == {"handed-plan"}
@@ -216,6 +256,24 @@ anything = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=6,
 )
+
+
+def parts_of(value, way=()):
+    """The path of everything in a plan."""
+    yield way
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        yield from parts_of(item, (*way, key))
+
+
+@settings(max_examples=150, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
+@given(st.data())
+def test_what_is_accepted_follows_the_json_schema(plan, data):
+    odd = json.loads(json.dumps(plan))
+    paths = [path for path in parts_of(odd) if path]
+    place(odd, data.draw(st.sampled_from(paths)), data.draw(anything))
+    if isinstance(odd, dict) and not list_deviations(odd):
+        jsonschema.Draft202012Validator(STRUCTURE).validate({**odd, "schema": SCHEMA})
 
 
 @settings(max_examples=60, suppress_health_check=list(HealthCheck), phases=[Phase.generate])

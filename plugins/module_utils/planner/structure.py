@@ -1,0 +1,423 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The structure of a plan: what each part of it holds, of which type, and what it means.
+
+handed.py reads plans of other runs by these types. docs/plan.md and docs/plan.schema.json are generated from them.
+"""
+
+from __future__ import annotations
+
+import types
+from dataclasses import dataclass
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    NotRequired,
+    TypedDict,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+    is_typeddict,
+)
+
+
+@dataclass(frozen=True)
+class AtLeast:
+    """The smallest value of a number."""
+
+    least: int
+
+
+@dataclass(frozen=True)
+class Matches:
+    """A regular expression that a whole text matches."""
+
+    pattern: str
+
+
+PortNumber = Annotated[int, AtLeast(1)]
+Count = Annotated[int, AtLeast(0)]
+Digest = Annotated[str, Matches("^[0-9a-f]{64}$")]
+
+
+class PlannedEndpoint(TypedDict):
+    """Where something is reached."""
+
+    name: Annotated[str, "Name of the server, or `pool`."]
+    address: Annotated[str, "IP address."]
+    port: Annotated[PortNumber, "Port."]
+
+
+class PoolMember(TypedDict):
+    """A member of a pool."""
+
+    name: Annotated[str, "Name of the server."]
+    address: Annotated[str, "IP address."]
+    port: Annotated[PortNumber, "Port."]
+    weight: Annotated[float, "Its share of the load."]
+    state: Annotated[Literal["active", "draining", "down"], "What is asked of it."]
+    backup: Annotated[PlannedEndpoint | None, "Who takes its place."]
+
+
+class CertificateNames(TypedDict):
+    """Names of a certificate."""
+
+    dns: Annotated[list[str], "Host names."]
+    ip: Annotated[list[str], "IP addresses."]
+
+
+class FirewallOpening(TypedDict):
+    """One opening of a firewall."""
+
+    port: NotRequired[Annotated[PortNumber, "Port; none with `vrrp`."]]
+    protocol: Annotated[Literal["tcp", "udp", "vrrp"], "What is let in."]
+    sources: Annotated[list[str], "Networks it is open to."]
+    why: Annotated[str, "The reason, for people."]
+
+
+class ProxyClients(TypedDict):
+    """The clients of a proxy."""
+
+    hosts: Annotated[list[str], "Inventory hosts."]
+    names: Annotated[list[str], "Named clients."]
+    weight: Annotated[Count, "Their connections."]
+
+
+class ServerSlice(TypedDict):
+    """What the roles of one server need to know."""
+
+    name: Annotated[str, "Inventory name."]
+    tier: Annotated[Literal["master", "proxy", "parallel", "distributor", "backup"], "The group it is in."]
+    serves_as: Annotated[
+        Literal["master", "proxy", "parallel", "distributor"],
+        "The tier whose work it does: a backup does its primary's.",
+    ]
+    primary: Annotated[str | None, "The server a backup stands behind."]
+    backup: Annotated[str | None, "The backup that stands behind it."]
+    redundancy: Annotated[Literal["cold", "warm", "hot"] | None, "Kind of a backup."]
+    failback: Annotated[
+        Literal["auto", "manual", "never"] | None, "How the primary of its pair takes over again; null without a pair."
+    ]
+    active: Annotated[Literal["both", "one"], "Whether both nodes of its pair may serve at the same time."]
+    elects: Annotated[bool, "Whether keepalived tells the nodes of its pair who serves, or who has their address."]
+    address: Annotated[str, "IP address others reach it by."]
+    port: Annotated[PortNumber, "The port it serves on."]
+    protocol: Annotated[str, "How it is spoken to."]
+    tls: Annotated[
+        Literal["product", "terminated", "none"],
+        "Who does TLS: the product, HAProxy before it on the same host, or nobody.",
+    ]
+    local_port: Annotated[int | None, "Where the product listens on loopback, with `terminated`."]
+    proxy_mode: Annotated[
+        Literal["product", "pass", "cache"] | None,
+        "What does a proxy's work: the product, HAProxy (`pass`), nginx (`cache`); null for all others.",
+    ]
+    site: Annotated[str, "The place it stands at."]
+    zone: Annotated[str | None, "Failure domain inside the site."]
+    state: Annotated[Literal["active", "draining", "down"], "What is asked of it."]
+    capacity: Annotated[int | None, "Connections it can hold; null is unlimited."]
+    weight: Annotated[float, "Its share of the load."]
+    version: Annotated[str | None, "Version of the product; null is the newest there is."]
+    replication: Annotated[Literal["synchronous", "asynchronous", "none"], "How its data reach the others."]
+    product: Annotated[str, "Short name of the product."]
+    product_role: Annotated[str, "Full name of the product's role."]
+    upstreams: Annotated[
+        list[PlannedEndpoint],
+        "Servers it funnels to, best first. A pair that shares an address is there once, under the name of "
+        "its primary.",
+    ]
+    peers: Annotated[
+        list[PlannedEndpoint],
+        "The other servers that do the same work, backups last, without its peer; empty where the product has"
+        " no port for them.",
+    ]
+    pair: Annotated[PlannedEndpoint | None, "The peer in its pair."]
+    members: Annotated[list[PoolMember], "Whom a distributor shares the load out to."]
+    virtual_address: Annotated[str | None, "The address it shares with its peer."]
+    virtual_router_id: Annotated[int | None, "The number VRRP knows its pair by; null where the pair elects nobody."]
+    failure_detection: Annotated[
+        float | None, "Seconds of silence after which it counts a peer as lost, 0 never; null where nobody says."
+    ]
+    steps_aside_for: Annotated[
+        str | None,
+        "The peer that serves in its place while it cannot write; null: it stays, and writes fail in the "
+        "product's own way.",
+    ]
+    free_percent: Annotated[
+        float, "With less of the file system of its data free, a master counts as one that cannot write."
+    ]
+    watchdog_seconds: Annotated[
+        float, "Seconds within which a program on it that runs but gives no answer is restarted; 0 switches this off."
+    ]
+    reload_delay: Annotated[float | None, "Seconds it waits before it reloads from its master; null where nobody says."]
+    reloads_at_once: Annotated[int | None, "Most proxies that reload at one time; null is unlimited."]
+    tls_names: Annotated[CertificateNames, "What its certificate must be good for."]
+    firewall: Annotated[list[FirewallOpening], "What its firewall lets in."]
+    clients: Annotated[ProxyClients | None, "Whom a proxy serves; null for all others."]
+    pool_address: Annotated[str | None, "Where clients reach the pool of a member."]
+    wave: Annotated[Count, "The wave it starts in."]
+    upgrade_wave: Annotated[Count, "The wave after which it is restarted for another release, where it runs already."]
+
+
+class ClientEndpoint(TypedDict):
+    """An endpoint and what it is to the client."""
+
+    name: Annotated[str, "Name of the server, or `pool`."]
+    address: Annotated[str, "IP address."]
+    port: Annotated[PortNumber, "Port."]
+    role: Annotated[Literal["proxy", "backup", "pool", "master"], "What it is to the client."]
+
+
+class ClientSlice(TypedDict):
+    """Where one client host connects to."""
+
+    name: Annotated[str, "Inventory name."]
+    site: Annotated[str, "The place it is at."]
+    address: Annotated[str, "IP address it connects from."]
+    endpoints: Annotated[
+        list[ClientEndpoint],
+        "Its servers, best first. A pair that shares an address is there once, under the name of its primary.",
+    ]
+    pool: Annotated[list[PlannedEndpoint], "Where it reaches the pool; empty without one."]
+    product: Annotated[str, "Short name of the product."]
+    product_role: Annotated[str, "Full name of the product's role."]
+    protocol: Annotated[str, "How servers are spoken to."]
+    tls_names: Annotated[CertificateNames, "What its certificate must be good for."]
+
+
+PlannedEdge = TypedDict(
+    "PlannedEdge",
+    {
+        "from": Annotated[str, "Who connects."],
+        "to": Annotated[str, "To which server."],
+        "address": Annotated[str, "At which address of it."],
+        "port": Annotated[PortNumber, "Port."],
+        "port_name": Annotated[
+            str | None, "What the product calls the port; null for the port that the server serves on."
+        ],
+        "protocol": Annotated[Literal["tcp", "udp"], "The transport."],
+        "why": Annotated[str, "The reason, for people."],
+    },
+)
+PlannedEdge.__doc__ = "One planned connection."
+
+
+class SiteSummary(TypedDict):
+    """One site."""
+
+    clients: Annotated[Count, "How many clients it has."]
+    weight: Annotated[Count, "Their connections."]
+    servers: Annotated[list[str], "Its servers."]
+
+
+class ProxyShare(TypedDict):
+    """One proxy's clients."""
+
+    clients: Annotated[list[str], "Their names."]
+    weight: Annotated[Count, "Their connections."]
+    capacity: Annotated[int | None, "Connections the proxy can hold; null is unlimited."]
+    share: Annotated[float, "Its portion of the load by capacity and weight, from 0 to 1."]
+
+
+ClientMove = TypedDict(
+    "ClientMove",
+    {
+        "client": Annotated[str, "Name of the client."],
+        "from": Annotated[str | None, "The proxy before."],
+        "to": Annotated[str | None, "The proxy now."],
+        "forced": Annotated[
+            bool, "Whether it cannot stay: the rules forbid it, or others need the room. Other moves gain enough."
+        ],
+        "why": Annotated[str, "The reason, for people."],
+    },
+)
+ClientMove.__doc__ = "One client that changes its proxy."
+
+
+class Survival(TypedDict):
+    """What the loss of a proxy comes to."""
+
+    ok: Annotated[bool, "Whether every client finds a place."]
+    left_over_weight: Annotated[Count, "Connections that find none."]
+
+
+class AllocationStats(TypedDict):
+    """How good an allocation is."""
+
+    clients: NotRequired[Annotated[int, "Number of clients."]]
+    weight: NotRequired[Annotated[int, "Their connections."]]
+    unplaced_weight: NotRequired[Annotated[int, "Connections without a proxy."]]
+    unplaced_bound: NotRequired[Annotated[int, "The fewest connections that any allocation leaves without a proxy."]]
+    cost_ms: NotRequired[Annotated[float, "Milliseconds over all connections."]]
+    latency_ms: NotRequired[Annotated[float, "Latency of all connections together, in milliseconds."]]
+    bound_ms: NotRequired[Annotated[float, "The least that `cost_ms` can be."]]
+    gap: NotRequired[Annotated[float | None, "The most by which that is above the least possible, as a share of it."]]
+    moved: NotRequired[Annotated[int, "Clients that change their proxy."]]
+    forced: NotRequired[Annotated[int, "Those of them that cannot stay."]]
+    held_back: NotRequired[Annotated[bool, "Whether `move_budget` holds moves back that the next run may make."]]
+    spare_without_largest: NotRequired[
+        Annotated[int, "Capacity left when the largest proxy fails, in connections; negative if it does not suffice."]
+    ]
+
+
+class ClientAllocation(TypedDict):
+    """How the clients are assigned; docs/allocation.md explains it."""
+
+    proxies: Annotated[dict[str, ProxyShare], "Each proxy's share."]
+    backups: Annotated[
+        dict[str, dict[str, list[str]]], "For each proxy: the servers its clients go to when it fails, and which."
+    ]
+    unplaced: Annotated[dict[str, str], "Clients without a proxy, and why."]
+    moves: Annotated[list[ClientMove], "Clients that change their proxy."]
+    survives: Annotated[dict[str, Survival], "For each proxy: whether the others can take its clients."]
+    stats: Annotated[AllocationStats, "Figures about the allocation, for people. There may be more of them."]
+    digest: Annotated[str, "The same for the same allocation."]
+
+
+class PlanFinding(TypedDict):
+    """One finding."""
+
+    rule: Annotated[str, "Name of the rule, docs/rules.md."]
+    severity: Annotated[Literal["warning"], "How grave it is."]
+    host: Annotated[str | None, "The hosts it is about, as a person is told; null for the whole system."]
+    hosts: Annotated[
+        list[str], "The names of these hosts, or of clients of a population, sorted: the first 1,000 of `count`."
+    ]
+    count: Annotated[int, "How many hosts or clients it is about; 0 for the whole system."]
+    variable: Annotated[str | None, "The variable it is about."]
+    message: Annotated[str, "What is wrong."]
+    remedy: Annotated[str, "How to repair it."]
+    why: NotRequired[Annotated[str, "The operator's reason, where the rule was lowered."]]
+
+
+class PlanData(TypedDict):
+    """All that was computed from an inventory."""
+
+    schema: Annotated[int, "Version of this structure. A plan of another version is refused."]
+    system: Annotated[str, "Name of the system, `tiers_name`."]
+    domain: Annotated[str, "Domain under which the servers know each other."]
+    digest: Annotated[
+        Digest,
+        "SHA-256 of everything but `findings` and what of `allocation` depends on the state before (`moves`, "
+        "`stats`, `digest`).",
+    ]
+    servers: Annotated[dict[str, ServerSlice], "Each server by its inventory name."]
+    clients: Annotated[dict[str, ClientSlice], "Each host of the group `client`."]
+    edges: Annotated[list[PlannedEdge], "Every planned connection between two hosts of the inventory."]
+    waves: Annotated[list[list[str]], "The servers in the order they start, one list a wave."]
+    upgrade_order: Annotated[
+        list[str],
+        "The servers in the order a running one is restarted for another release. A rollback takes the reverse.",
+    ]
+    sites: Annotated[dict[str, SiteSummary], "Servers and clients of each site."]
+    allocation: Annotated[ClientAllocation, "Who serves which clients."]
+    findings: Annotated[list[PlanFinding], "The findings that are no errors."]
+
+
+DEFINITIONS = {
+    "server": ServerSlice,
+    "client": ClientSlice,
+    "endpoint": PlannedEndpoint,
+    "role_endpoint": ClientEndpoint,
+    "member": PoolMember,
+    "tls_names": CertificateNames,
+    "opening": FirewallOpening,
+    "served": ProxyClients,
+    "edge": PlannedEdge,
+    "site": SiteSummary,
+    "allocation": ClientAllocation,
+    "stats": AllocationStats,
+    "share": ProxyShare,
+    "move": ClientMove,
+    "survival": Survival,
+    "finding": PlanFinding,
+}
+
+
+@dataclass(frozen=True)
+class PlanField:
+    """One key of an object: its type without the markers, its limits and its meaning."""
+
+    kind: Any
+    meaning: str
+    limit: AtLeast | Matches | None
+    required: bool
+
+
+def read_fields(part: Any) -> dict[str, PlanField]:
+    """The keys of a part of the plan, in their order."""
+    fields = {}
+    for key, hint in get_type_hints(part, include_extras=True).items():
+        optional = get_origin(hint) is NotRequired
+        fields[key] = PlanField(*split_annotation(get_args(hint)[0] if optional else hint), not optional)
+    return fields
+
+
+def split_annotation(hint: Any) -> tuple[Any, str, AtLeast | Matches | None]:
+    """The bare type, the meaning and the limit of an annotated type."""
+    kind, notes = (get_args(hint)[0], hint.__metadata__) if get_origin(hint) is Annotated else (hint, ())
+    meaning = next((note for note in notes if isinstance(note, str)), "")
+    limit = next((note for note in notes if isinstance(note, (AtLeast, Matches))), None)
+    return kind, meaning, limit
+
+
+def choices_of(kind: Any) -> tuple[Any, ...]:
+    """The alternatives of a type, itself if it has none."""
+    return get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
+
+
+JSON_TYPES = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
+
+
+def json_schema(version: int) -> dict[str, Any]:
+    """The structure as JSON Schema 2020-12, for programs that read plans."""
+    whole = _object_schema(PlanData)
+    whole["properties"]["schema"] = {"description": whole["properties"]["schema"]["description"], "const": version}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"Plan of a tiered system, schema {version}",
+        **whole,
+        "$defs": {name: _object_schema(part) for name, part in DEFINITIONS.items()},
+    }
+
+
+def _object_schema(part: Any) -> dict[str, Any]:
+    fields = read_fields(part)
+    properties = {}
+    for key, field in fields.items():
+        limit = {AtLeast: "minimum", Matches: "pattern"}
+        value = _type_schema(field.kind)
+        if field.limit is not None:
+            value[limit[type(field.limit)]] = next(iter(vars(field.limit).values()))
+        properties[key] = {"description": field.meaning, **value}
+    return {
+        "description": part.__doc__,
+        "type": "object",
+        "properties": properties,
+        "required": [key for key, field in fields.items() if field.required],
+        "additionalProperties": False,
+    }
+
+
+def _type_schema(kind: Any) -> dict[str, Any]:
+    origin, arguments = get_origin(kind), get_args(kind)
+    choices = choices_of(kind)
+    if len(choices) > 1:
+        schemas = [_type_schema(choice) for choice in choices]
+        if any("enum" in schema for schema in schemas):
+            return {"enum": [value for schema in schemas for value in schema.get("enum", [None])]}
+        if all(set(schema) == {"type"} for schema in schemas):
+            return {"type": [schema["type"] for schema in schemas]}
+        return {"anyOf": schemas}
+    if origin is Literal:
+        return {"enum": list(arguments)}
+    if origin is list:
+        return {"type": "array", "items": _type_schema(arguments[0])}
+    if origin is dict:
+        return {"type": "object", "additionalProperties": _type_schema(arguments[1])}
+    if is_typeddict(kind):
+        return {"$ref": f"#/$defs/{next(name for name, part in DEFINITIONS.items() if part is kind)}"}
+    return {"type": JSON_TYPES[kind]}
