@@ -13,7 +13,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.verification.mai
 )
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.reasons import restart_reasons
 from ansible_collections.distributed.tiers.plugins.plugin_utils.answers import with_cause
-from ansible_collections.distributed.tiers.plugins.plugin_utils.judging import JudgingAction, refusal
+from ansible_collections.distributed.tiers.plugins.plugin_utils.judging import LOSS, JudgingAction, refusal
 
 
 class ActionModule(JudgingAction):
@@ -22,8 +22,7 @@ class ActionModule(JudgingAction):
     arguments: ClassVar[Mapping[str, Any]] = {
         "server": {"type": "str", "required": True},
         "probes": {"type": "list", "elements": "dict", "default": []},
-        "min_online": {"type": "int", "default": 1},
-        "loss_confirmed": {"type": "bool", "default": False},
+        **LOSS,
     }
 
     def judge(self, options: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:

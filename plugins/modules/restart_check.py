@@ -16,6 +16,7 @@ description:
   - Without O(probes) it returns the servers to probe before.
 extends_documentation_fragment:
   - distributed.tiers.judged_operation
+  - distributed.tiers.judged_operation.loss
 options:
   server:
     description: Name of the server that must restart.
@@ -28,14 +29,6 @@ options:
     type: list
     elements: dict
     default: []
-  min_online:
-    description: Members of the pool that must be in service for the pool to serve.
-    type: int
-    default: 1
-  loss_confirmed:
-    description: Whether the operator accepts that service is lost.
-    type: bool
-    default: false
 """
 
 EXAMPLES = r"""

@@ -16,6 +16,10 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.values i
 from ansible_collections.distributed.tiers.plugins.plugin_utils.answers import Answers
 
 UNTOUCHED = "No server was touched."
+# The option with the servers that the operator named
+TARGETS = {"type": "raw", "default": []}
+# The options by which the loss of service is judged
+LOSS = {"min_online": {"type": "int", "default": 1}, "loss_confirmed": {"type": "bool", "default": False}}
 
 
 class JudgingAction(ActionBase):

@@ -14,7 +14,7 @@ from ansible.errors import AnsibleError
 from ansible_collections.distributed.tiers.plugins.plugin_utils.judging import JudgingAction
 from ansible_collections.distributed.tiers.tests.unit.plugins.action.judging import PACKAGE, documented, run_action
 
-ACTIONS = ("restart_check",)
+ACTIONS = ("drain_check", "restart_check", "resync_check", "retire_check", "switch_over_check", "undrain_check")
 ILL = {"failed": True, "msg": "Task failed.", "module_stderr": "OSError: [Errno 28] No space left on device"}
 DOWN = {"unreachable": True, "msg": "no route to host"}
 # Those that serve while m1 restarts, or know which do
@@ -53,8 +53,34 @@ def test_documentation_has_the_options_of_the_action(action: str) -> None:
 def test_unknown_options_and_a_missing_plan_are_refused(action: str, plan: dict[str, Any]) -> None:
     with pytest.raises(AnsibleError, match=r"missing required arguments:.* plan"):
         run_action(action, {})
+    options = {"plan": plan, **({"server": "m1"} if action == "restart_check" else {})}
     with pytest.raises(AnsibleError, match=f"Unsupported parameters for \\({action}\\) module: answers"):
-        run_action(action, {"plan": plan, "server": "m1", "answers": {}})
+        run_action(action, {**options, "answers": {}})
+
+
+ALLOWED = {name: {"confirmed": True} for name in ("resync_check", "retire_check")}
+TARGETED = [name for name in ACTIONS if name != "restart_check"]
+
+
+@pytest.mark.parametrize("action", TARGETED)
+def test_every_result_is_documented(action: str, plan: dict[str, Any]) -> None:
+    hosts = {name: {"__tiers_seen": healthy(plan, name)} for name in plan["servers"]}
+    assert {*run_action(action, {"plan": plan}, hosts)} - {"changed"} == documented(action)["results"]
+
+
+@pytest.mark.parametrize("action", TARGETED)
+def test_targets_that_are_no_names_are_refused(action: str, plan: dict[str, Any]) -> None:
+    with pytest.raises(AnsibleError, match="tiers_targets must be a list of words"):
+        run_action(action, {"plan": plan, "targets": 7})
+
+
+@pytest.mark.parametrize("action", TARGETED)
+@pytest.mark.parametrize("targets", ["m9,", ["m9"]])
+def test_every_unknown_name_is_refused(action: str, targets: Any, plan: dict[str, Any]) -> None:
+    found = run_action(action, {"plan": plan, "targets": targets, **ALLOWED.get(action, {})})
+    assert found["wrong"] == ["'m9' is no server of tiers."]
+    assert found["forbidden"] == "No server was touched. 'm9' is no server of tiers."
+    assert not found["todo"]
 
 
 def probes(plan: dict[str, Any], **ill: dict[str, Any]) -> list[dict[str, Any]]:
@@ -84,3 +110,129 @@ def test_restart_is_forbidden_while_the_peer_does_not_serve(
     assert "in the survey" in run_action("restart_check", options, **AWX)["forbidden"]
     confirmed = run_action("restart_check", {**options, "loss_confirmed": True})
     assert confirmed["forbidden"] == "" and confirmed["lost"] == found["lost"]
+
+
+def seen(plan: dict[str, Any], **other: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The variables of the hosts after all servers were probed. `other`: those of hosts that are not healthy."""
+    return {name: other.get(name, {"__tiers_seen": healthy(plan, name)}) for name in plan["servers"]}
+
+
+# A host that could not be read at all, one that went down since, and one that left no result
+AWAY = {
+    "unread": (
+        {"__tiers_read": ILL, "__tiers_seen": {"skipped": True}},
+        "host: OSError: [Errno 28] No space left on device",
+    ),
+    "down": ({"__tiers_seen": DOWN}, "host: no route to host"),
+    "silent": ({}, "host: it was not asked"),
+}
+
+
+@pytest.mark.parametrize(("variables", "why"), AWAY.values(), ids=[*AWAY])
+def test_drain_names_the_host_that_cannot_be_drained_and_why(
+    plan: dict[str, Any], variables: dict[str, Any], why: str
+) -> None:
+    found = run_action("drain_check", {"plan": plan, "targets": "m1,px2"}, seen(plan, px2=variables))
+    assert found["todo"] == ["m1"]
+    assert found["wrong"] == [f"px2: {why}. A host that cannot be reached cannot be drained."]
+    assert found["forbidden"] == f"No server was touched. {found['wrong'][0]}"
+
+
+def test_drain_is_forbidden_where_service_would_be_lost_unless_the_loss_is_confirmed(plan: dict[str, Any]) -> None:
+    options, hosts = {"plan": plan, "targets": "m1"}, seen(plan, m2={})
+    found = run_action("drain_check", options, hosts)
+    assert found["lost"] == ["No server would accept writes without m1."]
+    remedy = "Have another server ready first, or accept the loss: "
+    assert found["forbidden"] == f"No server was touched. {found['lost'][0]} {remedy}-e tiers_drain_confirm=true."
+    in_awx = run_action("drain_check", options, hosts, **AWX)["forbidden"]
+    assert in_awx.endswith(f'{remedy}answer "Drain confirm" in the survey with true.')
+    confirmed = run_action("drain_check", {**options, "loss_confirmed": True}, hosts)
+    assert (confirmed["forbidden"], confirmed["todo"], confirmed["lost"]) == ("", ["m1"], found["lost"])
+
+
+def test_drain_counts_the_members_that_the_pool_needs(plan: dict[str, Any]) -> None:
+    options = {"plan": plan, "targets": ["p1"]}
+    assert run_action("drain_check", options, seen(plan))["lost"] == []
+    assert run_action("drain_check", {**options, "min_online": 2}, seen(plan))["lost"] == [
+        "The pool would not serve without p1."
+    ]
+
+
+def stopped(plan: dict[str, Any], **traffic: str) -> dict[str, dict[str, Any]]:
+    """The variables of the hosts after it was read which traffic is stopped."""
+    shut = {"address": "", "ok": False, "why": "closed"}
+    return {
+        name: {"__tiers_traffic": {"edges": [edge(name, "drained", traffic=traffic[name], **shut)]}}
+        for name in plan["servers"]
+        if name in traffic
+    }
+
+
+def test_undrain_finds_drained_and_interrupted_servers_and_healing_only_these(plan: dict[str, Any]) -> None:
+    hosts = {**stopped(plan, px1="interrupted", m1="drained"), "px2": {"__tiers_traffic": DOWN}, "m2": {}}
+    assert run_action("undrain_check", {"plan": plan}, hosts)["todo"] == ["m1", "px1"]
+    assert run_action("undrain_check", {"plan": plan, "targets": "m1"}, hosts)["todo"] == ["m1"]
+    healed = run_action("undrain_check", {"plan": plan, "interrupted_only": True}, hosts)
+    assert (healed["todo"], healed["forbidden"]) == (["px1"], "")
+
+
+def deployed(digest: str) -> dict[str, Any]:
+    return {"ansible_facts": {"ansible_local": {"tiers": {"plan_digest": digest}}}}
+
+
+def test_retire_takes_no_record_of_a_host_that_this_run_could_not_read(plan: dict[str, Any]) -> None:
+    """A fact cache has one."""
+    plan["servers"]["px2"]["state"] = "down"
+    hosts = {name: deployed(plan["digest"]) for name in plan["servers"]}
+    options = {"plan": plan, "targets": "px2"}
+    assert run_action("retire_check", {**options, "confirmed": True}, hosts)["forbidden"] == ""
+    assert run_action("retire_check", options, hosts)["forbidden"] == (
+        "No server was touched. This removes a server from its host. Allow it: -e tiers_retire_confirm=true."
+    )
+    hosts["p1"]["__tiers_read"] = DOWN
+    found = run_action("retire_check", {**options, "confirmed": True}, hosts)
+    assert found["wrong"] == ["p1 may still depend on them: deploy first, then retire."]
+    hosts["px2"]["__tiers_read"] = DOWN
+    assert run_action("retire_check", options, hosts)["todo"] == []
+
+
+def test_switch_over_tells_the_active_node_from_its_peer(plan: dict[str, Any]) -> None:
+    for name in ("d1", "d2"):
+        plan["servers"][name] |= {"elects": True, "failback": "manual", "virtual_address": "192.0.2.9"}
+    hosts = {
+        name: {"__tiers_seen": healthy(plan, name, edge(name, "address", reachable=name == "d2"))}
+        for name in plan["servers"]
+    }
+    found = run_action("switch_over_check", {"plan": plan, "targets": "d1"}, hosts)
+    assert (found["forbidden"], found["promoted"], [*found["todo"]]) == ("", ["d1"], ["d2"])
+    assert found["todo"]["d2"]["to"] == "d1" and found["todo"]["d2"]["edge"]["expect"] == "open"
+    hosts["d1"] = AWAY["unread"][0]
+    found = run_action("switch_over_check", {"plan": plan, "targets": "d1"}, hosts)
+    assert found["wrong"] == [f"d1 cannot be promoted: {AWAY['unread'][1]}."]
+    assert (found["todo"], found["promoted"]) == ({}, [])
+
+
+def test_resync_asks_and_names_the_loss(plan: dict[str, Any]) -> None:
+    for name in ("m1", "m2"):
+        plan["servers"][name]["replication"] = "multi"
+    hosts = {
+        name: {"__tiers_seen": {"edges": [{**one, "position": {"1": "a"}} for one in healthy(plan, name)["edges"]]}}
+        for name in plan["servers"]
+    }
+    options = {"plan": plan, "targets": "m2"}
+    asked = run_action("resync_check", options, hosts)
+    assert asked["todo"] == {"m2": {"name": "m1", "address": plan["servers"]["m1"]["address"]}}
+    assert asked["forbidden"] == (
+        "No server was touched. This replaces the data of a server. Allow it: -e tiers_resync_confirm=true."
+    )
+    assert run_action("resync_check", {**options, "confirmed": True}, hosts)["forbidden"] == ""
+    hosts["m1"] = AWAY["down"][0]
+    alone = run_action("resync_check", {**options, "confirmed": True}, hosts)
+    assert alone["wrong"] == ["m2 is the only healthy holder of the data: no other master is up and in service."]
+    hosts["m1"], hosts["p2"] = hosts["m2"], {}
+    lost = run_action("resync_check", {**options, "targets": "p1"}, hosts)
+    assert lost["lost"] == ["The pool would not serve without p1."]
+    assert lost["forbidden"].endswith(
+        "The pool would not serve without p1. Have another server ready first, or accept the loss: "
+        "-e tiers_drain_confirm=true. This replaces the data of a server. Allow it: -e tiers_resync_confirm=true."
+    )

@@ -65,21 +65,6 @@ def test_what_is_offered_decides_where_rows_go(render: Render, plan: dict[str, A
         render("{} | distributed.tiers.probe_offers('gopher')")
 
 
-def test_what_is_taken_out_of_service(render: Render, plan: dict[str, Any]) -> None:
-    given = {"plan": plan, "answers": {name: {"edges": []} for name in plan["servers"]}}
-    said = render("(answers | distributed.tiers.drain_check(plan, 'm9, px1', 1)).wrong", **given)
-    assert said == ["'m9' is no server of tiers."]
-    said = render("(answers | distributed.tiers.switch_over_check(plan, ['px1'])).wrong", **given)
-    assert said == ["px1 has no backup to switch over to."]
-    shut = {"protocol": "drained", "address": "", "reachable": True, "ok": False, "why": "closed"}
-    given["answers"]["px1"] = {"edges": [{**shut, "traffic": "interrupted"}]}
-    given["answers"]["m1"] = {"edges": [{**shut, "traffic": "drained"}]}
-    assert render("(answers | distributed.tiers.undrain_check(plan, '')).todo", **given) == ["m1", "px1"]
-    assert render("(answers | distributed.tiers.interrupted_check(plan)).todo", **given) == ["px1"]
-    with pytest.raises(AnsibleError, match="drain_check: targets must be a list of words"):
-        render("answers | distributed.tiers.drain_check(plan, 7)", **given)
-
-
 def test_who_stands_by_and_what_is_wrong(render: Render, plan: dict[str, Any]) -> None:
     answers = {"m1": {"edges": [{"name": "m1", "protocol": "turn", "reachable": False, "ok": False, "why": "late"}]}}
     assert render("answers | distributed.tiers.plan_standing_by", answers=answers) == ["m1"]
