@@ -53,6 +53,8 @@ def touching_tests(paths: list[str]) -> list[str]:
         found |= {test for test in tests if test == UNITS / Path(path).parent / f"test_{Path(path).stem}.py"}
     if any(path.startswith("plugins/") for path in paths):
         found.add(UNITS / "plugins/test_architecture.py")
+    if any(path.startswith(("playbooks/", "roles/")) and path.endswith(".yml") for path in paths):
+        found.add(UNITS / "playbooks/test_rolling_plays.py")
     return sorted(str(test.relative_to(ROOT)) for test in found)
 
 
