@@ -116,8 +116,8 @@ class Lab:
         text = haproxy.render(
             common_balancer_listeners=f"{{{{ {listeners} }}}}",
             common_balancer_monitor_port=monitor,
-            tiers_plan={"system": "load", "domain": DOMAIN, "servers": {"d1": {"active": "all"}}},
-            tiers_server={"port": port, "protocol": "https" if tls else "http", "pair": None} | slice_,
+            tiers_plan={"system": "load", "domain": DOMAIN},
+            tiers_server={"port": port, "speaks_tls": tls, "upstream_catches_up": True, "pair": None} | slice_,
             tiers_service=description | {"local_port": local_port, "check": {"type": "http", "path": "/ready"}},
             __common_os={"haproxy_home": "/", "haproxy_socket": str(own.with_suffix(".sock"))},
             __common_tls=str(self._directory),

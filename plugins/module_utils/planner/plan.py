@@ -25,9 +25,10 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.pa
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.registry import Allocation
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.sequence import upgrade_order, upgrade_waves
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Client, Server, Topology
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.traits import traits
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.wiring import POOL, Wiring, reach
 
-SCHEMA = 1
+SCHEMA = 2
 # Who starts after whom. The master's backup starts from the master's data, so it stands in a wave of its own.
 WAVES = (("master",), ("backup of master",), ("proxy", "parallel"), ("distributor",))
 # What of the allocation tells plans apart. What moves depends on what is deployed: a plan carried out is the same plan.
@@ -171,22 +172,34 @@ class _Planner:
         )
         is_backup = server.tier == "backup"
         pool = self.wiring.pool()
+        redundancy = (server.redundancy or first(redundancy_of(work, product))) if is_backup else None
+        proxy_mode = product.proxy_mode if work == "proxy" else None
+        leader_election = self.wiring.router_id(server) is not None
+        derived = traits(
+            serves_as=work,
+            state=server.state,
+            redundancy=redundancy,
+            active_standby=leader_election and active_of(self.topology, server) == "one",
+            proxy_mode=proxy_mode,
+            tls=product.tls,
+            protocol=product.protocol,
+        )
         return {
             "name": server.name,
             "tier": server.tier,
             "serves_as": work,
             "primary": server.primary,
             "backup": backup.name if backup else None,
-            "redundancy": (server.redundancy or first(redundancy_of(work, product))) if is_backup else None,
+            "redundancy": redundancy,
             "failback": self.failback(server),
-            "active": active_of(self.topology, server),
-            "elects": self.wiring.router_id(server) is not None,
+            "leader_election": leader_election,
+            **derived,
             "address": server.address,
             "port": server.port,
             "protocol": product.protocol,
             "tls": product.tls,
-            "local_port": product.local_port,
-            "proxy_mode": product.proxy_mode if work == "proxy" else None,
+            "local_port": product.local_port if derived["terminates_tls"] else None,
+            "proxy_mode": proxy_mode,
             "site": server.site,
             "zone": server.zone,
             "state": server.state,
@@ -197,6 +210,7 @@ class _Planner:
             "product": product.name,
             "product_role": product.role,
             "upstreams": self.wiring.upward(server),
+            "upstream_catches_up": self.upstream_catches_up(server),
             "peers": self.wiring.peers(server),
             "pair": reach(other) if other else None,
             "members": [self.member(member) for member in self.wiring.members] if work == "distributor" else [],
@@ -217,6 +231,12 @@ class _Planner:
             "wave": self.wave(server),
             "upgrade_wave": self.upgrade_waves[server.name],
         }
+
+    def upstream_catches_up(self, server: Server) -> bool:
+        """Whether the first upstream may answer before it has all data again: both nodes of its pair may serve. Of an
+        active/standby pair, a node is promoted before it opens its port."""
+        upstreams = self.wiring.upstreams[server.name]
+        return bool(upstreams) and active_of(self.topology, upstreams[0]) == "both"
 
     def wave(self, server: Server) -> int:
         work = self.wiring.work[server.name]

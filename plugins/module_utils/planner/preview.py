@@ -78,10 +78,10 @@ class _Scales:
         }
         loads = ((self.percent(proxy, weight), proxy) for proxy, (_number, weight) in self.clients.items())
         self.fullest = sorted(loads, reverse=True)
-        # Who is out of service takes nothing over, nor does a cold backup unless it is started when the pair elects it.
+        # A server that is out of service takes nothing over, nor does a cold backup that no failover starts.
         self.ready: dict[str, list[str]] = {}
         for name, server in self.servers.items():
-            if server["state"] == "active" and (server["redundancy"] != "cold" or server["elects"]):
+            if server["state"] == "active" and server["promotable"]:
                 self.ready.setdefault(server["serves_as"], []).append(name)
         self.min_online = min_online
         self.has_pool = any(server["serves_as"] == "distributor" for server in self.servers.values())

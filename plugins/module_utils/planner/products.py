@@ -22,6 +22,10 @@ TLS = ("product", "terminated", "none")
 ACTIVE = ("both", "one")
 PROXY_MODES = ("product", "pass", "cache")
 TRANSPORTS = ("tcp", "udp")
+# Protocols in which a server shows its certificate.
+TLS_PROTOCOLS = ("ldaps", "https", "tls")
+# What a probe reports of a server that holds data: writes start there, or it follows others.
+PROVIDER, REPLICA = "provider", "replica"
 # Inventory variables that describe a product of the operator's own.
 DESCRIPTIONS = ("tiers_service",)
 NO_PORT = 0
@@ -87,7 +91,11 @@ class Product:
 
     def runs_on(self, tier: str) -> bool:
         """Whether the servers of a tier run the program itself; HAProxy or nginx does the work of the others."""
-        return tier != "distributor" and (tier != "proxy" or self.proxy_mode == "product")
+        return runs_product(tier, self.proxy_mode)
+
+
+def runs_product(tier: str, proxy_mode: str | None) -> bool:
+    return tier != "distributor" and (tier != "proxy" or proxy_mode == "product")
 
 
 @dataclass(slots=True)

@@ -225,7 +225,7 @@ def who_cannot_write(plan: Plan) -> str:
     """What a master with a full disk does, and a proxy that reaches no master."""
     steps, stays = [], []
     for server in plan["servers"].values():
-        if server["tier"] != "master" and (server["tier"] != "proxy" or server["proxy_mode"] != "product"):
+        if server["tier"] not in ("master", "proxy") or not server["runs_product"]:
             continue
         if server["steps_aside_for"]:
             steps.append(f"{server['name']} for {server['steps_aside_for']}")

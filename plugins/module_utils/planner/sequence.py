@@ -75,7 +75,7 @@ def restart_order(plan: Mapping[str, Any], due: Collection[str], serving: Collec
     order = list(plan["upgrade_order"])
     place = {name: number for number, name in enumerate(order)}
     for name in order:
-        primary, cold = plan["servers"][name]["primary"], plan["servers"][name]["redundancy"] == "cold"
+        primary, cold = plan["servers"][name]["primary"], plan["servers"][name]["cold"]
         if primary in place and name in serving and primary not in serving and (back or not cold):
             place[name], place[primary] = place[primary], place[name]
     return sorted((name for name in due if name in place), key=place.__getitem__, reverse=back)

@@ -101,16 +101,47 @@ class ServerSlice(TypedDict):
     failback: Annotated[
         Literal["auto", "manual", "never"] | None, "How the primary of its pair takes over again; null without a pair."
     ]
-    active: Annotated[Literal["both", "one"], "Whether both nodes of its pair may serve at the same time."]
-    elects: Annotated[bool, "Whether keepalived tells the nodes of its pair who serves, or who has their address."]
+    leader_election: Annotated[
+        bool,
+        "Whether keepalived elects a node of its pair: the active node, the holder of their shared address, or both in "
+        "one.",
+    ]
+    active_standby: Annotated[bool, "Whether one node of its pair serves at a time: the standby refuses clients."]
+    cold: Annotated[bool, "Whether it is a backup that is installed and stopped."]
+    promotable: Annotated[
+        bool, "Whether it can serve when its peer fails; false for a cold backup that no failover starts."
+    ]
+    kept_running: Annotated[bool, "Whether its service must run at all times: it is neither down nor a cold backup."]
+    takes_clients: Annotated[bool, "Whether clients may be routed to it: it is active and no cold backup."]
+    runs_product: Annotated[
+        bool, "Whether the program of the product runs on it; HAProxy or nginx does the work of the others."
+    ]
+    uses_product_role: Annotated[
+        bool,
+        "Whether the product's role installs, starts and checks what serves on it: the product, or nginx as a cache.",
+    ]
+    passes_through: Annotated[
+        bool, "Whether it is a pass-through proxy: HAProxy alone, which forwards to the active master."
+    ]
+    has_relay: Annotated[bool, "Whether it reaches the active master through a HAProxy of its own on loopback."]
+    has_balancer: Annotated[bool, "Whether HAProxy runs on it."]
+    terminates_tls: Annotated[bool, "Whether HAProxy on it ends TLS for the product, which listens at `local_port`."]
+    speaks_tls: Annotated[bool, "Whether it is spoken to over TLS."]
+    replication_role: Annotated[
+        Literal["provider", "replica"] | None,
+        "What it must report of itself: `provider` if writes start at it, `replica` if it follows others; null where a "
+        "pass-through or a cache answers for the servers behind it.",
+    ]
     address: Annotated[str, "IP address others reach it by."]
     port: Annotated[PortNumber, "The port it serves on."]
     protocol: Annotated[str, "How it is spoken to."]
     tls: Annotated[
         Literal["product", "terminated", "none"],
-        "Who does TLS: the product, HAProxy before it on the same host, or nobody.",
+        "Who does TLS for the product: the product itself, HAProxy before it on the same host, or nobody.",
     ]
-    local_port: Annotated[int | None, "Where the product listens on loopback, with `terminated`."]
+    local_port: Annotated[
+        int | None, "Where the product listens on loopback; null unless HAProxy ends TLS for it (`terminates_tls`)."
+    ]
     proxy_mode: Annotated[
         Literal["product", "pass", "cache"] | None,
         "What does a proxy's work: the product, HAProxy (`pass`), nginx (`cache`); null for all others.",
@@ -129,6 +160,10 @@ class ServerSlice(TypedDict):
         "Servers it funnels to, best first. A pair that shares an address is there once, under the name of "
         "its primary.",
     ]
+    upstream_catches_up: Annotated[
+        bool,
+        "Whether its first upstream may answer before it has all data again: both nodes of that pair may serve.",
+    ]
     peers: Annotated[
         list[PlannedEndpoint],
         "The other servers that do the same work, backups last, without its peer; empty where the product has"
@@ -137,7 +172,7 @@ class ServerSlice(TypedDict):
     pair: Annotated[PlannedEndpoint | None, "The peer in its pair."]
     members: Annotated[list[PoolMember], "Whom a distributor shares the load out to."]
     virtual_address: Annotated[str | None, "The address it shares with its peer."]
-    virtual_router_id: Annotated[int | None, "The number VRRP knows its pair by; null where the pair elects nobody."]
+    virtual_router_id: Annotated[int | None, "The number VRRP knows its pair by; null without a leader election."]
     failure_detection: Annotated[
         float | None, "Seconds of silence after which it counts a peer as lost, 0 never; null where nobody says."
     ]

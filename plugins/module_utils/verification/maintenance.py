@@ -19,12 +19,9 @@ from ansible_collections.distributed.tiers.plugins.module_utils.verification.sta
     worst_lag,
 )
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.verify import (
-    goes_through,
     newest,
     own_edges,
     pair_of,
-    starts,
-    takes_turns,
 )
 
 # Seconds by which data may be behind under load, without being behind.
@@ -40,7 +37,7 @@ def drain(plan: Mapping[str, Any], answers: ProbeAnswers, asked: Iterable[str], 
     todo = []
     for name in names:
         server, why = plan["servers"][name], seen[name].why or "it was not asked"
-        if server["redundancy"] == "cold" and not server["elects"]:
+        if not server["promotable"]:
             wrong.append(f"{name} is a cold backup, which is not started: it serves nobody.")
         elif server["state"] != "active":
             wrong.append(f"{name} is {server['state']} in the inventory: it is not to serve anybody.")
@@ -97,7 +94,7 @@ def servers_for_restart(plan: Mapping[str, Any], name: str) -> list[str]:
     others = [(server["pair"] or {}).get("name"), *plan["allocation"]["backups"].get(name, {})]
     if server["serves_as"] == "parallel":
         others += [other for other, one in plan["servers"].items() if one["serves_as"] == "distributor"]
-    if server["serves_as"] == "master" and not takes_turns(server):
+    if server["serves_as"] == "master" and not server["active_standby"]:
         others += [other for other, one in plan["servers"].items() if name in _upstreams(one)]
     return [name, *dict.fromkeys(other for other in others if other and other != name)]
 
@@ -221,7 +218,7 @@ def _known(plan: Mapping[str, Any], asked: Iterable[str]) -> tuple[list[str], li
 def _away(server: Mapping[str, Any], seen: ServerState) -> bool:
     """Whether a server can stand in for nobody."""
     stopped = seen.drained or seen.interrupted or not seen.can_write
-    return server["state"] != "active" or not seen.reached or stopped or (starts(server) and not seen.up)
+    return server["state"] != "active" or not seen.reached or stopped or (server["kept_running"] and not seen.up)
 
 
 def _why_away(seen: ServerState) -> str:
@@ -280,7 +277,7 @@ def _cut_off(
 
 def _serves(server: Mapping[str, Any], seen: ServerState) -> bool:
     """Whether this node of a pair that elects is the active one."""
-    return bool(seen.serves if takes_turns(server) else seen.holds)
+    return bool(seen.serves if server["active_standby"] else seen.holds)
 
 
 def _lost(plan: Mapping[str, Any], away: set[str], todo: list[str], min_online: int) -> Iterator[str]:
@@ -336,7 +333,7 @@ def _unable(
     backup = server["backup"]
     if not backup:
         yield f"{primary} has no backup to switch over to."
-    elif not server["elects"]:
+    elif not server["leader_election"]:
         yield (
             f"{primary} and {backup} both serve, and nobody elects between them. While {backup} is to serve alone, "
             f"drain {primary}."
@@ -373,7 +370,7 @@ def _sources(plan: Mapping[str, Any], seen: Mapping[str, ServerState], name: str
 def _not_resyncable(plan: Mapping[str, Any], seen: Mapping[str, ServerState], name: str) -> Iterator[str]:
     """Why the data of a server cannot be copied again from another one."""
     server = plan["servers"][name]
-    if server["serves_as"] == "distributor" or server["replication"] == "none" or goes_through(server):
+    if not server["runs_product"] or server["replication"] == "none":
         yield f"{name} has no data that it gets from another server."
     elif server["redundancy"] in ("cold", "warm"):
         yield f"{name} is a {server['redundancy']} backup: it does not replicate."

@@ -24,7 +24,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.verification.sam
     Times,
     figures,
 )
-from ansible_collections.distributed.tiers.plugins.module_utils.verification.verify import takes_turns, without
+from ansible_collections.distributed.tiers.plugins.module_utils.verification.verify import without
 
 # Seconds. What an operator may tighten or loosen: `tiers_drill_allowed`.
 ALLOWED: dict[str, float] = {
@@ -315,7 +315,7 @@ def _speaks_to_the_master(plan: Mapping[str, Any], client: str) -> bool:
     """Whether between a client and the master's data there is nothing, or a proxy that only passes on."""
     endpoints = plan["clients"][client]["endpoints"]
     server = plan["servers"].get(endpoints[0]["name"], {}) if endpoints else {}
-    return bool(server.get("serves_as") == "master" or server.get("proxy_mode") == "pass")
+    return bool(server.get("serves_as") == "master" or server.get("passes_through"))
 
 
 def excused(plan: Mapping[str, Any], target: str, missing: Iterable[str]) -> set[str] | None:
@@ -324,7 +324,7 @@ def excused(plan: Mapping[str, Any], target: str, missing: Iterable[str]) -> set
     master = plan["servers"][target]
     if master.get("replication") == "none":
         return None
-    return set(missing) if takes_turns(master) and master.get("replication") == "asynchronous" else set()
+    return set(missing) if master["active_standby"] and master.get("replication") == "asynchronous" else set()
 
 
 def lasting(missing: Mapping[str, int], unread: Mapping[str, str], written: int, told: bool = False) -> dict[str, Any]:

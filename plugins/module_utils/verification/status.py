@@ -19,11 +19,8 @@ from ansible_collections.distributed.tiers.plugins.module_utils.verification imp
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.content import differing
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.verify import (
     OF_THE_HOST,
-    ROLES,
-    goes_through,
     newest,
     reason,
-    starts,
     without,
     wrong_pairs,
 )
@@ -202,7 +199,7 @@ def _observed(server: Mapping[str, Any], seen: ServerState) -> str:
     elif seen.up:
         words = [seen.role or "up"]
     else:
-        words = [DOWN if starts(server) else "not started"]
+        words = [DOWN if server["kept_running"] else "not started"]
     if seen.serves:
         words.append("serves")
     if seen.holds:
@@ -252,7 +249,7 @@ def _backup(
     backup = seen[server["backup"]]
     if backup.up or not backup.asked:
         return str(server["backup"])
-    return f"{server['backup']} {DOWN if starts(planned) else 'not started'}"
+    return f"{server['backup']} {DOWN if planned['kept_running'] else 'not started'}"
 
 
 def last_changes(plan: Mapping[str, Any], seen: Mapping[str, ServerState]) -> dict[str, str]:
@@ -336,7 +333,7 @@ def _alerts(
         elif one.recorded is not None and one.recorded.get("plan_digest") != plan["digest"]:
             outdated.append(name)
         backup = seen.get(server["backup"])
-        if backup and backup.asked and not backup.up and starts(plan["servers"][server["backup"]]):
+        if backup and backup.asked and not backup.up and plan["servers"][server["backup"]]["kept_running"]:
             yield f"{name} is without a backup: {server['backup']} is down"
         if server["serves_as"] == "master" and one.up and server.get("replication") != "none":
             masters.append(name)
@@ -352,9 +349,9 @@ def _alerts(
             holders.setdefault(server["virtual_address"], [])
             if one.holds:
                 holders[server["virtual_address"]].append(name)
-        settled = one.serves is not False and not goes_through(server)
-        if settled and one.up and one.role and one.role != ROLES[server["serves_as"]]:
-            yield f"{name} serves as {one.role}, planned is {ROLES[server['serves_as']]}"
+        role = server["replication_role"] if one.serves is not False else None
+        if role and one.up and one.role and one.role != role:
+            yield f"{name} serves as {one.role}, planned is {role}"
     if outdated:
         yield f"deployed from another plan, run deploy: {', '.join(outdated)}"
     if len(relays) > 1:

@@ -15,9 +15,6 @@ from ansible_collections.distributed.tiers.plugins.module_utils.text import tabl
 from ansible_collections.distributed.tiers.plugins.module_utils.verification import host_findings
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.content import count_equal, differing
 
-# By the tier a server serves as. Behind a distributor members answer.
-ROLES = {"master": "provider", "proxy": "replica", "parallel": "replica", "distributor": "replica"}
-
 # Where HAProxy's monitor listens, on loopback, unless the role's variable says otherwise.
 MONITOR = 8404
 
@@ -38,21 +35,6 @@ _STANDBY = [*_FIREWALLS, "closed"]
 
 def _edge(name: str, address: str, port: int, protocol: str, **more: Any) -> dict[str, Any]:
     return {"name": name, "address": address, "port": port, "protocol": protocol, **more}
-
-
-def starts(server: Mapping[str, Any]) -> bool:
-    """Whether the plan has this server running."""
-    return bool(server["state"] != "down" and server["redundancy"] != "cold")
-
-
-def takes_turns(server: Mapping[str, Any]) -> bool:
-    """Whether one node of the server's pair serves at a time, and the other refuses clients."""
-    return bool(server.get("elects") and server.get("active") == "one")
-
-
-def goes_through(server: Mapping[str, Any]) -> bool:
-    """Whether who speaks to this proxy speaks to what is behind it, which has its own role and data."""
-    return server.get("proxy_mode") in ("pass", "cache")
 
 
 def elected(plan: Mapping[str, Any], server: Mapping[str, Any]) -> bool | None:
@@ -98,12 +80,12 @@ def own_edges(
     if server["state"] == "down":
         return []
     edges = _service_at_home(plan, server, at_least or {}, protocol)
-    if not starts(server) and not takes_turns(server):
+    if not server["promotable"]:
         return edges
-    if server["serves_as"] != "master" and starts(server):
+    if server["serves_as"] != "master" and server["kept_running"]:
         edges.append(_balancer(plan, server, monitor))
     planned, shared = elected(plan, server), server["virtual_address"]
-    if takes_turns(server):
+    if server["active_standby"]:
         edges.append(_edge(name, server["address"], server["port"], "turn", expect=expected(planned)))
     if shared:
         edges.append(_edge(name, shared, server["port"], "address", expect=expected(planned)))
@@ -121,9 +103,9 @@ def content_edges(
 ) -> list[dict[str, Any]]:
     """What a server asks itself for a digest of its content; nothing where it holds none of its own."""
     server = plan["servers"].get(name)
-    if not server or server["state"] == "down" or not starts(server) or goes_through(server):
+    if not server or not server["kept_running"]:
         return []
-    if server["serves_as"] == "distributor" or server.get("replication") == "none":
+    if not server["runs_product"] or server.get("replication") == "none":
         return []
     spoken = protocol or server["protocol"]
     edge = {"name": name, "address": server["address"], "port": server["port"], "expect": "open"}
@@ -133,9 +115,9 @@ def content_edges(
 def _service_at_home(
     plan: Mapping[str, Any], server: Mapping[str, Any], at_least: Mapping[str, str], protocol: str | None
 ) -> list[dict[str, Any]]:
-    if takes_turns(server):
+    if server["active_standby"]:
         edge = _to_the_half(plan, server, protocol)
-    elif starts(server):
+    elif server["kept_running"]:
         edge = _served(server, server["address"], protocol)
     else:
         return [_not_started(server, server["address"], protocol)]
@@ -151,7 +133,7 @@ def _to_the_half(plan: Mapping[str, Any], server: Mapping[str, Any], protocol: s
     if planned:
         return _asked(server, server["address"], protocol)
     halves = (server, plan["servers"].get(server["backup"]))
-    if any(half and half["redundancy"] == "cold" for half in halves):
+    if any(half and half["cold"] for half in halves):
         return {**_not_started(server, server["address"], protocol), "expect": expected(planned)}
     edge = _asked(server, server["address"], protocol)
     edge.pop("role", None)
@@ -162,7 +144,7 @@ def _not_started(server: Mapping[str, Any], address: str, protocol: str | None) 
     """A server whose program does not run. Where TLS ends before the program, what ends it may run and has nobody to
     give to."""
     refused = {"expect": "refused", "refused_by": ["closed"]}
-    if server.get("tls") != "terminated":
+    if not server["terminates_tls"]:
         return _edge(server["name"], address, server["port"], "port", **refused)
     refused["refused_by"] = ["closed", "service"]
     return _edge(server["name"], address, server["port"], protocol or server["protocol"], **refused)
@@ -174,14 +156,14 @@ def _balancer(plan: Mapping[str, Any], server: Mapping[str, Any], monitor: int) 
     below = [servers[target["name"]] for target in (*server["upstreams"], *server["members"])]
     halves: dict[str, list[str]] = {}
     for target in below:
-        if takes_turns(target):
+        if target["active_standby"]:
             halves.setdefault(pair_of(target), []).append(target["name"])
     turns = {name: names for name, names in halves.items() if len(names) > 1}
-    up = [
-        target["name"]
-        for target in below
-        if target["state"] == "active" and (elected(plan, target) if pair_of(target) in turns else starts(target))
-    ]
+    up = []
+    for target in below:
+        must_be_up = elected(plan, target) if pair_of(target) in turns else target["kept_running"]
+        if target["state"] == "active" and must_be_up:
+            up.append(target["name"])
     edge = _edge(server["name"], "127.0.0.1", monitor, "haproxy", up=up)
     return {**edge, "one_up_of": list(turns.values())} if turns else edge
 
@@ -196,7 +178,7 @@ def _served(server: Mapping[str, Any], address: str, protocol: str | None = None
 def _asked(server: Mapping[str, Any], address: str, protocol: str | None) -> dict[str, Any]:
     """The service of a server, in its role."""
     edge = _edge(server["name"], address, server["port"], protocol or server["protocol"])
-    return edge if goes_through(server) else {**edge, "role": ROLES[server["serves_as"]]}
+    return {**edge, "role": server["replication_role"]} if server["replication_role"] else edge
 
 
 def _without_client(server: Mapping[str, Any]) -> str:
@@ -224,9 +206,9 @@ def host_edges(
             continue
         if port != server["port"]:
             edges += _further_port(plan, server, address, port)
-        elif takes_turns(server) and address == server["address"]:
+        elif server["active_standby"] and address == server["address"]:
             edges.append(_half(plan, own, server, len(halves[pair_of(server)]) > 1, protocol))
-        elif not starts(server):
+        elif not server["kept_running"]:
             edges.append(_not_started(server, address, protocol))
         elif own and own["serves_as"] == "distributor":
             edges.append(_edge(to, address, port, _without_client(server)))
@@ -262,9 +244,9 @@ def _half(
 
 def _further_port(plan: Mapping[str, Any], server: Mapping[str, Any], address: str, port: int) -> list[dict[str, Any]]:
     """What the product says there is its own affair: the port must be open where the product runs."""
-    if takes_turns(server) and elected(plan, server) is not True:
+    if server["active_standby"] and elected(plan, server) is not True:
         return []
-    if not starts(server):
+    if not server["kept_running"]:
         return []
     return [_edge(server["name"], address, port, "port")]
 
@@ -299,7 +281,7 @@ def places(
         server = plan["servers"][host]
         if server["state"] == "down" or server["serves_as"] == "distributor" or host in aside:
             return []
-        if not starts(server) and not takes_turns(server):
+        if not server["promotable"]:
             return []
         return [_edge(host, server["address"], server["port"], protocol or server["protocol"])]
     client = plan["clients"][host]
@@ -315,7 +297,7 @@ def _open_at(server: Mapping[str, Any], address: str, aside: set[str]) -> bool:
     """Whether a server serves at one of its addresses. At one that a pair shares, one node always does."""
     if address != server["address"]:
         return True
-    return server["name"] not in aside and (starts(server) or takes_turns(server))
+    return server["name"] not in aside and server["state"] != "down" and bool(server["promotable"])
 
 
 def _halves(answers: Mapping[str, Mapping[str, Any]]) -> dict[str, bool]:

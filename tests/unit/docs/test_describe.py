@@ -34,7 +34,7 @@ def test_the_example_is_planned_without_an_error(judge: Callable[..., Outcome], 
     outcome = judge(path=path)
     assert not outcome.errors
     assert outcome.plan
-    assert outcome.plan["servers"]["m2"]["active"] == "one"
+    assert outcome.plan["servers"]["m2"]["active_standby"]
     assert outcome.plan["servers"]["px1"]["proxy_mode"] == "pass"
 
 

@@ -59,7 +59,7 @@ def run(tmp_path: Path, units: Path) -> Run:
     return run
 
 
-SERVER: dict[str, Any] = {"virtual_address": None, "backup": None, "redundancy": None}
+SERVER: dict[str, Any] = {"virtual_address": None, "backup": None, "cold": False, "active_standby": False}
 
 
 def test_what_runs_is_killed_and_started_again(run: Run, units: Path) -> None:
@@ -97,15 +97,15 @@ def test_a_dead_host_holds_no_shared_address(run: Run) -> None:
 
 @pytest.mark.parametrize("primary", [True, False])
 def test_who_serves_of_a_cold_pair_is_elected(run: Run, primary: bool) -> None:
-    server = {**SERVER, "elects": True, "active": "one"}
-    server |= {"backup": "b"} if primary else {"redundancy": "cold"}
+    server = {**SERVER, "active_standby": True}
+    server |= {"backup": "b"} if primary else {"cold": True}
     run("drill_off.sh.j2", server, ["ledger"], active="ledger keepalived")
-    called = run("drill_on.sh.j2", server, ["ledger"], enabled="keepalived.service", backup={"redundancy": "cold"})
+    called = run("drill_on.sh.j2", server, ["ledger"], enabled="keepalived.service", backup={"cold": True})
     assert called[-1] == "systemctl start keepalived.service"
 
 
 def test_of_a_hot_pair_everything_is_started_again(run: Run) -> None:
-    server = {**SERVER, "elects": True, "active": "one", "backup": "b"}
+    server = {**SERVER, "active_standby": True, "backup": "b"}
     run("drill_off.sh.j2", server, ["ledger"], active="ledger keepalived")
-    called = run("drill_on.sh.j2", server, ["ledger"], backup={"redundancy": "hot"})
+    called = run("drill_on.sh.j2", server, ["ledger"], backup={"cold": False})
     assert called[-1] == "systemctl start keepalived.service ledger.service"

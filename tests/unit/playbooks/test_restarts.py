@@ -164,7 +164,7 @@ def test_a_new_server_is_started_after_the_masters_and_before_they_are_restarted
 
 def test_the_node_that_serves_is_restarted_after_its_peer(collections, plan):
     for name in ("m1", "m2"):
-        plan["servers"][name] |= {"elects": True, "active": "one"}
+        plan["servers"][name] |= {"active_standby": True}
     done = run(collections, plan, RUNNING, deploy(), serving=["m2"])
     assert done == ["restarted px1", "restarted m1", "restarted m2"]
 

@@ -23,6 +23,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.distributed.tiers.tests.unit.plugins.filter.templating import template
 from ansible_collections.distributed.tiers.tests.unit.roles import haproxy
+from ansible_collections.distributed.tiers.tests.unit.slices import complete
 
 LDAP = {"type": "ldap"}
 READY = {"type": "http", "path": "/ready", "status": 200, "body": "it's ok"}
@@ -185,7 +186,9 @@ def test_haproxy_asks_a_described_service_as_its_check_says(kind: str) -> None:
 @pytest.mark.parametrize("check", [{}, {"send": "PING", "expect": "x"}, {"type": "http", "path": "/ready"}], ids=str)
 def test_the_distributor_may_be_given_what_the_service_says_of_its_check(check: dict[str, Any]) -> None:
     service = {"name": "cache", "port": 6379, "protocol": "tcp", "tls": "none", "check": check}
-    known = haproxy.variables() | {"tiers_server": SLICES["__distributor_listeners"] | {"tls": "none"}}
+    known = haproxy.variables() | {
+        "tiers_server": complete(SLICES["__distributor_listeners"] | {"tls": "none", "protocol": "tcp"})
+    }
     known |= {"tiers_service": service, "tiers_plan": {"system": "test", "domain": "tiers.internal"}}
     listeners = template("{{ __distributor_listeners }}", known)
     specs = yaml.safe_load((haproxy.ROLES / "common/meta/argument_specs.yml").read_text(encoding="utf-8"))
@@ -214,7 +217,7 @@ def test_a_program_that_is_started_again_is_waited_for() -> None:
 
 
 # What the roles give it
-HOST = {"address": "192.0.2.11", "port": 8443, "protocol": "https"}
+HOST = {"address": "192.0.2.11", "port": 8443, "protocol": "https", "upstream_catches_up": True}
 SLICES = {
     "__distributor_listeners": HOST | {"members": MEMBERS},
     "__common_pass": HOST | {"upstreams": MASTERS},
@@ -234,8 +237,11 @@ SAID = {
 
 
 def of_role(listeners: str, tiers_service: dict[str, Any] | None = None, **server: Any) -> str:
-    plan = {"system": "test", "domain": "tiers.internal", "servers": {"m1": {"active": "all"}}}
-    given = {"common_balancer_listeners": f"{{{{ {listeners} }}}}", "tiers_server": SLICES[listeners] | server}
+    plan = {"system": "test", "domain": "tiers.internal"}
+    given = {
+        "common_balancer_listeners": f"{{{{ {listeners} }}}}",
+        "tiers_server": complete(SLICES[listeners] | server),
+    }
     if tiers_service:
         given["tiers_service"] = tiers_service
     return haproxy.render(tiers_plan=plan, **given)

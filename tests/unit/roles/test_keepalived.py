@@ -10,6 +10,10 @@ from typing import Any
 
 import jinja2
 import pytest
+import yaml
+
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.described_services import ledger
+from ansible_collections.distributed.tiers.tests.unit.plugins.filter.templating import template
 
 TEMPLATES = Path(__file__).parents[3] / "roles/common/templates"
 PRIMARY = {
@@ -81,3 +85,24 @@ def test_a_pair_at_ipv6_has_such_an_address() -> None:
 def test_who_has_nobody_to_give_to_is_less_preferred() -> None:
     assert 'script "/etc/tiers/answers /healthz"' in render(takes_turns=False, check_path="/healthz")
     assert "serves" not in render(takes_turns=False).split("vrrp_instance")[0]
+
+
+@pytest.mark.parametrize(
+    ("mode", "name", "port"),
+    [("cache", "px1", 8443), ("cache", "m1", 8080), ("pass", "px1", 8443), ("product", "px1", 8080)],
+)
+def test_a_node_is_asked_where_its_program_listens(judge: Any, mode: str, name: str, port: int) -> None:
+    """nginx, as a cache, ends TLS itself: on the host of a cache nothing listens at `local_port`."""
+    described = ledger(
+        ("tls: product", "tls: terminated\n      local_port: 8080"),
+        ("{master: [warm]}", "{master: [warm], proxy: [warm]}"),
+        ("unit:", f"proxy: {{mode: {mode}}}\n      unit:"),
+    )
+    pair = """
+        proxy: {hosts: {px1: {tiers_virtual_address: 192.0.2.98}}}
+        backup: {hosts: {px1-b: {ansible_host: 192.0.2.13, tiers_backup_of: px1, tiers_zone: rack-b}}}
+    """
+    server = judge(described, pair).plan["servers"][name]
+    assert server["leader_election"]
+    defaults = yaml.safe_load((TEMPLATES.parent / "defaults/main.yml").read_text(encoding="utf-8"))
+    assert int(template(defaults["common_pair_check_port"], {"tiers_server": server})) == port

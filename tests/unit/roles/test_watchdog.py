@@ -26,6 +26,7 @@ import yaml
 
 from ansible_collections.distributed.tiers.tests.unit.plugins.filter.templating import template
 from ansible_collections.distributed.tiers.tests.unit.roles import haproxy
+from ansible_collections.distributed.tiers.tests.unit.slices import complete
 
 PROGRAM = Path(__file__).parents[3] / "roles/common/files/watchdog.py"
 TIMEOUT = "no answer within 0.3 s"
@@ -430,7 +431,7 @@ def test_the_note_is_there_while_there_is_something_to_tell(gate: Any, tmp_path:
 ROLES = PROGRAM.parents[2]
 SERVER = {"address": "192.0.2.71", "port": 636, "serves_as": "proxy", "proxy_mode": "product", "watchdog_seconds": 20}
 SERVER |= {"tls": "product", "protocol": "ldaps", "local_port": None, "pair": None}
-SERVER |= {"steps_aside_for": None, "free_percent": 5, "elects": False, "active": "both"}
+SERVER |= {"steps_aside_for": None, "free_percent": 5}
 OPENLDAP = ("product_openldap/vars/main.yml", "product_openldap/vars/balancing.yml", "product_openldap/vars/probe.yml")
 SERVICE = ("product_service/vars/main.yml", "product_service/vars/balancing.yml", "product_service/vars/probe.yml")
 HAPROXY = {"type": "http", "address": "127.0.0.1", "port": 8404, "path": "/healthz", "tls": False}
@@ -446,7 +447,7 @@ def settings(
         "ansible_facts": {"os_family": "Debian"},
         "role_path": str(ROLES / "common"),
         "tiers_plan": {"system": "test", "domain": "tiers.internal"},
-        "tiers_server": SERVER | server,
+        "tiers_server": complete(SERVER | server),
         "tiers_service": {"name": "ledger", "port": 8443, "protocol": "http"} | (service or {}),
     }
     return template(f"{{{{ {of} }}}}", known | host | {"password": "secret"})
@@ -488,7 +489,7 @@ def test_a_pair_steps_aside_as_the_plan_says() -> None:
     described = {"can_write": ["ledger", "can-write"], "tls": "product"}
     assert settings(SERVICE, described, serves_as="master")["writing"]["command"] == ["ledger", "can-write"]
     assert settings(SERVICE, described)["writing"]["command"] == []
-    one = settings(OPENLDAP, serves_as="master", pair=PAIR, steps_aside_for="m2", active="one", elects=True)["writing"]
+    one = settings(OPENLDAP, serves_as="master", pair=PAIR, steps_aside_for="m2", active_standby=True)["writing"]
     assert one["rules"] == ""
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import ERROR, WARNING, Problem
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import Product
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import TLS_PROTOCOLS, Product
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.pairs import redundancy_of
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.registry import (
     Allocation,
@@ -24,8 +24,6 @@ from ansible_collections.distributed.tiers.plugins.module_utils.text import enum
 
 # Between sites an answer may be late for seconds without anything being lost.
 LEAST_BETWEEN_SITES = 10
-# Protocols in which a server shows its certificate.
-OVER_TLS = ("ldaps", "https", "tls")
 # What starts after what; see plan.WAVES.
 STARTS = {"master": 0, "proxy": 2, "parallel": 2, "distributor": 3}
 
@@ -361,7 +359,7 @@ def certified(topology: Topology, server: Server, followed: set[str]) -> Iterato
     yield server.address
     if primary.virtual_address:
         yield primary.virtual_address
-    if product is None or product.protocol not in OVER_TLS:
+    if product is None or product.protocol not in TLS_PROTOCOLS:
         return
     if server.name in followed:
         yield f"upstream.{topology.domain}"

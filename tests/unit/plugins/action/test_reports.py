@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.distributed.tiers.plugins.plugin_utils.answers import Answers
+from ansible_collections.distributed.tiers.tests.unit.slices import complete
 
 REPOSITORY = Path(__file__).parents[4]
 OLD = "20260101000000.000000Z#000000#001#000000"
@@ -24,7 +25,7 @@ NEW = "20260101010000.000000Z#000000#001#000000"
 def server(name: str, **more: Any) -> dict[str, Any]:
     base: dict[str, Any] = dict.fromkeys(("primary", "backup", "virtual_address", "clients", "redundancy", "failback"))
     base |= {"name": name, "tier": "proxy", "serves_as": "proxy", "address": name, "port": 1, "site": "s"}
-    return {**base, "state": "active", "upstreams": [], "members": [], **more}
+    return complete({**base, "state": "active", "upstreams": [], "members": [], **more})
 
 
 PLAN = {

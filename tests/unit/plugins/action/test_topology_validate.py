@@ -48,13 +48,10 @@ def run(tmp_path, inventory, *arguments, extra=None):
     """Run a play; returns its exit code and the result of its first task."""
     playbook = tmp_path / "play.yml"
     playbook.write_text(PLAY, encoding="utf-8")
-    command = [
-        Path(sys.executable).with_name("ansible-playbook"),
-        "-i",
-        inventory,
-        "-e",
-        json.dumps(SECRETS if extra is None else extra),
-    ]
+    # A plan is longer than one argument of a command may be.
+    variables = tmp_path / "extra.json"
+    variables.write_text(json.dumps(SECRETS if extra is None else extra), encoding="utf-8")
+    command = [Path(sys.executable).with_name("ansible-playbook"), "-i", inventory, "-e", f"@{variables}"]
     done = subprocess.run(
         [*command, *arguments, playbook],
         env={

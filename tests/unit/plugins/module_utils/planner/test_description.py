@@ -413,10 +413,12 @@ def openings(server: dict[str, Any]) -> dict[tuple[str, int | None], set[str]]:
 
 def test_who_elects(plan: Any) -> None:
     servers = plan["servers"]
-    assert {name for name, server in servers.items() if server["elects"]} == {"m1", "m2", "p1", "p1-b"}
+    assert {name for name, server in servers.items() if server["leader_election"]} == {"m1", "m2", "p1", "p1-b"}
     # HAProxy on both nodes of a pair of proxies may serve at once, whatever the product may.
-    assert {servers[name]["active"] for name in ("px1", "px1-b", "d1")} == {"both"}
-    assert {servers[name]["active"] for name in ("m1", "m2", "p1", "p3")} == {"one"}
+    assert not any(servers[name]["active_standby"] for name in ("px1", "px1-b", "d1"))
+    assert all(servers[name]["active_standby"] for name in ("m1", "m2", "p1"))
+    # Nobody stands behind it.
+    assert not servers["p3"]["active_standby"]
     assert {name for name, server in servers.items() if ("vrrp", None) in openings(server)} == {
         "m1",
         "m2",
@@ -570,7 +572,10 @@ def test_numbers_of_pairs_are_apart_in_a_segment_only(judge: Any) -> None:
 def test_an_address_needs_somebody_to_share_it_with(judge: Any) -> None:
     alone = judge("proxy: {hosts: {px1: {tiers_virtual_address: 192.0.2.99}}}")
     assert [(f.rule, f.host) for f in alone.errors] == [("shared-address", "px1")]
-    assert judge("master: {hosts: {m1: {tiers_virtual_address: 192.0.2.99}}}").plan["servers"]["m2"]["elects"] is True
+    assert (
+        judge("master: {hosts: {m1: {tiers_virtual_address: 192.0.2.99}}}").plan["servers"]["m2"]["leader_election"]
+        is True
+    )
 
 
 def test_shared_addresses_have_numbers_of_their_own_in_a_segment(judge: Any) -> None:

@@ -69,7 +69,7 @@ def test_a_cold_backup_gets_a_release_after_its_primary_has_proven_it(read):
 
 def test_a_cold_backup_that_serves_steps_down_for_a_primary_that_has_proven_the_release(planned):
     plan = planned("backup", "master")
-    servers = {**plan["servers"], "m2": {**plan["servers"]["m2"], "redundancy": "cold"}}
+    servers = {**plan["servers"], "m2": {**plan["servers"]["m2"], "cold": True}}
     cold = {**plan, "servers": servers, "upgrade_order": ["m1", "m2"]}
     assert restart_order(cold, ["m1", "m2"], ["m2"], False) == ["m1", "m2"]
     # A rollback: the primary returns as a standby, then its backup steps down for it.

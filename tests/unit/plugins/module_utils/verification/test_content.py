@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.distributed.tiers.plugins.module_utils.verification import content, status, verify
+from ansible_collections.distributed.tiers.tests.unit.slices import Slice
 
 TIERS = {"m": "master", "mb": "backup", "x": "proxy", "y": "proxy"}
 PLAN: dict[str, Any] = {"servers": {name: {"tier": tier} for name, tier in TIERS.items()}}
@@ -53,9 +54,9 @@ def test_what_cannot_be_compared_is_no_difference(answers: Any, settled: bool, e
     assert content.count_equal(PLAN, answers) == equal
 
 
-def server(**more: Any) -> dict[str, Any]:
+def server(**more: Any) -> Slice:
     base = {"name": "s", "address": "a", "port": 636, "protocol": "ldaps", "state": "active", "redundancy": None}
-    return {**base, "serves_as": "proxy", "tier": "proxy", **more}
+    return Slice({**base, "serves_as": "proxy", "tier": "proxy", **more})
 
 
 @pytest.mark.parametrize(
@@ -86,6 +87,6 @@ def test_status_and_verify_name_the_server() -> None:
     assert [f["host"] for f in found["findings"] if f["what"] == "content"] == ["mb"]
     assert "servers with the same content as others" in found["text"]
     missing = dict.fromkeys(("primary", "backup", "virtual_address", "clients", "failback", "site"))
-    full = {name: {**missing, "upstreams": [], "members": [], **one} for name, one in servers.items()}
+    full = {name: Slice({**missing, "upstreams": [], "members": [], **one}) for name, one in servers.items()}
     alerts = status.report({**plan, "servers": full}, {}, {}, content=answers)["alerts"]
     assert "mb: its content differs from m at an equal position: a, there z" in alerts

@@ -397,7 +397,7 @@ def test_what_a_product_does_not_promise_is_told(replication: str, told: str) ->
 
 @pytest.mark.parametrize(("end", "ok"), [(104, True), (109.9, False)])
 def test_behind_a_proxy_that_passes_on_reads_resume_with_the_backup(end: float, ok: bool) -> None:
-    x = {**PLAN["servers"]["x"], "proxy_mode": "pass"}
+    x = {**PLAN["servers"]["x"], "passes_through": True}
     plan = {**PLAN, "servers": {**PLAN["servers"], "x": x}}
     verdict = judged("master", load(outage("c1", drill.HOME_READS, 100.4, end)), 0, plan)
     assert verdict["reads that go to the master itself resume at mb"] is ok
@@ -575,7 +575,7 @@ def test_nothing_measured_is_nothing_proven() -> None:
     ],
 )
 def test_what_may_be_missing_for_good(replication: str, active: str, gone: list[str], ok: bool) -> None:
-    master = {**PLAN["servers"]["m"], "replication": replication, "active": active, "elects": True}
+    master = {**PLAN["servers"]["m"], "replication": replication, "active_standby": active == "one"}
     plan = {**PLAN, "servers": {**PLAN["servers"], "m": master}}
     kept = record(
         experiments=[experiment("master")],

@@ -9,17 +9,25 @@ from typing import Any
 import pytest
 
 from ansible_collections.distributed.tiers.plugins.module_utils.verification import maintenance
+from ansible_collections.distributed.tiers.tests.unit.slices import Slice
 
 NOW = "20260101000100.000000Z#000000#001#000000"
 LONG_AGO = "20260101000000.000000Z#000000#001#000000"
 Answers = dict[str, dict[str, Any]]
 
 
-def server(name: str, serves_as: str, **more: Any) -> dict[str, Any]:
+def server(name: str, serves_as: str, **more: Any) -> Slice:
     base: dict[str, Any] = dict.fromkeys(("primary", "backup", "pair", "virtual_address", "redundancy", "failback"))
-    base |= {"name": name, "tier": serves_as, "serves_as": serves_as, "address": name, "port": 1, "elects": False}
-    base |= {"state": "active", "upstreams": [], "members": [], "protocol": "ldaps", "active": "both", "capacity": None}
-    return {**base, **more}
+    base |= {
+        "name": name,
+        "tier": serves_as,
+        "serves_as": serves_as,
+        "address": name,
+        "port": 1,
+        "leader_election": False,
+    }
+    base |= {"state": "active", "upstreams": [], "members": [], "protocol": "ldaps", "capacity": None}
+    return Slice({**base, **more})
 
 
 def pair(name: str, backup: str, serves_as: str, **more: Any) -> dict[str, dict[str, Any]]:
@@ -42,7 +50,7 @@ def plan() -> dict[str, Any]:
         "z": server("z", "proxy"),
         "p1": server("p1", "parallel"),
         "p2": server("p2", "parallel"),
-        **pair("d", "db", "distributor", elects=True, virtual_address="v", failback="manual"),
+        **pair("d", "db", "distributor", leader_election=True, virtual_address="v", failback="manual"),
     }
     clients = {"x": 3, "y": 2, "z": 1}
     return {
@@ -365,7 +373,7 @@ def test_the_half_that_serves_hands_over_to_the_other(plan: dict[str, Any], answ
 
 def test_a_pair_that_takes_turns_switches_back(plan: dict[str, Any], answers: Answers) -> None:
     for name, serves in (("d", False), ("db", True)):
-        plan["servers"][name].update(active="one", redundancy="cold" if name == "db" else None)
+        plan["servers"][name].update(active_standby=True, redundancy="cold" if name == "db" else None)
         answers[name]["edges"].append(saw(name, "turn", reachable=serves))
     (step,) = maintenance.switch_over(plan, answers, ["d"])["todo"]
     assert (step["name"], step["to"], step["edge"]["protocol"]) == ("db", "d", "turn")
@@ -404,7 +412,7 @@ def test_a_pair_that_cannot_switch_over_says_why(
 
 def test_a_half_that_is_behind_takes_nothing_over(plan: dict[str, Any], answers: Answers) -> None:
     for name in ("m", "mb"):
-        plan["servers"][name].update(elects=True, active="one", failback="manual")
+        plan["servers"][name].update(leader_election=True, active_standby=True, failback="manual")
         answers[name]["edges"][0]["position"] = {"1": NOW if name == "m" else LONG_AGO}
         answers[name]["edges"].append(saw(name, "turn", reachable=name == "m"))
     verdict = maintenance.switch_over(plan, answers, ["m"])

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.distributed.tiers.plugins.module_utils.verification import status
+from ansible_collections.distributed.tiers.tests.unit.slices import Slice
 
 OLD = "20260101000000.000000Z#000000#001#000000"
 LONG_AGO = "20251231225231.500000Z#000000#001#000000"
@@ -17,13 +18,13 @@ NEW = "20260101000002.500000Z#000000#001#000000"
 OTHER = "20260101000001.000000Z#000000#002#000000"
 
 
-def server(name: str, serves_as: str, **more: Any) -> dict[str, Any]:
+def server(name: str, serves_as: str, **more: Any) -> Slice:
     base: dict[str, Any] = dict.fromkeys(("primary", "backup", "virtual_address", "clients", "redundancy", "failback"))
     base |= {"name": name, "tier": serves_as, "serves_as": serves_as, "address": name, "port": 1, "site": "s"}
-    return {**base, "state": "active", "upstreams": [], "members": [], **more}
+    return Slice({**base, "state": "active", "upstreams": [], "members": [], **more})
 
 
-def backup(name: str, primary: str, serves_as: str, **more: Any) -> dict[str, Any]:
+def backup(name: str, primary: str, serves_as: str, **more: Any) -> Slice:
     return server(name, serves_as, tier="backup", primary=primary, redundancy="hot", **more)
 
 
@@ -229,7 +230,7 @@ def test_nobody_answers() -> None:
 
 
 def test_a_cold_backup_is_not_down(answers: Answers, recorded: dict[str, Any]) -> None:
-    plan = {**PLAN, "servers": {**PLAN["servers"], "mb": {**PLAN["servers"]["mb"], "redundancy": "cold"}}}
+    plan = {**PLAN, "servers": {**PLAN["servers"], "mb": Slice({**PLAN["servers"]["mb"], "redundancy": "cold"})}}
     answers["mb"] = {"edges": [edge("mb", "tcp", reachable=False)]}
     report = status.report(plan, answers, recorded)
     assert row(report, "mb")["observed"] == "not started"
@@ -242,8 +243,8 @@ Turns = tuple[dict[str, Any], Answers]
 @pytest.fixture
 def turns(answers: Answers) -> Turns:
     """The masters take turns: the first one serves."""
-    half = {"elects": True, "active": "one"}
-    servers = {**PLAN["servers"], **{name: {**PLAN["servers"][name], **half} for name in ("m", "mb")}}
+    half = {"active_standby": True}
+    servers = {**PLAN["servers"], **{name: Slice({**PLAN["servers"][name], **half}) for name in ("m", "mb")}}
     answers["m"]["edges"].append(edge("m", "turn"))
     answers["mb"]["edges"][0]["role"] = "replica"
     answers["mb"]["edges"].append(edge("mb", "turn", reachable=False))
@@ -277,7 +278,7 @@ def test_not_just_one_half_serves(turns: Turns, recorded: dict[str, Any], m: boo
 def test_a_cold_half_that_stands_by_is_not_down(turns: Turns, recorded: dict[str, Any]) -> None:
     """After a takeover it is the primary."""
     plan, answers = turns
-    plan["servers"]["mb"] = {**plan["servers"]["mb"], "redundancy": "cold", "failback": "never"}
+    plan["servers"]["mb"] = Slice({**plan["servers"]["mb"], "redundancy": "cold", "failback": "never"})
     answers["m"] = {"edges": [edge("m", "port", reachable=False), edge("m", "turn", reachable=False)]}
     answers["mb"] = {"edges": [edge("mb", "port"), edge("mb", "turn")]}
     report = status.report(plan, answers, recorded)
@@ -296,7 +297,7 @@ def test_a_hot_standby_whose_program_does_not_answer_is_down(turns: Turns, recor
 
 
 def test_a_proxy_that_passes_on_shows_another_ones_role(answers: Answers, recorded: dict[str, Any]) -> None:
-    plan = {**PLAN, "servers": {**PLAN["servers"], "x": {**PLAN["servers"]["x"], "proxy_mode": "pass"}}}
+    plan = {**PLAN, "servers": {**PLAN["servers"], "x": Slice({**PLAN["servers"]["x"], "proxy_mode": "pass"})}}
     answers["x"]["edges"][0]["role"] = "provider"
     assert status.report(plan, answers, recorded)["ok"]
 
@@ -324,7 +325,7 @@ def test_a_product_that_tells_no_status_is_said_to(answers: Answers, recorded: d
 
 
 def test_masters_that_replicate_nothing_may_differ(answers: Answers, recorded: dict[str, Any]) -> None:
-    alone = {name: {**PLAN["servers"][name], "replication": "none"} for name in ("m", "mb")}
+    alone = {name: Slice({**PLAN["servers"][name], "replication": "none"}) for name in ("m", "mb")}
     answers["m"]["edges"][0]["position"] = {"1": NEW}
     answers["mb"]["edges"][0]["position"] = {"2": OTHER}
     plan = {**PLAN, "servers": {**PLAN["servers"], **alone}}
@@ -342,7 +343,7 @@ def test_two_masters_that_take_writes_and_a_site_that_is_cut_off_are_told_apart(
 ) -> None:
     answers["y"]["edges"][1]["servers"] = {"m": "DOWN", "mb": "DOWN"}
     answers["p1"]["edges"].append(edge("p1", "haproxy", address="l", servers={"m": "DOWN", "mb": "UP"}))
-    upstreams = {**PLAN["servers"]["p1"], "upstreams": MASTERS}
+    upstreams = Slice({**PLAN["servers"]["p1"], "upstreams": MASTERS})
     alerts = status.report({**PLAN, "servers": {**PLAN["servers"], "p1": upstreams}}, answers, recorded)["alerts"]
     assert "split brain: writes go to different masters: x to m; p1 to mb" in alerts
     assert "y reaches no master: its clients cannot write" in alerts
@@ -399,7 +400,7 @@ def test_numeric_positions_may_be_some_changes_behind(
 
 def test_a_warm_backup_may_be_behind(answers: Answers, recorded: dict[str, Any]) -> None:
     answers["mb"]["edges"][0]["position"] = {"1": LONG_AGO, "2": OTHER}
-    warm = {**PLAN["servers"]["mb"], "redundancy": "warm"}
+    warm = Slice({**PLAN["servers"]["mb"], "redundancy": "warm"})
     report = status.report({**PLAN, "servers": {**PLAN["servers"], "mb": warm}}, answers, recorded)
     assert report["ok"], report["alerts"]
     assert status.report(PLAN, answers, recorded)["late"]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.distributed.tiers.plugins.module_utils.verification import verify
+from ansible_collections.distributed.tiers.tests.unit.slices import Slice
 
 ADDRESS = {"m": "10.0.0.1", "mb": "10.0.0.2", "x": "10.0.1.1", "p": "10.0.0.3", "d": "10.0.0.4", "db": "10.0.0.5"}
 SHARED = "10.0.0.9"
@@ -18,8 +19,8 @@ def point(name: str) -> dict[str, Any]:
     return {"name": name, "address": ADDRESS[name], "port": 636}
 
 
-def server(name: str, serves_as: str, sources: list[str], **more: Any) -> dict[str, Any]:
-    return {
+def server(name: str, serves_as: str, sources: list[str], **more: Any) -> Slice:
+    given = {
         **point(name),
         "tier": serves_as,
         "serves_as": serves_as,
@@ -35,6 +36,7 @@ def server(name: str, serves_as: str, sources: list[str], **more: Any) -> dict[s
         "firewall": [{"port": 636, "protocol": "tcp", "sources": sources, "why": ""}],
         **more,
     }
+    return Slice(given)
 
 
 def backup(name: str, primary: str, serves_as: str, sources: list[str], **more: Any) -> dict[str, Any]:
@@ -192,6 +194,14 @@ def test_places(plan: dict[str, Any]) -> None:
     assert verify.places(plan, "d") == []
 
 
+def test_no_rows_go_through_a_server_that_is_planned_to_be_down(plan: dict[str, Any]) -> None:
+    """Not even one of an active/standby pair, which no probe asks whether it serves."""
+    plan["servers"]["m"].update(state="down", active_standby=True)
+    plan["servers"]["mb"].update(active_standby=True)
+    plan["clients"]["c"].update(endpoints=[point("m"), point("mb")], pool=[])
+    assert [place["name"] for place in verify.places(plan, "c")] == ["mb"]
+
+
 # Pairs of which one node serves at a time, proxies that only pass on, further ports, and other protocols
 
 
@@ -199,7 +209,7 @@ def test_places(plan: dict[str, Any]) -> None:
 def turns(plan: dict[str, Any]) -> dict[str, Any]:
     """The masters take turns, and so does nobody else."""
     for name, one in plan["servers"].items():
-        one.update(protocol="https", elects=name in ("m", "mb"), active="one" if name in ("m", "mb") else "both")
+        one.update(protocol="https", active_standby=name in ("m", "mb"))
     return plan
 
 

@@ -1,0 +1,52 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a server runs and how it serves, as fields of its slice: decided here, once, and read everywhere else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import (
+    PROVIDER,
+    REPLICA,
+    TLS_PROTOCOLS,
+    runs_product,
+)
+
+
+def traits(
+    *,
+    serves_as: str,
+    state: str,
+    redundancy: str | None,
+    active_standby: bool,
+    proxy_mode: str | None,
+    tls: str,
+    protocol: str,
+) -> dict[str, Any]:
+    """The fields that follow from other fields of the same slice; docs/plan.md tells what each means."""
+    cold = redundancy == "cold"
+    runs = runs_product(serves_as, proxy_mode)
+    passes_through = proxy_mode == "pass"
+    follows_master = serves_as in ("proxy", "parallel")
+    # nginx, as a cache, and HAProxy, as the server itself, speak TLS without help.
+    terminates_tls = runs and tls == "terminated"
+    own_role = PROVIDER if serves_as == "master" else REPLICA
+    answers_for_others = serves_as == "proxy" and not runs
+    return {
+        "active_standby": active_standby,
+        "cold": cold,
+        "promotable": active_standby or not cold,
+        "kept_running": state != "down" and not cold,
+        "takes_clients": state == "active" and not cold,
+        "runs_product": runs,
+        "uses_product_role": serves_as != "distributor" and not passes_through,
+        "passes_through": passes_through,
+        "has_relay": follows_master and not passes_through,
+        "has_balancer": follows_master or serves_as == "distributor" or terminates_tls,
+        "terminates_tls": terminates_tls,
+        "speaks_tls": protocol in TLS_PROTOCOLS,
+        "replication_role": None if answers_for_others else own_role,
+    }

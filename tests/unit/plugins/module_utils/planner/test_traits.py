@@ -1,0 +1,85 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What follows from a server's tier, product and state, as its slice says it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.distributed.tiers.tests.unit.slices import complete
+
+TRUE_OF = {
+    "master": {"runs_product", "uses_product_role"},
+    "proxy": {"runs_product", "uses_product_role", "has_relay", "has_balancer"},
+    "parallel": {"runs_product", "uses_product_role", "has_relay", "has_balancer"},
+    "distributor": {"has_balancer"},
+}
+OF_THE_PROGRAMS = {field for fields in TRUE_OF.values() for field in fields} | {"passes_through", "terminates_tls"}
+
+
+def true_of(**given: Any) -> set[str]:
+    found = complete(given)
+    return {field for field in OF_THE_PROGRAMS if found[field]}
+
+
+@pytest.mark.parametrize("tier", TRUE_OF)
+def test_each_tier_runs_its_own_programs(tier: str) -> None:
+    assert true_of(serves_as=tier) == TRUE_OF[tier]
+
+
+def test_a_pass_through_proxy_is_haproxy_alone() -> None:
+    server = {"serves_as": "proxy", "proxy_mode": "pass", "tls": "terminated"}
+    assert true_of(**server) == {"has_balancer", "passes_through"}
+    assert complete(server)["replication_role"] is None
+
+
+def test_a_cache_is_deployed_by_the_product_role_and_ends_tls_itself() -> None:
+    """The product's role installs nginx there, and the program of the product runs elsewhere."""
+    server = {"serves_as": "proxy", "proxy_mode": "cache", "tls": "terminated"}
+    assert true_of(**server) == {"uses_product_role", "has_relay", "has_balancer"}
+    assert complete(server)["replication_role"] is None
+
+
+@pytest.mark.parametrize("tier", ["master", "proxy", "parallel"])
+def test_haproxy_ends_tls_for_a_product_without_tls(tier: str) -> None:
+    assert true_of(serves_as=tier, tls="terminated") == TRUE_OF[tier] | {"terminates_tls", "has_balancer"}
+    assert not complete({"serves_as": "distributor", "tls": "terminated"})["terminates_tls"]
+
+
+@pytest.mark.parametrize(
+    ("state", "redundancy", "active_standby", "expected"),
+    [
+        ("active", None, False, {"promotable", "kept_running", "takes_clients"}),
+        ("active", "hot", True, {"promotable", "kept_running", "takes_clients"}),
+        ("draining", "warm", True, {"promotable", "kept_running"}),
+        ("down", "hot", True, {"promotable"}),
+        ("active", "cold", True, {"cold", "promotable"}),
+        ("active", "cold", False, {"cold"}),
+    ],
+)
+def test_whether_a_server_runs_and_serves(
+    state: str, redundancy: str | None, active_standby: bool, expected: set[str]
+) -> None:
+    found = complete({"state": state, "redundancy": redundancy, "active_standby": active_standby})
+    assert {name for name in ("cold", "promotable", "kept_running", "takes_clients") if found[name]} == expected
+
+
+def test_the_role_that_probes_expect() -> None:
+    roles = {tier: complete({"serves_as": tier})["replication_role"] for tier in TRUE_OF}
+    assert roles == {"master": "provider", "proxy": "replica", "parallel": "replica", "distributor": "replica"}
+
+
+def test_a_slice_has_the_fields_of_its_own_server(judge: Any) -> None:
+    servers = judge("master: {hosts: {m1: {tiers_state: draining}}}").plan["servers"]
+    assert not servers["m1"]["takes_clients"]
+    assert {name for name, server in servers.items() if server["has_relay"]} == {"px1", "px2", "p1", "p2"}
+    assert {name for name, server in servers.items() if server["upstream_catches_up"]} == {
+        "m2",
+        "px1",
+        "px2",
+        "p1",
+        "p2",
+    }

@@ -1,0 +1,27 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Slices of a plan for tests that write down only what they are about: the planner adds the fields that follow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.traits import traits
+
+PLAIN = {"serves_as": "master", "state": "active", "redundancy": None, "active_standby": False, "proxy_mode": None}
+PLAIN |= {"tls": "product", "protocol": "tcp"}
+
+
+def complete(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The slice with the fields that follow from those given."""
+    known = {"proxy_mode": "product" if given.get("serves_as") == "proxy" else None, **given}
+    return {**traits(**{key: known.get(key, value) for key, value in PLAIN.items()}), "leader_election": False, **known}
+
+
+class Slice(dict[str, Any]):
+    """A slice whose derived fields follow when a test changes the others."""
+
+    def __missing__(self, key: str) -> Any:
+        return complete(self)[key]
