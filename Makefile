@@ -151,6 +151,7 @@ lint: venv ## ansible-lint, yamllint, ruff, mypy and the changelog's fragments
 	mypy -p ansible_collections.distributed.tiers.plugins
 	yamllint --strict .
 	antsibull-changelog lint
+	python3 .ci/fragments.py
 	ansible-lint
 
 .PHONY: unit

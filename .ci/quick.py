@@ -76,6 +76,7 @@ def main() -> int:
         ),
         (yaml, ["yamllint", "--strict", *yaml]),
         (any(path.startswith("changelogs/") for path in yaml), ["antsibull-changelog", "lint"]),
+        (paths, [sys.executable, ".ci/fragments.py"]),
         (ansible, ["ansible-lint", "-q", *ansible]),
         (tests, ["pytest", "-q", "--no-header", "-m", "not slow", *tests]),
     ]
