@@ -473,14 +473,15 @@ TABLE: tuple[Variable, ...] = (
         "all",
         "path",
         "`.tiers-ca/NAME` beside the inventory",
-        "Where the controller keeps the certificate authority.",
+        "Where the controller keeps the certificate authority. A second system with the same directory has its "
+        "own in a subdirectory of its name.",
     ),
     Variable(
         "tiers_ca_passphrase",
         "all",
         "secret",
         "",
-        "Passphrase of the authority's key. Needed unless hosts bring certificates of their own.",
+        "Passphrase of the authority's key, 8 characters or more. Needed unless hosts bring certificates of their own.",
     ),
     Variable(
         "tiers_ca_certificate",

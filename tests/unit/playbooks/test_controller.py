@@ -140,6 +140,72 @@ def test_a_ca_of_an_earlier_release_stays_where_it_is(tmp_path: Path) -> None:
     assert (tmp_path / ".tiers-ca" / "ca.crt").read_bytes() == made
 
 
+def test_two_systems_with_one_directory_have_a_ca_each(tmp_path: Path) -> None:
+    inventory = write(tmp_path / "hosts.yml", PAIR, tiers_ca_dir=f"{tmp_path}/ca")
+    made = []
+    for system in ("aaa", "bbb", "aaa", "bbb"):
+        done = make_ca([inventory], system, "m1")
+        assert done.returncode == 0, done.stdout + done.stderr
+        made.append({file: file.read_bytes() for file in tmp_path.rglob("ca.crt")})
+    assert issuers(tmp_path / "ca") == {".": "CN=CA of aaa,O=aaa", "bbb": "CN=CA of bbb,O=bbb"}
+    assert made[1] == made[2] == made[3], "a second run made another CA"
+
+
+def test_a_short_passphrase_is_refused_because_ansible_would_mask_parts_of_certificates(tmp_path: Path) -> None:
+    inventory = write(tmp_path / "hosts.yml", PAIR)
+    done = make_ca([inventory], "aaa", "m1", "-e", "tiers_ca_passphrase=x")
+    assert done.returncode == 2, done.stdout
+    assert "tiers_ca_passphrase has 1 character. It must have 8 or more" in shown(done)
+    assert issuers(tmp_path) == {}
+
+
+# What `setup` answers for a server: deployed, new, and switched off
+DEPLOYED, NEW, OFF = {"ansible_local": {"tiers": {}}}, {"ansible_local": {}}, {}
+
+
+@pytest.mark.parametrize(
+    ("outside", "inside", "makes"),
+    [
+        (None, NEW, True),
+        (None, DEPLOYED, False),
+        (NEW, NEW, True),
+        (DEPLOYED, NEW, False),
+        (OFF, NEW, False),
+    ],
+)
+def test_a_run_makes_a_ca_only_if_no_host_of_the_system_has_a_certificate_of_one(
+    outside: Any, inside: Any, makes: bool, tmp_path: Path
+) -> None:
+    hosts = {"m1": outside, "px2": inside} if outside is not None else {"px2": inside}
+    (given,) = [
+        part["vars"]["common_ca_make"]
+        for name, part in parts(lambda part: "common_ca_make" in part.get("vars", ()))
+        if name.startswith("deploy.yml")
+    ]
+    inventory = write(tmp_path / "hosts.yml", {"ungrouped": {"hosts": {name: {} for name in hosts}}})
+    system = {"__tiers_system": {"hosts": [*hosts], "outside": [name for name in hosts if name != "px2"]}}
+    answers = [
+        {
+            "ansible.builtin.set_fact": {**facts, "cacheable": True},
+            "delegate_to": name,
+            "delegate_facts": True,
+            "vars": {"ansible_connection": "local"},
+        }
+        for name, facts in hosts.items()
+        if facts is not OFF
+    ]
+    show = {"ansible.builtin.debug": {"msg": "{{ 'makes one' if common_ca_make else 'makes none' }}"}}
+    play = {
+        "hosts": "px2",
+        "gather_facts": False,
+        "vars": {"common_ca_make": given, **system},
+        "tasks": [*answers, show],
+    }
+    (tmp_path / "play.yml").write_text(yaml.safe_dump([play]), encoding="utf-8")
+    done = run(tmp_path / "play.yml", "-i", inventory)
+    assert ("makes one" if makes else "makes none") in shown(done), done.stdout + done.stderr
+
+
 def test_a_run_about_one_of_two_systems_names_the_other(tmp_path: Path) -> None:
     def system(name: str, net: str) -> dict[str, Any]:
         groups = {"master": f"{name}_core", "backup": f"{name}_standby"}

@@ -115,6 +115,23 @@ def test_a_playbook_that_shows_no_plan_names_the_unread_servers_too(field: Field
     assert "'nobody' is no server" in shown(done), "it did not go on"
 
 
+def test_clocks_are_compared_without_a_host_that_failed_before(field: Field) -> None:
+    field.write(HOSTS)
+    play = {
+        "hosts": "all",
+        "gather_facts": False,
+        "vars": {"tiers_server": {"name": "any"}, "tiers_client": {}},
+        "tasks": [
+            {"ansible.builtin.fail": {"msg": "cannot be read"}, "when": "inventory_hostname == 'px1'"},
+            {"ansible.builtin.import_tasks": str(REPOSITORY / "playbooks/tasks/clocks.yml")},
+            {"ansible.builtin.debug": {"msg": "went on"}},
+        ],
+    }
+    (field.path / "play.yml").write_text(yaml.safe_dump([play]), encoding="utf-8")
+    done = ansible_playbook(field.path / "play.yml", "-i", field.path / "hosts.yml")
+    assert done.stdout.count("went on") == 3, done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("groups", [["eu", "us"], "branches"], ids=["list", "text"])
 def test_servers_outside_the_limit_are_read_whatever_their_group_is_called(field: Field, groups: Any) -> None:
     branches = {"eu": {"px1": HOSTS["proxy"]["px1"]}, "us": {"px2": HOSTS["proxy"]["px2"]}}

@@ -368,6 +368,43 @@ def distinct_names(topology: Topology, _allocation: Allocation) -> Iterator[Prob
             yield Problem(None, None, message, hosts=tuple(alike))
 
 
+LONGEST_NAME, LONGEST_LABEL, LONGEST_COMMON_NAME = 253, 63, 64
+
+
+@rule(
+    "name-length",
+    ERROR,
+    reason=f"DNS allows {LONGEST_LABEL} characters between two dots and {LONGEST_NAME} in a name with its domain. The "
+    f"name of a host is also the common name of its certificate: {LONGEST_COMMON_NAME} characters at most.",
+    remedy="Shorten the name of the host in the inventory, or tiers_domain.",
+    fires="""
+        all:
+          vars:
+            tiers_domain: "the-second-floor-of-the-building.the-servers-of-the-old-town-hall.the-northern-quarter.\\
+              a-town-by-the-sea-with-a-harbour.a-county-that-nobody-has-heard-of.a-country-in-the-south.\\
+              a-continent-with-many-countries.a-planet-of-this-star.a-galaxy-among-many.invalid"
+    """,
+    silent="""
+        all:
+          vars: {tiers_domain: tiers.internal}
+    """,
+)
+def name_length(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    for host in topology.hosts():
+        full = f"{host.name}.{topology.domain}"
+        label = max(full.split("."), key=len)
+        if len(label) > LONGEST_LABEL:
+            yield Problem(
+                host.name, None, f"'{shorten(label)}' has {len(label)} characters, not {LONGEST_LABEL} at most."
+            )
+        elif len(full.rstrip(".")) > LONGEST_NAME:
+            message = f"Its name with tiers_domain has {len(full.rstrip('.'))} characters, not {LONGEST_NAME} at most."
+            yield Problem(host.name, "tiers_domain", message)
+        elif len(host.name) > LONGEST_COMMON_NAME:
+            message = f"Its name has {len(host.name)} characters, not {LONGEST_COMMON_NAME} at most."
+            yield Problem(host.name, None, message)
+
+
 @rule(
     "several-tiers",
     ERROR,

@@ -39,8 +39,26 @@ all:
       unit: ledger.service
 """
 
+DOMAIN = "{tiers_domain: " + ".".join(["a" * 63, "b" * 63, "c" * 63, "d" * 52]) + "}"
+LABEL, DOTTED = "a" * 64, "a." * 32 + "b"
+
+
+def client(name: str) -> str:
+    return f"client: {{hosts: {{{name}: {{ansible_host: 192.0.2.52}}}}}}"
+
+
 # (rule, host and variable told, what the message says, patches)
 FIRES = [
+    # Names.
+    ("name-length", LABEL, None, "64 characters, not 63", client(LABEL)),
+    ("name-length", DOTTED, None, "65 characters, not 64", client(DOTTED)),
+    (
+        "name-length",
+        "c" * 9,
+        "tiers_domain",
+        "254 characters, not 253",
+        f"{{all: {{vars: {DOMAIN}}}, {client('c' * 9)}}}",
+    ),
     # Addresses.
     ("usable-address", "px1", "tiers_address", "link", "proxy: {hosts: {px1: {ansible_host: 169.254.7.7}}}"),
     ("usable-address", "px1", "tiers_address", "link", "proxy: {hosts: {px1: {ansible_host: 'fe80::1'}}}"),
@@ -607,6 +625,9 @@ FIRES = [
 
 # (rule, patches)
 SILENT = [
+    ("name-length", client("a" * 63)),
+    ("name-length", client("a." * 32)),
+    ("name-length", f"{{all: {{vars: {DOMAIN}}}, {client('c' * 8)}}}"),
     # One gateway for all: the older name of the port, a jump host, a plugin that tells guests apart by itself.
     (
         "one-login",
