@@ -49,6 +49,7 @@ pins: ## Resolve requirements/*.in again into pinned *.txt
 # ---- Test hosts
 
 INVENTORY := inventories/demo
+INTERRUPTED := tests/interruptions/inventory
 SHARED := molecule/shared
 
 # netavark and iptables: what podman needs for a network, and only recommends.
@@ -71,7 +72,7 @@ prerequisites:
 
 .PHONY: secrets
 secrets: venv
-	@for example in inventories/*/secrets.example.yml; do
+	@for example in {inventories/*,$(INTERRUPTED)}/secrets.example.yml; do
 	  python3 .ci/make_secrets.py "$$example" "$${example%/*}/group_vars/all/secrets.yml"
 	done
 
@@ -107,7 +108,7 @@ hosts-down: venv ## Remove the test hosts
 
 .PHONY: all-hosts-down
 all-hosts-down: venv
-	@for own in inventories/*/group_vars/all/testhosts.yml; do
+	@for own in {inventories/*,$(INTERRUPTED)}/group_vars/all/testhosts.yml; do
 	  $(MAKE) --no-print-directory hosts-down INVENTORY="$${own%/group_vars/*}"
 	done
 
@@ -192,26 +193,27 @@ release: importer install-test $(CACHE)/release/.made ## Archive, bill of materi
 	.ci/release
 	pytest --junitxml=$(CACHE)/results/release.xml tests/release
 
-SEEDS := 1-20
+# Mitogen halves what a deployment takes. It looks at host keys by Ansible's setting alone.
+MITOGEN = ANSIBLE_STRATEGY_PLUGINS=$$(echo $(CURDIR)/$(VENV)/lib/python3*/site-packages/ansible_mitogen/plugins/strategy) \
+  ANSIBLE_STRATEGY=mitogen_linear ANSIBLE_HOST_KEY_CHECKING=False ANSIBLE_TIMEOUT=60
 NAME := default
 TESTS :=
 .PHONY: scenario
 scenario: secrets prerequisites wheels vendor ## Molecule scenario NAME (default: the demo, from bare hosts to the drill). TESTS: which, for pytest
 	@mkdir -p $(CACHE)/results
 	export PYTEST_ADDOPTS="$(TESTS)"
-	# The scenario default runs as operators run it. Mitogen halves what the others take, and looks at host keys by Ansible's
-	# setting alone.
-	if [ $(NAME) != default ]; then
-	  export ANSIBLE_STRATEGY_PLUGINS=$$(echo $(CURDIR)/$(VENV)/lib/python3*/site-packages/ansible_mitogen/plugins/strategy)
-	  export ANSIBLE_STRATEGY=mitogen_linear ANSIBLE_HOST_KEY_CHECKING=False ANSIBLE_TIMEOUT=60
-	fi
+	# The scenario default runs as operators run it.
+	[ $(NAME) = default ] || export $(MITOGEN)
 	COLUMNS=200 molecule test --scenario-name $(NAME) 2>&1 | tee $(CACHE)/results/$(NAME).log
 	# Molecule counts a step that has no playbook as passed.
 	! grep 'Missing playbook' $(CACHE)/results/$(NAME).log
 
+SEEDS := 1-20
 .PHONY: interruptions
-interruptions: hosts secrets ## Kill runs at random points, deploy once, verify. SEEDS: which, such as 1-20
-	@TIERS_SEEDS=$(SEEDS) TIERS_INVENTORY=$(notdir $(INVENTORY)) pytest --junitxml=$(CACHE)/results/interruptions.xml tests/interruptions $(ARGS)
+interruptions: INVENTORY := $(INTERRUPTED)
+interruptions: hosts secrets ## Kill runs at random points on nine test hosts, deploy once, verify. SEEDS: which, such as 1-20
+	@export $(MITOGEN)
+	TIERS_SEEDS=$(SEEDS) pytest --junitxml=$(CACHE)/results/interruptions.xml tests/interruptions $(ARGS)
 
 .PHONY: split
 split: venv prerequisites ## OpenLDAP through a network split with writes on both sides. ARGS: for pytest, such as -m slow

@@ -73,11 +73,11 @@ def ticking(requests: Requests) -> Iterator[None]:
 
 
 class Inventory:
-    """What Ansible makes of an inventory, and of files that change it."""
+    """What Ansible makes of an inventory, by its name in `inventories` or by its path, and of files that change it."""
 
-    def __init__(self, name: str, *changes: Path) -> None:
-        self.name = name
-        sources = [INVENTORIES / name, *changes]
+    def __init__(self, inventory: str | Path, *changes: Path) -> None:
+        self._directory = INVENTORIES / inventory
+        sources = [self._directory, *changes]
         self._given = [argument for source in sources for argument in ("-i", str(source))]
         command = ["ansible-inventory", *self._given, "--list"]
         self._read: dict[str, Any] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
@@ -91,7 +91,7 @@ class Inventory:
 
     def secrets(self) -> list[str]:
         """What must not be readable for everyone."""
-        path = INVENTORIES / self.name / "group_vars/all/secrets.yml"
+        path = self._directory / "group_vars/all/secrets.yml"
         return list(yaml.safe_load(path.read_text(encoding="utf-8")).values())
 
     def exposed(self, host: str, *directories: str, to: str = "-perm -o=r") -> list[str]:

@@ -5,8 +5,8 @@
 
 Each seed is one kill: the operation follows from the seed in turn, its target and the point from a generator with that
 seed. The point is a task and a time after it, so that it does not depend on how fast the machine is. The test hosts of
-the inventory must run. `TIERS_SEEDS` (`1-20`) chooses seeds, `TIERS_INVENTORY` the inventory. Each kill is reported in
-`.cache/results/interruptions.txt`.
+the inventory beside this file must run. `TIERS_SEEDS` (`1-20`) chooses seeds, `TIERS_INVENTORY` another inventory with
+hosts of the same names. Each kill is reported in `.cache/results/interruptions.txt`.
 """
 
 from __future__ import annotations
@@ -29,18 +29,21 @@ import pytest
 from deployed import ROOT, Inventory
 
 HERE = Path(__file__).parent
-NAME = os.environ.get("TIERS_INVENTORY", "demo")
+INVENTORY = Path(os.environ.get("TIERS_INVENTORY") or HERE / "inventory").absolute()
 FIRST, LAST = map(int, os.environ.get("TIERS_SEEDS", "1-20").split("-"))
 REPORT = ROOT / ".cache/results/interruptions.txt"
 # A run of this test on a busy machine must end, too.
 LIMIT = 1200
-MEMBER, CLIENT, PROXY = "p2", "c-paris", "px-paris"
+MEMBER, CLIENT, PROXY = "p2", "c1", "px1"
+DRAINED = ["m1", "m2", "px1", "p1", "d1"]
+# Of each playbook, how many tasks it surely begins
+TASKS = {"deploy": 200, "drain": 35, "undrain": 30, "switch_over": 30, "retire": 30}
 RECORD = "/etc/ansible/facts.d/tiers_drained.fact"
 # A client with a proxy, what stands in for it, and the pool
 ASK = "ldapsearch -x -LLL -o nettimeout=3 -s base -b '' 1.1"
 
-system = Inventory(NAME, HERE / "changes.ini")
-without_member = Inventory(NAME, HERE / "changes.ini", HERE / "member_down.ini")
+system = Inventory(INVENTORY)
+without_member = Inventory(INVENTORY, HERE / "member_down.ini")
 
 
 @dataclass
@@ -85,9 +88,9 @@ def descendants(process: int) -> list[int]:
     return found
 
 
-def kill(inventory: Inventory, playbook: str, generator: random.Random, tasks: int, **extra: Any) -> str:
+def kill(inventory: Inventory, playbook: str, generator: random.Random, **extra: Any) -> str:
     """Run a playbook and kill it with all its processes after a random one of its tasks. Returns where that was."""
-    last, delay = generator.randint(1, tasks), generator.uniform(0, 2)
+    last, delay = generator.randint(1, TASKS[playbook]), generator.uniform(0, 2)
     command = inventory.command(playbook, **extra)
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run:
         began, count, task = time.monotonic(), 0, "the start"
@@ -99,9 +102,7 @@ def kill(inventory: Inventory, playbook: str, generator: random.Random, tasks: i
                     time.sleep(delay)
                     break
             else:
-                pytest.fail(
-                    f"{playbook} ended after {count} tasks and was not killed: its number of tasks here is too high"
-                )
+                pytest.fail(f"{playbook} ended after {count} tasks and was not killed: its number in TASKS is too high")
         finally:
             for process in [run.pid, *descendants(run.pid)]:
                 with contextlib.suppress(ProcessLookupError):
@@ -145,35 +146,35 @@ def watching_masters() -> Iterator[list[str]]:
 
 def deploy_setting(state: State, generator: random.Random) -> tuple[Inventory, str]:
     state.threads += 1
-    return system, kill(system, "deploy", generator, 250, **state.settings())
+    return system, kill(system, "deploy", generator, **state.settings())
 
 
 def deploy_member(state: State, generator: random.Random) -> tuple[Inventory, str]:
     succeed(without_member, "deploy", **state.settings())
     succeed(without_member, "retire", tiers_targets=MEMBER, tiers_retire_confirm=True, tiers_retire_data=True)
-    return system, kill(system, "deploy", generator, 250, **state.settings())
+    return system, kill(system, "deploy", generator, **state.settings())
 
 
 def drain(state: State, generator: random.Random) -> tuple[Inventory, str]:
-    target = generator.choice(["m1", "m2", "px-paris", "p1", "d1"])
-    return system, f"{target}, {kill(system, 'drain', generator, 35, tiers_targets=target)}"
+    target = generator.choice(DRAINED)
+    return system, f"{target}, {kill(system, 'drain', generator, tiers_targets=target)}"
 
 
 def undrain(state: State, generator: random.Random) -> tuple[Inventory, str]:
-    target = generator.choice(["m1", "m2", "px-paris", "p1", "d1"])
+    target = generator.choice(DRAINED)
     succeed(system, "drain", tiers_targets=target)
-    return system, f"{target}, {kill(system, 'undrain', generator, 30)}"
+    return system, f"{target}, {kill(system, 'undrain', generator)}"
 
 
 def switch_over(state: State, generator: random.Random) -> tuple[Inventory, str]:
-    return system, kill(system, "switch_over", generator, 30, tiers_targets="d1")
+    return system, kill(system, "switch_over", generator, tiers_targets="d1")
 
 
 def retire(state: State, generator: random.Random) -> tuple[Inventory, str]:
     """The next deployment has the member back, from whatever is left of it."""
     succeed(without_member, "deploy", **state.settings())
     asked = {"tiers_targets": MEMBER, "tiers_retire_confirm": True, "tiers_retire_data": True}
-    return system, kill(without_member, "retire", generator, 30, **asked)
+    return system, kill(without_member, "retire", generator, **asked)
 
 
 OPERATIONS: list[Callable[[State, random.Random], tuple[Inventory, str]]] = [
