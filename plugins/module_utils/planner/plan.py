@@ -16,21 +16,28 @@ from typing import Any
 from ansible_collections.distributed.tiers.plugins.module_utils.planner import rules
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation import AllocationError, allocate
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import ERROR, Finding
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.operation import detection
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.pairs import (
-    active_of,
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.pairing import (
+    both_may_serve,
     failback_of,
+    failure_detection,
+    has_leader_election,
+    is_active_standby,
+    primary_of,
     redundancy_of,
+    reload_delay,
 )
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.registry import Allocation
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.sequence import upgrade_order, upgrade_waves
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.sequence import (
+    WAVES,
+    start_wave,
+    upgrade_order,
+    upgrade_waves,
+)
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Client, Server, Topology
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.traits import traits
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.wiring import POOL, Wiring, reach
 
 SCHEMA = 2
-# Who starts after whom. The master's backup starts from the master's data, so it stands in a wave of its own.
-WAVES = (("master",), ("backup of master",), ("proxy", "parallel"), ("distributor",))
 # What of the allocation tells plans apart. What moves depends on what is deployed: a plan carried out is the same plan.
 SHARES = ("proxies", "backups", "unplaced", "survives")
 UPSTREAM = "upstream"
@@ -157,11 +164,6 @@ class _Planner:
         plan["findings"] = [finding.as_dict() for finding in findings]
         return plan
 
-    def failback(self, server: Server) -> str | None:
-        backup = server if server.tier == "backup" else self.wiring.backups.get(server.name)
-        product, work = self.topology.products[server.product], self.wiring.work[server.name]
-        return (backup.failback or first(failback_of(work, product))) if backup else None
-
     def server(self, server: Server, firewall: list[dict[str, Any]]) -> dict[str, Any]:
         """One server's slice of the plan: all that its roles and templates read."""
         work, product = self.wiring.work[server.name], self.topology.products[server.product]
@@ -170,16 +172,14 @@ class _Planner:
             self.wiring.other_half(server),
             self.wiring.shared_address(server),
         )
-        is_backup = server.tier == "backup"
         pool = self.wiring.pool()
-        redundancy = (server.redundancy or first(redundancy_of(work, product))) if is_backup else None
+        redundancy = redundancy_of(self.topology, server)
         proxy_mode = product.proxy_mode if work == "proxy" else None
-        leader_election = self.wiring.router_id(server) is not None
         derived = traits(
             serves_as=work,
             state=server.state,
             redundancy=redundancy,
-            active_standby=leader_election and active_of(self.topology, server) == "one",
+            active_standby=is_active_standby(self.topology, server),
             proxy_mode=proxy_mode,
             tls=product.tls,
             protocol=product.protocol,
@@ -191,8 +191,8 @@ class _Planner:
             "primary": server.primary,
             "backup": backup.name if backup else None,
             "redundancy": redundancy,
-            "failback": self.failback(server),
-            "leader_election": leader_election,
+            "failback": failback_of(self.topology, server),
+            "leader_election": has_leader_election(self.topology, server),
             **derived,
             "address": server.address,
             "port": server.port,
@@ -216,13 +216,11 @@ class _Planner:
             "members": [self.member(member) for member in self.wiring.members] if work == "distributor" else [],
             "virtual_address": shared,
             "virtual_router_id": self.wiring.router_id(server),
-            "failure_detection": detection(self.topology, server),
+            "failure_detection": failure_detection(self.topology, server),
             "steps_aside_for": aside.name if (aside := self.wiring.steps_aside_for(server)) else None,
             "free_percent": server.free_percent,
             "watchdog_seconds": server.watchdog_seconds,
-            "reload_delay": self.wiring.primary(server).reload_delay
-            if server.reload_delay is None
-            else server.reload_delay,
+            "reload_delay": reload_delay(self.topology, server),
             "reloads_at_once": self.topology.reloads_at_once,
             "tls_names": self.tls_names(server),
             "firewall": firewall,
@@ -236,13 +234,10 @@ class _Planner:
         """Whether the first upstream may answer before it has all data again: both nodes of its pair may serve. Of an
         active/standby pair, a node is promoted before it opens its port."""
         upstreams = self.wiring.upstreams[server.name]
-        return bool(upstreams) and active_of(self.topology, upstreams[0]) == "both"
+        return bool(upstreams) and both_may_serve(self.topology, upstreams[0])
 
     def wave(self, server: Server) -> int:
-        work = self.wiring.work[server.name]
-        if work == "master" and server.primary:
-            work = f"backup of {work}"
-        return next(number for number, works in enumerate(WAVES) if work in works)
+        return start_wave(self.topology, server) or 0
 
     def member(self, member: Server) -> dict[str, Any]:
         backup = self.wiring.backups.get(member.name)
@@ -261,7 +256,7 @@ class _Planner:
             dns.append(f"{UPSTREAM}.{domain}")
         if shared:
             # Anyone who has the address answers for the primary.
-            primary = self.wiring.primary(server)
+            primary = primary_of(self.topology, server)
             dns += [primary.name, f"{primary.name}.{domain}"]
             ip.append(shared)
         if self.wiring.work[server.name] == "parallel" and self.wiring.distributors:
@@ -317,10 +312,6 @@ def digest_of(plan: Mapping[str, Any]) -> str:
     """What tells this plan from others."""
     content = {key: value for key, value in plan.items() if key not in ("digest", "findings")}
     return digest({**content, "allocation": {key: plan["allocation"][key] for key in SHARES}})
-
-
-def first(items: tuple[str, ...]) -> str | None:
-    return items[0] if items else None
 
 
 def digest(data: Any) -> str:

@@ -10,10 +10,22 @@ from collections.abc import Collection, Iterable, Mapping
 from itertools import accumulate
 from typing import Any
 
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.pairing import is_cold
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import Product
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Server, Topology
 
 MASTER, BACKUP = "master", "backup"
+# The tiers in the order in which they start. The master's backup starts from the master's data, so it has a wave of its
+# own.
+WAVES = ((MASTER,), (f"{BACKUP} of {MASTER}",), ("proxy", "parallel"), ("distributor",))
+
+
+def start_wave(topology: Topology, server: Server) -> int | None:
+    """The wave a server starts in. None for a backup of nothing sensible."""
+    work = topology.serves_as(server)
+    if work == MASTER and server.tier == BACKUP:
+        work = f"{BACKUP} of {work}"
+    return next((number for number, works in enumerate(WAVES) if work in works), None)
 
 
 def upgrade_order(topology: Topology, allocation: Mapping[str, Any]) -> list[str]:
@@ -36,7 +48,7 @@ def upgrade_order(topology: Topology, allocation: Mapping[str, Any]) -> list[str
 
     names = [s.name for s in sorted(topology.servers.values(), key=lambda s: (position(s), cost(s), s.name))]
     for server in topology.servers.values():
-        if server.redundancy == "cold" and server.primary in names:
+        if server.primary in names and is_cold(topology, server):
             names.remove(server.name)
             names.insert(names.index(server.primary) + 1, server.name)
     return names

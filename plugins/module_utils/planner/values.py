@@ -6,17 +6,20 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import date
-from typing import Any
+from typing import Any, TypeAlias
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import OFF, WARNING
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import TIERS
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.shown import LARGEST_DIGITS, shorten
 from ansible_collections.distributed.tiers.plugins.module_utils.text import did_you_mean
+
+IPAddress: TypeAlias = "ipaddress.IPv4Address | ipaddress.IPv6Address"
 
 GROUPS = (*TIERS, "backup", "client")
 STATES = ("active", "draining", "down")
@@ -158,6 +161,16 @@ def ip_address(value: Any) -> str:
         except ValueError:
             pass
     raise BadValueError("must be an IP address")
+
+
+# Rules ask for each address of an inventory several times.
+@functools.cache
+def parsed_address(text: str) -> IPAddress | None:
+    """The address, None for a name."""
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
 
 
 def comma_separated(value: Any) -> tuple[str, ...]:

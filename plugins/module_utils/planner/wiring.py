@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.pairing import primary_of, router_ids
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import WATCHDOG, Port
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.pairs import router_ids
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Client, Server, Topology
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.upstreams import upstreams
 
@@ -55,15 +55,11 @@ class Wiring:
             name: server for at in allocation["backups"].values() for server, names in at.items() for name in names
         }
 
-    def primary(self, server: Server) -> Server:
-        """The primary of the server's pair, itself perhaps."""
-        return self.topology.servers[server.primary] if server.tier == "backup" and server.primary else server
-
     def shared_address(self, server: Server) -> str | None:
-        return self.primary(server).virtual_address
+        return primary_of(self.topology, server).virtual_address
 
     def router_id(self, server: Server) -> int | None:
-        return self.router_ids.get(self.primary(server).name)
+        return self.router_ids.get(primary_of(self.topology, server).name)
 
     def peers(self, server: Server) -> list[dict[str, Any]]:
         """Who else does the same work, backups last, without the peer: where they have a port for each other."""
@@ -97,7 +93,7 @@ class Wiring:
         found: dict[str, dict[str, Any]] = {}
         for server, role in servers:
             shared = self.shared_address(server)
-            point = {**reach(self.primary(server)), "address": shared} if shared else reach(server)
+            point = {**reach(primary_of(self.topology, server)), "address": shared} if shared else reach(server)
             found.setdefault(point["address"], {**point, "role": role})
         return list(found.values())
 

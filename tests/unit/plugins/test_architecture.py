@@ -91,6 +91,15 @@ def test_a_room_knows_only_rooms_below_it() -> None:
         assert all(order.index(other) > order.index(name) for other in knows), name
 
 
+def test_rules_ask_the_planner_and_no_part_of_the_plan_asks_a_rule() -> None:
+    rules = ROOMS / "planner/rules"
+    themes = {file for file in rules.glob("*.py") if file.name not in ("__init__.py", "registry.py")}
+    others = [file for file in FILES if rules not in file.parents]
+    assert {
+        file.name: sorted(other.name for other in known(file) & themes) for file in others if known(file) & themes
+    } == {}
+
+
 def test_no_file_needs_one_that_needs_it() -> None:
     graphlib.TopologicalSorter({file: known(file) for file in FILES}).prepare()
 

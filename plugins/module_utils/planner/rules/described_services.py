@@ -13,12 +13,13 @@ from typing import Any
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.description import UDP, is_template, part
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.escapes import bytes_of
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import ERROR, WARNING, Problem
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import Product
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.pairs import (
-    active_of,
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.pairing import (
+    both_may_serve,
+    is_cold,
     pairs,
     redundancy_of,
 )
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import Product
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.registry import Allocation, reading, rule
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.servers import TAKEN
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Server, Topology
@@ -354,11 +355,10 @@ def pair_data(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
         if product is None or (product.described_by and not product.description):
             continue
         if primary.tier == "master" and product.stateful and product.replication == "none":
-            kind = backup.redundancy or next(iter(redundancy_of("master", product)), None)
-            if active_of(topology, primary) == "both":
+            if both_may_serve(topology, primary):
                 message = f"It and {primary.name} may both write, each for itself."
                 yield Problem(backup.name, product.described_by, message)
-            elif kind == "hot":
+            elif redundancy_of(topology, backup) == "hot":
                 message = f"It must be hot, but nothing brings it the data of {primary.name}."
                 yield Problem(backup.name, "tiers_redundancy", message)
 
@@ -373,8 +373,7 @@ def pair_data(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
 )
 def cold_active(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
     for primary, backup in pairs(topology):
-        kind = backup.redundancy or next(iter(redundancy_of(primary.tier, topology.product_of(primary))), None)
-        if kind == "cold" and active_of(topology, primary) == "both":
+        if is_cold(topology, backup) and both_may_serve(topology, primary):
             yield Problem(
                 backup.name, "tiers_redundancy", f"It is cold, and both nodes of {primary.name}'s pair may serve."
             )

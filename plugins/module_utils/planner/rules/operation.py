@@ -9,23 +9,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import ERROR, WARNING, Problem
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import TLS_PROTOCOLS, Product
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.pairs import redundancy_of
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.pairing import (
+    failure_detection,
+    is_cold,
+    primary_of,
+    reload_delay,
+)
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import TLS_PROTOCOLS
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.registry import (
     Allocation,
     Guesses,
     reading,
     rule,
 )
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.servers import parsed_address
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.sequence import start_wave
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Server, Topology
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.upstreams import upstreams
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.values import parsed_address
 from ansible_collections.distributed.tiers.plugins.module_utils.text import enumerate_names
 
 # Between sites an answer may be late for seconds without anything being lost.
 LEAST_BETWEEN_SITES = 10
-# What starts after what; see plan.WAVES.
-STARTS = {"master": 0, "proxy": 2, "parallel": 2, "distributor": 3}
 
 
 def voters(topology: Topology) -> list[Server]:
@@ -33,13 +37,9 @@ def voters(topology: Topology) -> list[Server]:
     found = []
     for server in topology.servers.values():
         product, work = topology.product_of(server), topology.serves_as(server)
-        if product and work in product.votes and not (server.tier == "backup" and is_cold(server, product, work)):
+        if product and work in product.votes and not is_cold(topology, server):
             found.append(server)
     return found
-
-
-def is_cold(backup: Server, product: Product, work: str) -> bool:
-    return (backup.redundancy or next(iter(redundancy_of(work, product)), None)) == "cold"
 
 
 @rule(
@@ -126,14 +126,6 @@ def voters_apart(topology: Topology, _allocation: Allocation) -> Iterator[Proble
             yield Problem(None, "tiers_address", message, hosts=tuple(names))
 
 
-def detection(topology: Topology, server: Server) -> float | None:
-    """Seconds after which a server counts a silent peer as lost, as far as anybody says; 0 is never."""
-    product = topology.product_of(server)
-    if server.failure_detection is not None or product is None:
-        return server.failure_detection
-    return product.failure_detection
-
-
 @rule(
     "detection-between-sites",
     WARNING,
@@ -154,7 +146,7 @@ def detection_between_sites(topology: Topology, _allocation: Allocation) -> Iter
     hasty = {
         server.name: seconds
         for server in topology.servers.values()
-        if (seconds := detection(topology, server)) is not None and seconds < LEAST_BETWEEN_SITES
+        if (seconds := failure_detection(topology, server)) is not None and seconds < LEAST_BETWEEN_SITES
     }
     far: dict[str, list[str]] = {}
     for one, other in neighbours(topology) if hasty else ():
@@ -196,7 +188,7 @@ def neighbours(topology: Topology) -> Iterator[tuple[Server, Server]]:
 )
 def detection_before_clients(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
     for server in topology.servers.values():
-        product, seconds = topology.product_of(server), detection(topology, server)
+        product, seconds = topology.product_of(server), failure_detection(topology, server)
         patience = topology.client_timeout
         if patience is None:
             patience = product.client_timeout if product else None
@@ -228,8 +220,7 @@ def reload_storm(topology: Topology, _allocation: Allocation) -> Iterator[Proble
         return
     at: dict[float, list[str]] = {}
     for proxy in topology.servers.values():
-        primary = topology.servers.get(proxy.primary or "")
-        delay = proxy.reload_delay if proxy.reload_delay is not None or primary is None else primary.reload_delay
+        delay = reload_delay(topology, proxy)
         if delay is not None and topology.serves_as(proxy) == "proxy" and proxy.state != "down":
             at.setdefault(delay, []).append(proxy.name)
     for delay, names in at.items():
@@ -262,11 +253,6 @@ def clocks(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
             yield Problem(server.name, "tiers_time_service", message)
 
 
-def starts_at(topology: Topology, server: Server) -> int | None:
-    work = topology.serves_as(server)
-    return 1 if work == "master" and server.tier == "backup" else STARTS.get(work or "")
-
-
 @rule(
     "start-order",
     ERROR,
@@ -286,12 +272,12 @@ def starts_at(topology: Topology, server: Server) -> int | None:
 def start_order(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
     guesses = Guesses(topology.servers)
     for server in topology.servers.values():
-        mine = starts_at(topology, server)
+        mine = start_wave(topology, server)
         for name in server.starts_after:
             other = topology.servers.get(name)
             if other is None:
                 yield Problem(server.name, "tiers_starts_after", guesses.said(f"'{name}' is no server", name))
-            elif mine is not None and (its := starts_at(topology, other)) is not None and its >= mine:
+            elif mine is not None and (its := start_wave(topology, other)) is not None and its >= mine:
                 order = "in the same wave as it" if its == mine else "in a later wave, after it: a circle"
                 message = f"It is to start after {name} ({other.tier}), which starts {order}."
                 if other is server:
@@ -355,7 +341,7 @@ def certificate_names(topology: Topology, _allocation: Allocation) -> Iterator[P
 
 def certified(topology: Topology, server: Server, followed: set[str]) -> Iterator[str]:
     """What a server's certificate must be good for; see wiring.py for who connects how."""
-    primary, product = topology.servers.get(server.primary or "", server), topology.product_of(server)
+    primary, product = primary_of(topology, server), topology.product_of(server)
     yield server.address
     if primary.virtual_address:
         yield primary.virtual_address

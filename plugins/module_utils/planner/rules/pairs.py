@@ -10,33 +10,30 @@ import ipaddress
 from collections.abc import Iterator
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import ERROR, WARNING, Problem
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import Product
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.pairing import (
+    failback_kinds,
+    last_octet,
+    pairs,
+    redundancy_kinds,
+    segment,
+    usual_network,
+)
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.registry import (
     Allocation,
     Guesses,
     rule,
 )
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.servers import parsed_address, unusable
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.servers import unusable
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.versions import before_master, release
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Server, Topology
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.values import parsed_address
 from ansible_collections.distributed.tiers.plugins.module_utils.text import counted, enumerate_names
-
-# The distributor and its shared address are this collection's own work, whatever the product.
-DISTRIBUTOR_REDUNDANCY = ("hot", "warm")
-
-
-def pairs(topology: Topology) -> Iterator[tuple[Server, Server]]:
-    """Every (primary, backup) of which both exist."""
-    for backup in topology.tier("backup"):
-        primary = topology.servers.get(backup.primary or "")
-        if primary and primary.name != backup.name:
-            yield primary, backup
 
 
 def alone(topology: Topology, tier: str) -> Iterator[Problem]:
     """Servers of a tier with nobody behind them, where somebody could be."""
     for server in topology.tier(tier):
-        if topology.backup_of(server.name) is None and redundancy_of(tier, topology.product_of(server)):
+        if topology.backup_of(server.name) is None and redundancy_kinds(tier, topology.product_of(server)):
             yield Problem(server.name, "tiers_backup_of", "No backup stands behind it.")
 
 
@@ -47,17 +44,6 @@ def both_down(topology: Topology, tier: str) -> Iterator[Problem]:
         if server.state == "down" and (backup is None or backup.state == "down"):
             too = f"its backup {backup.name} is down, too" if backup else "no backup stands behind it"
             yield Problem(server.name, "tiers_state", f"It is down, and {too}.")
-
-
-def redundancy_of(tier: str, product: Product | None) -> tuple[str, ...]:
-    """The kinds of redundancy there are in a tier, best first."""
-    kinds = DISTRIBUTOR_REDUNDANCY if tier == "distributor" else (product.redundancy.get(tier, ()) if product else ())
-    return tuple(kind for kind in ("hot", "warm", "cold") if kind in kinds)
-
-
-def failback_of(tier: str, product: Product | None) -> tuple[str, ...]:
-    """The kinds of failback there are in a tier, the default first."""
-    return ("auto", "manual") if tier == "distributor" or product is None else product.failback
 
 
 NO_REDUNDANCY = (
@@ -307,7 +293,7 @@ def redundancy_supported(topology: Topology, _allocation: Allocation) -> Iterato
         product = topology.product_of(backup)
         if product is None or primary.tier == "backup":
             continue
-        kinds = redundancy_of(primary.tier, product)
+        kinds = redundancy_kinds(primary.tier, product)
         what = primary.tier if primary.tier == "distributor" else f"{primary.tier} of {product.name}"
         if not kinds:
             yield Problem(backup.name, "tiers_backup_of", f"A {what} can have no backup.")
@@ -335,7 +321,7 @@ def redundancy_supported(topology: Topology, _allocation: Allocation) -> Iterato
 )
 def failback_supported(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
     for primary, backup in pairs(topology):
-        kinds = failback_of(primary.tier, topology.product_of(backup))
+        kinds = failback_kinds(primary.tier, topology.product_of(backup))
         if backup.failback is not None and backup.failback not in kinds:
             of = primary.tier if primary.tier == "distributor" else f"{primary.tier} of {backup.product}"
             message = f"Failback to a {of} can be {', '.join(kinds)}, not {backup.failback}."
@@ -389,52 +375,6 @@ def shared_address(topology: Topology, _allocation: Allocation) -> Iterator[Prob
             yield problem(f"{address} is the own address of {addresses[str(address)]}.")
         used.setdefault((segment(server), number), server.name)
         shared.setdefault(str(address), server.name)
-
-
-def last_octet(address: str) -> int:
-    return int(ipaddress.ip_address(address)) & 0xFF
-
-
-def segment(server: Server) -> str:
-    """The network segment a server is in; where nobody says, the usual size around its address."""
-    return server.network or usual_network(server.address) or server.site
-
-
-def usual_network(text: str) -> str | None:
-    """The network around an address, of the size that networks mostly have."""
-    address = parsed_address(text)
-    size = 24 if address and address.version == 4 else 64
-    return str(ipaddress.ip_network(f"{address}/{size}", strict=False)) if address else None
-
-
-def elects(topology: Topology, primary: Server) -> bool:
-    """Whether keepalived tells the nodes of a pair who serves: they share an address, or only one may serve."""
-    return primary.virtual_address is not None or (
-        active_of(topology, primary) == "one" and topology.backup_of(primary.name) is not None
-    )
-
-
-def active_of(topology: Topology, server: Server) -> str:
-    """Whether both nodes of the server's pair may serve at one time. HAProxy and nginx always may."""
-    product, work = topology.product_of(server), topology.serves_as(server)
-    return product.active if product and work and product.runs_on(work) else "both"
-
-
-def router_ids(topology: Topology) -> dict[str, int]:
-    """{primary: the number by which VRRP knows its pair}, for every pair that elects.
-
-    It is the last octet of the shared address, or of the primary's own; where another pair of the segment has that
-    number, the highest one that is free. So a pair keeps its number when others come and go, as far as can be.
-    """
-    primaries = [s for s in topology.servers.values() if s.tier != "backup" and elects(topology, s)]
-    ids: dict[str, int] = {}
-    taken: set[tuple[str, int]] = set()
-    for server in sorted(primaries, key=lambda s: (s.virtual_address is None, s.name)):
-        wanted, here = last_octet(server.virtual_address or server.address), segment(server)
-        free = (number for number in (wanted, *range(255, 0, -1)) if number and (here, number) not in taken)
-        ids[server.name] = wanted if server.virtual_address else next(free, wanted)
-        taken.add((here, ids[server.name]))
-    return ids
 
 
 @rule(
@@ -632,7 +572,7 @@ def master_without_backup(topology: Topology, _allocation: Allocation) -> Iterat
     for master in topology.tier("master"):
         product = topology.product_of(master)
         # Of a product that is not known, another rule speaks.
-        if product and topology.backup_of(master.name) is None and not redundancy_of("master", product):
+        if product and topology.backup_of(master.name) is None and not redundancy_kinds("master", product):
             message = "No backup stands behind it, and its product supports none for a master."
             yield Problem(master.name, "tiers_backup_of", message, NO_REDUNDANCY)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import ERROR, WARNING, Problem
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.pairing import is_cold
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.pairs import both_down
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.registry import Allocation, rule
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Server, Topology
@@ -96,7 +97,7 @@ def pool_active(topology: Topology, _allocation: Allocation) -> Iterator[Problem
 def serves(topology: Topology, member: Server) -> bool:
     """Whether new requests go to a member's place: to itself or, while it is down, to its backup."""
     backup = topology.backup_of(member.name)
-    behind = backup is not None and backup.state == "active" and backup.redundancy != "cold"
+    behind = backup is not None and backup.state == "active" and not is_cold(topology, backup)
     return member.state == "active" or (member.state == "down" and behind)
 
 

@@ -6,10 +6,8 @@
 
 from __future__ import annotations
 
-import functools
 import ipaddress
 from collections.abc import Iterator
-from typing import TypeAlias
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import ERROR, WARNING, Problem
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import WATCHDOG
@@ -20,10 +18,9 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.re
     rule,
 )
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Server, Topology
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.values import IPAddress, parsed_address
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.variables import ANSIBLE_HOST
 from ansible_collections.distributed.tiers.plugins.module_utils.text import enumerate_names
-
-Address: TypeAlias = "ipaddress.IPv4Address | ipaddress.IPv6Address"
 
 
 @rule(
@@ -308,20 +305,11 @@ def usable_address(topology: Topology, _allocation: Allocation) -> Iterator[Prob
             yield Problem(host.name, "tiers_address", f"{address} {why}.")
 
 
-# Several rules ask for each address of an inventory.
-@functools.cache
-def parsed_address(text: str) -> Address | None:
-    try:
-        return ipaddress.ip_address(text)
-    except ValueError:
-        return None
-
-
 THIS_NETWORK = ipaddress.ip_network("0.0.0.0/8")
 BROADCAST = ipaddress.ip_address("255.255.255.255")
 
 
-def unusable(address: Address) -> str | None:
+def unusable(address: IPAddress) -> str | None:
     """Why other hosts cannot reach somebody there, if they cannot."""
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped:

@@ -1,0 +1,129 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Primaries and their backups: which kinds a product has, what each pair is, and how VRRP knows it. No input raises."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import Product
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Server, Topology
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.values import parsed_address
+
+# The distributor and its shared address are this collection's own work, whatever the product.
+DISTRIBUTOR_REDUNDANCY = ("hot", "warm")
+DISTRIBUTOR_FAILBACK = ("auto", "manual")
+
+
+def pairs(topology: Topology) -> Iterator[tuple[Server, Server]]:
+    """Every (primary, backup) of which both exist."""
+    for backup in topology.tier("backup"):
+        primary = topology.servers.get(backup.primary or "")
+        if primary and primary.name != backup.name:
+            yield primary, backup
+
+
+def primary_of(topology: Topology, server: Server) -> Server:
+    """The primary of the server's pair, itself perhaps."""
+    return topology.servers.get(server.primary or "", server) if server.tier == "backup" else server
+
+
+def redundancy_kinds(tier: str | None, product: Product | None) -> tuple[str, ...]:
+    """The kinds of redundancy there are in a tier, best first."""
+    of_product = product.redundancy.get(tier or "", ()) if product else ()
+    kinds = DISTRIBUTOR_REDUNDANCY if tier == "distributor" else of_product
+    return tuple(kind for kind in ("hot", "warm", "cold") if kind in kinds)
+
+
+def redundancy_of(topology: Topology, server: Server) -> str | None:
+    """The kind of a backup: the inventory's, else the best there is. None for all others."""
+    if server.tier != "backup" or server.redundancy:
+        return server.redundancy
+    product = topology.product_of(primary_of(topology, server))
+    return next(iter(redundancy_kinds(topology.serves_as(server), product)), None)
+
+
+def is_cold(topology: Topology, server: Server) -> bool:
+    return redundancy_of(topology, server) == "cold"
+
+
+def failback_kinds(tier: str, product: Product | None) -> tuple[str, ...]:
+    """The kinds of failback there are in a tier, the default first."""
+    return DISTRIBUTOR_FAILBACK if tier == "distributor" or product is None else product.failback
+
+
+def failback_of(topology: Topology, server: Server) -> str | None:
+    """How the primary of the server's pair takes over again: as its backup says, else the default of the product."""
+    backup = server if server.tier == "backup" else topology.backup_of(server.name)
+    if backup is None or backup.failback:
+        return backup.failback if backup else None
+    return next(iter(failback_kinds(topology.serves_as(server) or server.tier, topology.product_of(server))), None)
+
+
+def both_may_serve(topology: Topology, server: Server) -> bool:
+    """Whether both nodes of the server's pair may serve at one time. HAProxy and nginx always may."""
+    product, work = topology.product_of(server), topology.serves_as(server)
+    return not (product and work and product.runs_on(work)) or product.active == "both"
+
+
+def has_leader_election(topology: Topology, server: Server) -> bool:
+    """Whether keepalived elects a node of the server's pair: they share an address, or only one may serve."""
+    primary = primary_of(topology, server)
+    if primary.virtual_address is not None:
+        return True
+    return not both_may_serve(topology, primary) and topology.backup_of(primary.name) is not None
+
+
+def is_active_standby(topology: Topology, server: Server) -> bool:
+    """Whether one node of the server's pair serves at a time."""
+    return has_leader_election(topology, server) and not both_may_serve(topology, server)
+
+
+def router_ids(topology: Topology) -> dict[str, int]:
+    """{primary: the number by which VRRP knows its pair}, for every pair with a leader election.
+
+    It is the last octet of the shared address, or of the primary's own; where another pair of the segment has that
+    number, the highest one that is free. So a pair keeps its number when others come and go, as far as can be.
+    """
+    primaries = [s for s in topology.servers.values() if s.tier != "backup" and has_leader_election(topology, s)]
+    ids: dict[str, int] = {}
+    taken: set[tuple[str, int]] = set()
+    for server in sorted(primaries, key=lambda s: (s.virtual_address is None, s.name)):
+        wanted, here = last_octet(server.virtual_address or server.address), segment(server)
+        free = (number for number in (wanted, *range(255, 0, -1)) if number and (here, number) not in taken)
+        ids[server.name] = wanted if server.virtual_address else next(free, wanted)
+        taken.add((here, ids[server.name]))
+    return ids
+
+
+def last_octet(address: str) -> int:
+    return int(ipaddress.ip_address(address)) & 0xFF
+
+
+def segment(server: Server) -> str:
+    """The network segment a server is in; where nobody says, the usual size around its address."""
+    return server.network or usual_network(server.address) or server.site
+
+
+def usual_network(text: str) -> str | None:
+    """The network around an address, of the size that networks mostly have."""
+    address = parsed_address(text)
+    size = 24 if address and address.version == 4 else 64
+    return str(ipaddress.ip_network(f"{address}/{size}", strict=False)) if address else None
+
+
+def failure_detection(topology: Topology, server: Server) -> float | None:
+    """Seconds of silence after which a server counts a peer as lost: the inventory's, else the product's. 0 is never,
+    None where nobody says."""
+    product = topology.product_of(server)
+    return (
+        server.failure_detection if server.failure_detection is not None or not product else product.failure_detection
+    )
+
+
+def reload_delay(topology: Topology, server: Server) -> float | None:
+    """Seconds before a server reloads from its master; a backup has its primary's."""
+    return primary_of(topology, server).reload_delay if server.reload_delay is None else server.reload_delay
