@@ -135,16 +135,19 @@ class _Mending:
     def _several(self, lighter: list[tuple[int, int, _Relocation]], missing: int) -> Iterator[tuple[int, Chain]]:
         steps: list[_Relocation] = []
         rooms: dict[int, int] = {}
+        # Clients of one class and weight may be listed twice: those that stayed, and those that came.
+        clients: dict[tuple[int, int], int] = {}
         cost = 0
         for each, _weight, step in sorted(lighter, key=lambda entry: (entry[0], entry[1], entry[2].number)):
             rooms.setdefault(step.target, self.placement.room(step.target))
-            clients = len(self._names(step.source, step.number, step.weight))
-            while clients and missing > 0 and rooms[step.target] >= step.weight:
+            alike = (step.number, step.weight)
+            clients.setdefault(alike, len(self._names(step.source, *alike)))
+            while clients[alike] and missing > 0 and rooms[step.target] >= step.weight:
                 steps.append(step)
                 rooms[step.target] -= step.weight
                 missing -= step.weight
                 cost += each * step.weight
-                clients -= 1
+                clients[alike] -= 1
         if missing <= 0:
             yield cost, tuple(steps)
 

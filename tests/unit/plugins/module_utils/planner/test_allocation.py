@@ -17,7 +17,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocati
     AllocationError,
     allocate,
     least_headroom,
-    pack,
+    reflow,
 )
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation.flow import solve
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation.place import pour
@@ -175,6 +175,29 @@ def test_whole_clients_are_packed_well_where_the_best_is_not_found() -> None:
     assert stats["cost_ms"] <= 1.01 * 11459
 
 
+def test_making_room_moves_each_client_once() -> None:
+    """At px-3, clients of one class and weight have stayed, and others have come: they are listed twice."""
+    weights = [10, 10, 5, 5, 2, 2, 1, 1, 1, 1, 1, 1]
+    names = ["c15", "c01", "c04", "c23", "c20", "c24", "c05", "c12", "c11", "c14", "c16", "c21"]
+    clients = {name: {"site": "ams", "weight": weight} for name, weight in zip(names, weights, strict=True)}
+    for name in ("c05", "c12"):
+        clients[name]["spread"] = "apart"
+    previous = {"c01": "px-0", "c21": "px-0", "c14": "px-1", **dict.fromkeys(("c11", "c16", "c20", "c24"), "px-3")}
+    proxies = {name: proxy("ams", capacity) for name, capacity in (("px-0", 10), ("px-1", 9), ("px-3", 21))}
+    result = allocate(clients, proxies, {"ams": {"ams": 0}}, previous, policy={"move_cost": 0})
+    assert sum(entry["weight"] for entry in result["proxies"].values()) == 40
+    assert result["unplaced"] == {}
+
+
+def test_the_example_of_packing_fills_the_near_proxy() -> None:
+    """The example in pack.py: the heaviest client goes far, because the other two fill the near proxy."""
+    clients = {str(weight): {"site": "ams", "weight": weight} for weight in (7, 6, 4)}
+    proxies = {"a": proxy("ams", 10), "b": proxy("bru", 10)}
+    result = allocate(clients, proxies, {"ams": {"ams": 0, "bru": 5}})
+    assert {name: entry["clients"] for name, entry in result["proxies"].items()} == {"a": ["4", "6"], "b": ["7"]}
+    assert result["stats"]["gap"] == 0
+
+
 def test_as_many_weights_as_clients_take_few_flows_of_many(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each is as dear as there are clients: one for every weight would take a minute for a thousand of them."""
     many = []
@@ -184,9 +207,9 @@ def test_as_many_weights_as_clients_take_few_flows_of_many(monkeypatch: pytest.M
             many.append(len(transport.supply))
         return solve(transport)
 
-    monkeypatch.setattr(pack, "solve", counted)
+    monkeypatch.setattr(reflow, "solve", counted)
     allocate(**instance(300, 15, 6, load=0.95, mixed=True, weights=tuple(range(1, 1000))))
-    assert 1 < len(many) <= pack.DIVES
+    assert 1 < len(many) <= reflow.ROUNDS
 
 
 def test_headroom_is_kept_free_exactly() -> None:
