@@ -75,8 +75,10 @@ class Host:
 
     def fault(self, call: str) -> str:
         """How this call fails: not at all, `fail`, or `kill` with the whole run."""
-        faults = json.loads((self.home / "faults").read_text(encoding="utf-8"))
-        return str(faults.get(self.name, {}).get(call, ""))
+        return self.faults().get(self.name, {}).get(call, "")
+
+    def faults(self) -> dict[str, dict[str, str]]:
+        return dict(json.loads((self.home / "faults").read_text(encoding="utf-8")))
 
     # ---- what modules do
 
@@ -150,6 +152,8 @@ class Host:
         call = f"{verb} {unit.removesuffix('.service')}"
         self.log(call)
         self.state["units"][unit] = wanted
+        if unit == KEEPALIVED:
+            self.elect()
 
     def on_tier_unit(self, given: Mapping[str, Any], check_mode: bool) -> Result:
         unit, wanted = given["name"], "active" if given.get("state", "started") == "started" else "inactive"
@@ -258,12 +262,26 @@ class Host:
 
     # ---- what a host shows
 
-    def is_active(self, name: str = "") -> bool:
-        """Whether a node of an active/standby pair serves: the first of the pair whose keepalived runs."""
+    def is_active(self) -> bool:
+        """Whether this node of an active/standby pair serves."""
+        return self.name in self.holders() and "serve" not in self.faults().get(self.name, {})
+
+    def holders(self) -> list[str]:
+        """The nodes that were elected."""
+        path = self.home / "holders"
+        return list(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else []
+
+    def elect(self) -> None:
+        """A node that joins is elected if its peer is not; one that leaves is replaced by its peer."""
         pairs = json.loads((self.home / "pairs").read_text(encoding="utf-8"))
-        name = name or self.name
-        states = {one: self.state if one == self.name else self.other(one) for one in pairs.get(name, [name])}
-        return next((one for one, state in states.items() if state["units"].get(KEEPALIVED) == "active"), None) == name
+        (peer,) = set(pairs[self.name]) - {self.name}
+        holders = {*self.holders()}
+        if self.state["units"][KEEPALIVED] == "active":
+            holders |= {self.name} if peer not in holders else set()
+        elif self.name in holders:
+            holders.remove(self.name)
+            holders |= {peer} if self.other(peer)["units"].get(KEEPALIVED) == "active" else set()
+        (self.home / "holders").write_text(json.dumps(sorted(holders)), encoding="utf-8")
 
     def on_tier_probe(self, given: Mapping[str, Any], _check_mode: bool) -> Result:
         self.log("probe")
@@ -299,7 +317,7 @@ class Host:
         elif protocol in ("port", "writes") or not state["product"]:
             reachable = self.state["units"].get("haproxy.service") == "active" or protocol in ("port", "writes")
         else:
-            reachable = bool(state["product"].get("running")) and not self.fault("answer")
+            reachable = self.answers(edge["name"])
         ok = reachable == (edge.get("expect", "open") == "open") or edge.get("expect") == "either"
         found |= {"reachable": reachable, "ok": ok, "refused_by": None if reachable else "closed"}
         return (
@@ -310,8 +328,13 @@ class Host:
         """The state of a server at the HAProxy of this host."""
         if name in self.state["out"]:
             return "DRAIN"
-        state = self.other(name)
-        return "UP" if state["product"].get("running") and "tiers_drain" not in state["tables"] else "DOWN"
+        return "UP" if self.answers(name) and "tiers_drain" not in self.other(name)["tables"] else "DOWN"
+
+    def answers(self, name: str) -> bool:
+        """Whether the product of this or another host runs and answers. A node that is elected starts it."""
+        state = self.state if name == self.name else self.other(name)
+        is_running = bool(state["product"].get("running")) or name in self.holders()
+        return is_running and "answer" not in self.faults().get(name, {})
 
 
 def answer(code: int, stdout: str = "") -> Result:
