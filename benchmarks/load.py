@@ -114,13 +114,13 @@ class Lab:
         own = self._directory / str(port)
         description = {"name": "load", "port": port, "protocol": "http", "tls": "terminated" if tls else "none"}
         text = haproxy.render(
-            common_balancer_listeners=f"{{{{ {listeners} }}}}",
-            common_balancer_monitor_port=monitor,
+            balancer_listeners=f"{{{{ {listeners} }}}}",
+            balancer_monitor_port=monitor,
             tiers_plan={"system": "load", "domain": DOMAIN},
             tiers_server={"port": port, "speaks_tls": tls, "upstream_catches_up": True, "pair": None} | slice_,
             tiers_service=description | {"local_port": local_port, "check": {"type": "http", "path": "/ready"}},
-            __common_os={"haproxy_home": "/", "haproxy_socket": str(own.with_suffix(".sock"))},
-            __common_tls=str(self._directory),
+            __balancer_os={"haproxy_home": "/", "haproxy_socket": str(own.with_suffix(".sock"))},
+            __balancer_tls=str(self._directory),
             **({"distributor_balance": balance} if balance else {}),
         )
         own.write_text(haproxy.for_anybody(text).replace(" bind :", " bind 127.0.0.1:"), encoding="utf-8")
@@ -170,9 +170,9 @@ def hops(lab: Lab) -> Figures:
     member = lab.member()
     urls: dict[tuple[bool, str], str] = {}
     for tls in (False, True):
-        front = lab.balancer("__common_end_of_tls", tls, local_port=member) if tls else member
+        front = lab.balancer("__server_end_of_tls", tls, local_port=member) if tls else member
         distributor = lab.balancer("__distributor_listeners", tls, members=[server("p1", front)])
-        proxy = lab.balancer("__common_pass", tls, upstreams=[server("d1", distributor)])
+        proxy = lab.balancer("__server_pass", tls, upstreams=[server("d1", distributor)])
         for way, port in zip(WAYS, (front, distributor, proxy)):
             urls[tls, way] = f"http{'s' if tls else ''}://127.0.0.1:{port}/"
     rounds = []

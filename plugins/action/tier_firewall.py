@@ -92,6 +92,6 @@ def explain(answer: str, before: str, seconds: int, error: str) -> str:
     reason = f": {error}." if error else "."
     return (
         f"The planned firewall does not let a new connection of this run in{reason} "
-        f"The host {when} the previous firewall.{came} Correct common_firewall_ssh_sources, common_firewall_ssh_ports "
-        "or common_firewall_extra_rules, then run the playbook again."
+        f"The host {when} the previous firewall.{came} Correct host_firewall_ssh_sources, host_firewall_ssh_ports "
+        "or host_firewall_extra_rules, then run the playbook again."
     )

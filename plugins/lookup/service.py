@@ -164,7 +164,7 @@ class LookupModule(LookupBase):
             raise AnsibleLookupError("tiers_service is to describe the service, see the role product_service")
         raw = {**raw, **{key: with_escapes(raw[key], path) for key, *path in SENT if key in raw}}
         head = filled(self._templar.template({key: raw[key] for key in NEEDED if key in raw}), list(NEEDED))
-        relay = self._templar.template(variables.get("common_relay_port", RELAY_PORT))
+        relay = self._templar.template(variables.get("balancer_relay_port", RELAY_PORT))
         domain = (variables.get("tiers_plan") or {}).get("domain", "")
         service = about(head, variables.get("tiers_server") or {}, (f"upstream.{domain}", relay))
         keys = [term for term in terms if term != QUESTION] or ([] if QUESTION in terms else list(options()))

@@ -112,7 +112,7 @@ class TestInterrupted:
 
     def test_a_master_is_not_restarted_while_the_other_one_is_drained(self) -> None:
         started = demo.connect("m2").check_output("systemctl show -p InvocationID slapd")
-        refused = demo.run("deploy", "m2", product_openldap_threads=14, common_restart_seconds=1)
+        refused = demo.run("deploy", "m2", product_openldap_threads=14, server_restart_seconds=1)
         assert refused.returncode != 0
         said = " ".join(refused.stdout.split())
         assert "m2 was not touched. No master would accept writes without m2." in said
@@ -218,7 +218,7 @@ class TestFirewallThatShutsTheRunOut:
         state = "cat /etc/tiers/firewall.nft && nft list table inet tiers"
         before = host.check_output(state)
         deployed = demo.run(
-            "deploy", "p3", common_firewall_ssh_sources=["192.0.2.1/32"], common_firewall_confirm_seconds=15
+            "deploy", "p3", host_firewall_ssh_sources=["192.0.2.1/32"], host_firewall_confirm_seconds=15
         )
         assert deployed.returncode != 0
         assert "The host has restored the previous firewall" in " ".join(deployed.stdout.split())

@@ -625,7 +625,7 @@ ANSIBLE_SSH_PORT = "ansible_ssh_port"
 ANSIBLE_CONNECTION = "ansible_connection"
 ANSIBLE_SSH_ARGS = ("ansible_ssh_args", "ansible_ssh_common_args", "ansible_ssh_extra_args")
 OF_THE_LOGIN = (ANSIBLE_HOST, ANSIBLE_PORT, ANSIBLE_SSH_PORT, ANSIBLE_CONNECTION, *ANSIBLE_SSH_ARGS)
-OWN_CERTIFICATE = "common_certificate"
+OWN_CERTIFICATE = "host_certificate"
 UNLOCKS_CA = "tiers_ca_passphrase"
 # Made of the host's variables when they are read: what its own certificate is good for, and fingerprints of the
 # product's options; and the system's settings that may hold what was in a vault.

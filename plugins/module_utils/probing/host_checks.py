@@ -30,13 +30,13 @@ try:
 except ImportError:
     x509 = None  # type: ignore[assignment]
 
-# Written by role common. `loaded` is what nft listed just after it had loaded the file, below the file's checksum.
+# Written by role host. `loaded` is what nft listed just after it had loaded the file, below the file's checksum.
 FIREWALL = Path("/etc/tiers/firewall.nft")
 LOADED = Path("/run/tiers-firewall.loaded")
 NAMES = Path("/etc/tiers/hosts")
 CERTIFICATE = Path("/etc/tiers/tls/server.crt")
 AUTHORITY = Path("/etc/tiers/tls/ca.crt")
-# In files of other packages that role common replaces.
+# In files of other packages that a deployment replaces.
 MARKER = "Written by the Ansible collection distributed.tiers."
 
 _LIST_TABLE = ["/usr/sbin/nft", "--stateless", "list", "table", "inet", "tiers"]

@@ -13,7 +13,7 @@ from pathlib import Path
 RUN = Path("/run/tiers")
 # Seconds that a failover may take. After them it is no longer under way, it does not succeed.
 FAILOVER_SECONDS = 60.0
-# Seconds for which a failed promotion is reported: longer than until the next one (common_pair_again_seconds, 60).
+# Seconds for which a failed promotion is reported: longer than until the next one (failover_retry_seconds, 60).
 FAILED_SECONDS = 120.0
 # Seconds within which a reload of keepalived replaces the agent.
 RELOAD_SECONDS = 0.3

@@ -57,7 +57,7 @@ def reasons_to_issue(installed: Installed | None, planned: Planned, now: datetim
     if surplus := found.names - planned.names:
         reasons.append(f"names are not planned: {', '.join(sorted(surplus))}")
     if found.ends <= now + timedelta(days=planned.renew_days):
-        limit = f"common_certificate_renew_days: {planned.renew_days}"
+        limit = f"host_certificate_renew_days: {planned.renew_days}"
         reasons.append(f"the certificate ends at {found.ends:%Y-%m-%d %H:%M} UTC ({limit})")
     return reasons
 

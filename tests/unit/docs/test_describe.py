@@ -64,7 +64,7 @@ def test_the_lines_of_haproxy_are_those_it_gets() -> None:
     relay = {"name": "upstream", "bind": "127.0.0.1:10636", "balance": "first", "servers": servers}
     check = SYSTEM["tiers_service"]["check"] | {"type": "tcp"}
     check["send"] = check["send"].replace("{{ redis_password }}", "secret")
-    text = haproxy.render(common_balancer_listeners=[relay | {"check": check}])
+    text = haproxy.render(balancer_listeners=[relay | {"check": check}])
     (shown,) = (block for kind, block in BLOCKS if kind == "text")
     for line in shown.splitlines():
         assert re.search(re.escape(line).replace("…", "[0-9a-f]+"), text), line
@@ -72,9 +72,9 @@ def test_the_lines_of_haproxy_are_those_it_gets() -> None:
 
 def test_the_figures_are_the_defaults_of_the_roles() -> None:
     defaults: dict[str, Any] = {}
-    for role in ("common", "product_service"):
+    for role in ("host", "balancer", "failover", "server", "product_service"):
         defaults |= yaml.safe_load((REPOSITORY / f"roles/{role}/defaults/main.yml").read_text(encoding="utf-8"))
-    quoted = re.findall(r"`((?:common|product_service|tiers)_\w+)` \((\d+) ?s?\)", PAGE)
+    quoted = re.findall(r"`((?:balancer|failover|host|server|product_service|tiers)_\w+)` \((\d+) ?s?\)", PAGE)
     assert len({name for name, _value in quoted}) > 8
     for name, value in quoted:
         known = defaults[name] if name in defaults else BY_NAME[name].default
@@ -90,13 +90,17 @@ CONSTANTS = [
     ),
     ("roles/product_service/files/service_tool.py", "timeout=5 * ASK_SECONDS", "a command with 15 s"),
     ("roles/product_service/files/service_tool.py", "time.sleep(0.5)", "every 0.5 s"),
-    ("roles/common/files/watchdog.py", "MISSES = 3", "3 checks without any answer"),
-    ("roles/common/files/watchdog.py", '0.9 * settings["within"] / (MISSES + 1)', "every 4.5 s, each with 4.5 s"),
-    ("roles/common/files/watchdog.py", "LOOK = 2.0", "every 2 s | 5 s"),
-    ("roles/common/files/watchdog.py", "COMMAND_SECONDS = 5.0", "every 2 s | 5 s"),
-    ("roles/common/templates/keepalived.conf.j2", "    interval 1\n", "every second"),
-    ("roles/common/templates/keepalived.conf.j2", "    fall 2\n", "| 2 checks |"),
-    ("roles/common/templates/turn.j2", "timeout --kill-after=5 {{ common_pair_turn_seconds }}", "5 s later SIGKILL"),
+    ("roles/server/files/watchdog.py", "MISSES = 3", "3 checks without any answer"),
+    ("roles/server/files/watchdog.py", '0.9 * settings["within"] / (MISSES + 1)', "every 4.5 s, each with 4.5 s"),
+    ("roles/server/files/watchdog.py", "LOOK = 2.0", "every 2 s | 5 s"),
+    ("roles/server/files/watchdog.py", "COMMAND_SECONDS = 5.0", "every 2 s | 5 s"),
+    ("roles/failover/templates/keepalived.conf.j2", "    interval 1\n", "every second"),
+    ("roles/failover/templates/keepalived.conf.j2", "    fall 2\n", "| 2 checks |"),
+    (
+        "roles/failover/templates/turn.j2",
+        "timeout --kill-after=5 {{ failover_promotion_seconds }}",
+        "5 s later SIGKILL",
+    ),
     ("plugins/module_utils/probing/protocols/command.py", "LIMIT = 8 * 1024 * 1024", "More than 8 MiB"),
     ("plugins/module_utils/probing/options.py", '"timeout": {"type": "float", "default": 5}', "for 5 s at most"),
 ]

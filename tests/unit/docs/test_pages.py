@@ -132,7 +132,7 @@ def test_every_command_takes_what_it_is_given(page: str, command: str) -> None:
         assert name in PLAYBOOKS
         described = yaml.safe_load((REPOSITORY / f"playbooks/meta/{name}.yml").read_text(encoding="utf-8"))
         given = [word.split("=")[0] for before, word in itertools.pairwise(words) if before == "-e" and "=" in word]
-        assert set(given) <= {*described.get("variables", {}), "common_ca_make", "awx_state"}
+        assert set(given) <= {*described.get("variables", {}), "host_ca_make", "awx_state"}
         assert "--limit" not in words or "limit" in described["prompts"]
         assert "--check" not in words or "job_type" in described["prompts"]
 
@@ -217,7 +217,7 @@ def test_runbooks_quote_alerts_as_status_gives_them() -> None:
         "plugins/module_utils/verification/content.py",
         "plugins/module_utils/verification/host_findings.py",
         "plugins/modules/tier_host.py",
-        "roles/common/files/watchdog.py",
+        "roles/server/files/watchdog.py",
     ):
         code_of_status += (REPOSITORY / path).read_text(encoding="utf-8")
     table = (DOCS / "runbooks.md").read_text(encoding="utf-8").split("| the alert says |")[1].split("\n\n")[0]

@@ -28,15 +28,15 @@ SETTINGS = {
     "tiers_clients": [{"name": f"desk-{number}", "site": "default"} for number in range(3)],
     "tiers_version": "1",
     # What every host gets is held by other tests: packages, names, certificates, firewall.
-    "common_names": False,
-    "common_firewall": False,
-    "common_certificate": "x",
-    "common_private_key": "x",
-    "common_ca_certificate": "x",
+    "host_names": False,
+    "host_firewall": False,
+    "host_certificate": "x",
+    "host_private_key": "x",
+    "host_ca_certificate": "x",
     # A fake host is at once where it will ever be: nothing is worth waiting for.
-    "common_restart_seconds": 0,
-    "common_pair_check_seconds": 1,
-    "common_balancer_check_seconds": 1,
+    "server_restart_seconds": 0,
+    "failover_wait_seconds": 1,
+    "balancer_check_seconds": 1,
     "tiers_rules": {"certificate-names": {"severity": "off", "why": "The hosts are fake."}},
 }
 PRODUCT = {

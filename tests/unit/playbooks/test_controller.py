@@ -91,7 +91,7 @@ def make_ca(inventories: list[Path], system: str, master: str, *arguments: str) 
         "hosts": "all",
         "gather_facts": False,
         "vars": {"tiers_plan": {"system": system, "waves": [[master]]}},
-        "tasks": [{"ansible.builtin.include_role": {"name": "distributed.tiers.common", "tasks_from": "ca"}}],
+        "tasks": [{"ansible.builtin.include_role": {"name": "distributed.tiers.host", "tasks_from": "ca"}}],
     }
     playbook = inventories[0].with_name("play.yml")
     playbook.write_text(yaml.safe_dump([play]), encoding="utf-8")
@@ -178,8 +178,8 @@ def test_a_run_makes_a_ca_only_if_no_host_of_the_system_has_a_certificate_of_one
 ) -> None:
     hosts = {"m1": outside, "px2": inside} if outside is not None else {"px2": inside}
     (given,) = [
-        part["vars"]["common_ca_make"]
-        for name, part in parts(lambda part: "common_ca_make" in part.get("vars", ()))
+        part["vars"]["host_ca_make"]
+        for name, part in parts(lambda part: "host_ca_make" in part.get("vars", ()))
         if name.startswith("deploy.yml")
     ]
     inventory = write(tmp_path / "hosts.yml", {"ungrouped": {"hosts": {name: {} for name in hosts}}})
@@ -194,11 +194,11 @@ def test_a_run_makes_a_ca_only_if_no_host_of_the_system_has_a_certificate_of_one
         for name, facts in hosts.items()
         if facts is not OFF
     ]
-    show = {"ansible.builtin.debug": {"msg": "{{ 'makes one' if common_ca_make else 'makes none' }}"}}
+    show = {"ansible.builtin.debug": {"msg": "{{ 'makes one' if host_ca_make else 'makes none' }}"}}
     play = {
         "hosts": "px2",
         "gather_facts": False,
-        "vars": {"common_ca_make": given, **system},
+        "vars": {"host_ca_make": given, **system},
         "tasks": [*answers, show],
     }
     (tmp_path / "play.yml").write_text(yaml.safe_dump([play]), encoding="utf-8")

@@ -42,7 +42,7 @@ def collections(tmp_path: Path) -> Path:
     """This collection with roles that only say what they would do."""
     home = tmp_path / "ansible_collections" / "distributed" / "tiers"
     texts = {tier: {"main": CONFIGURE, "restart": RESTART} for tier in TIERS}
-    texts |= {"common": {"serving": SERVING}, "product_openldap": {"roll_back": ""}}
+    texts |= {"failover": {"check_active": SERVING}, "product_openldap": {"roll_back": ""}}
     for role, tasks in texts.items():
         directory = home / "roles" / role / "tasks"
         directory.mkdir(parents=True)

@@ -229,7 +229,7 @@ def sound(*patches: str) -> tuple[dict[str, list[str]], dict[str, dict[str, Any]
     return {"all": list(hosts), **groups}, hosts
 
 
-NAMES = [*(variable.name for variable in TABLE), "ansible_host", "ansible_facts", "common_certificate", "tiers_unheard"]
+NAMES = [*(variable.name for variable in TABLE), "ansible_host", "ansible_facts", "host_certificate", "tiers_unheard"]
 
 
 @quick

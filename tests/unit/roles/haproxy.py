@@ -17,8 +17,10 @@ from ansible_collections.distributed.tiers.tests.unit.plugins.filter.templating 
 
 ROLES = Path(__file__).parents[3] / "roles"
 VARIABLES = (
-    "common/defaults/main.yml",
-    "common/vars/main.yml",
+    "balancer/defaults/main.yml",
+    "balancer/vars/main.yml",
+    "server/defaults/main.yml",
+    "server/vars/main.yml",
     "distributor/defaults/main.yml",
     "distributor/vars/main.yml",
     "product_service/vars/balancing.yml",
@@ -36,11 +38,11 @@ def variables() -> dict[str, Any]:
 
 def render(**given: Any) -> str:
     """What a host gets whose inventory and plan are as given; this goes before the variables of the roles."""
-    source = ROLES / "common/templates/haproxy.cfg.j2"
+    source = ROLES / "balancer/templates/haproxy.cfg.j2"
     host = {
         "ansible_facts": {"os_family": "Debian"},
         "ansible_managed": "managed",
-        "role_path": str(ROLES / "common"),
+        "role_path": str(ROLES / "balancer"),
         "tiers_plan": {"system": "test", "domain": "tiers.internal"},
         "tiers_service": {"name": "test", "port": 8443, "protocol": "http", "tls": "terminated", "local_port": 8080},
     }

@@ -133,7 +133,7 @@ def test_a_deployment_ends_at_a_master_that_could_not_be_prepared(tmp_path: Path
 
 @pytest.mark.parametrize("open_port", [True, False])
 def test_a_failed_health_check_names_the_upstream_that_is_not_reached(tmp_path: Path, open_port: bool) -> None:
-    variables = yaml.safe_load((ROLES / "common/vars/main.yml").read_text())
+    variables = yaml.safe_load((ROLES / "server/vars/main.yml").read_text())
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         if not open_port:
@@ -148,12 +148,11 @@ def test_a_failed_health_check_names_the_upstream_that_is_not_reached(tmp_path: 
             "px1",
             {
                 "vars": {
-                    "__common_server": server,
-                    "__common_needed": variables["__common_needed"],
+                    "__server_needed": variables["__server_needed"],
                     "tiers_server": server,
                 },
                 "block": [{"name": "Stop here", "ansible.builtin.fail": {"msg": "LDAP: Invalid credentials"}}],
-                "rescue": [{"ansible.builtin.include_tasks": str(ROLES / "common/tasks/unreached.yml")}],
+                "rescue": [{"ansible.builtin.include_tasks": str(ROLES / "server/tasks/report_unreachable.yml")}],
             },
         )
         shown = " ".join(run_plays(tmp_path, [gate], {"proxy": ["px1"]}).split())
@@ -187,7 +186,7 @@ def test_a_deployment_ends_at_a_master_that_cannot_be_read(tmp_path: Path, broke
     python = f"{{{{ '/missing' if inventory_hostname == '{broken}' else '{sys.executable}' }}}}"
     done = ansible_playbook(
         *("-i", path, "distributed.tiers.deploy", "--check"),
-        *("-e", f"{{ansible_become: false, common_ca_dir: {tmp_path / 'ca'}}}"),
+        *("-e", f"{{ansible_become: false, host_ca_dir: {tmp_path / 'ca'}}}"),
         *("-e", "{tiers_clock_refuse: 0}"),  # so that the run ends before a role
         *("-e", json.dumps({"ansible_python_interpreter": python})),
     )

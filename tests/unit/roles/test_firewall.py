@@ -13,7 +13,7 @@ import jinja2.nativetypes
 import pytest
 import yaml
 
-TEMPLATES = Path(__file__).parents[3] / "roles/common/templates"
+TEMPLATES = Path(__file__).parents[3] / "roles/host/templates"
 
 
 def render(**server: Any) -> str:
@@ -23,11 +23,11 @@ def render(**server: Any) -> str:
     return environment.get_template("firewall.nft.j2").render(
         {
             "ansible_managed": "managed",
-            "__common_os": {"nft": "/usr/sbin/nft"},
-            "__common_server": {"firewall": []} | server,
-            "common_firewall_ssh_sources": ["192.0.2.0/24"],
-            "__common_ssh_ports": [22, 2222],
-            "common_firewall_extra_rules": [],
+            "__host_os": {"nft": "/usr/sbin/nft"},
+            "__host_server": {"firewall": []} | server,
+            "host_firewall_ssh_sources": ["192.0.2.0/24"],
+            "__host_ssh_ports": [22, 2222],
+            "host_firewall_extra_rules": [],
         }
     )
 
@@ -63,9 +63,9 @@ def test_ssh_ports_are_read_from_the_host_and_not_from_the_inventory(
     found: list[int], more: list[int], expected: list[int]
 ) -> None:
     variables = {
-        "__common_firewall_seen": {"ssh": {"ports": found}},
-        "common_firewall_ssh_ports": more,
+        "__host_firewall_seen": {"ssh": {"ports": found}},
+        "host_firewall_ssh_ports": more,
         "ansible_port": 2201,
     }
-    text = yaml.safe_load((TEMPLATES.parent / "vars/main.yml").read_text())["__common_ssh_ports"]
+    text = yaml.safe_load((TEMPLATES.parent / "vars/main.yml").read_text())["__host_ssh_ports"]
     assert jinja2.nativetypes.NativeEnvironment().from_string(text).render(variables) == expected

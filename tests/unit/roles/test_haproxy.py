@@ -48,7 +48,7 @@ END_OF_TLS = {"name": "service", "bind": ":8443", "mode": "http", "balance": "fi
 
 
 def render(*listeners: dict[str, Any], **variables: Any) -> str:
-    return haproxy.render(common_balancer_listeners=list(listeners), **variables)
+    return haproxy.render(balancer_listeners=list(listeners), **variables)
 
 
 def section(text: str, name: str) -> str:
@@ -179,7 +179,7 @@ def test_a_tcp_check_with_nothing_to_expect_only_connects() -> None:
 def test_haproxy_asks_a_described_service_as_its_check_says(kind: str) -> None:
     check = {"type": kind, "command": ["x"], "send": "PING\r\n", "expect": "PONG"}
     service = {"name": "cache", "port": 6379, "protocol": "tcp", "tls": "none", "check": check}
-    text = of_role("__common_relay", tiers_service=service)
+    text = of_role("__server_relay", tiers_service=service)
     assert "tcp-check send-binary 50494e470d0a" in section(text, "upstream")
 
 
@@ -191,8 +191,8 @@ def test_the_distributor_may_be_given_what_the_service_says_of_its_check(check: 
     }
     known |= {"tiers_service": service, "tiers_plan": {"system": "test", "domain": "tiers.internal"}}
     listeners = template("{{ __distributor_listeners }}", known)
-    specs = yaml.safe_load((haproxy.ROLES / "common/meta/argument_specs.yml").read_text(encoding="utf-8"))
-    option = specs["argument_specs"]["balancer"]["options"]["common_balancer_listeners"]
+    specs = yaml.safe_load((haproxy.ROLES / "balancer/meta/argument_specs.yml").read_text(encoding="utf-8"))
+    option = specs["argument_specs"]["main"]["options"]["balancer_listeners"]
     result = ArgumentSpecValidator({"listeners": option}).validate({"listeners": json.loads(json.dumps(listeners))})
     assert not result.error_messages
 
@@ -220,15 +220,15 @@ def test_a_program_that_is_started_again_is_waited_for() -> None:
 HOST = {"address": "192.0.2.11", "port": 8443, "protocol": "https", "upstream_catches_up": True}
 SLICES = {
     "__distributor_listeners": HOST | {"members": MEMBERS},
-    "__common_pass": HOST | {"upstreams": MASTERS},
-    "__common_end_of_tls": HOST | {"pair": {"address": "192.0.2.12"}},
-    "__common_relay": HOST | {"upstreams": MASTERS},
+    "__server_pass": HOST | {"upstreams": MASTERS},
+    "__server_end_of_tls": HOST | {"pair": {"address": "192.0.2.12"}},
+    "__server_relay": HOST | {"upstreams": MASTERS},
 }
 SAID = {
     "__distributor_listeners": ["balance leastconn", "server p1 192.0.2.1:8443 ssl verify required", " weight 100"],
-    "__common_pass": ["bind :8443 ssl crt /etc/tiers/tls/server.crt", "balance first", "server m2 192.0.2.9:636 ssl"],
-    "__common_end_of_tls": ["bind :8443 ssl", "server local 127.0.0.1:8080\n", "!{ src 192.0.2.12 }"],
-    "__common_relay": [
+    "__server_pass": ["bind :8443 ssl crt /etc/tiers/tls/server.crt", "balance first", "server m2 192.0.2.9:636 ssl"],
+    "__server_end_of_tls": ["bind :8443 ssl", "server local 127.0.0.1:8080\n", "!{ src 192.0.2.12 }"],
+    "__server_relay": [
         "bind 127.0.0.1:10636\n",
         "server m1 192.0.2.8:636 check-ssl verify required",
         "shutdown-sessions",
@@ -239,7 +239,7 @@ SAID = {
 def of_role(listeners: str, tiers_service: dict[str, Any] | None = None, **server: Any) -> str:
     plan = {"system": "test", "domain": "tiers.internal"}
     given = {
-        "common_balancer_listeners": f"{{{{ {listeners} }}}}",
+        "balancer_listeners": f"{{{{ {listeners} }}}}",
         "tiers_server": complete(SLICES[listeners] | server),
     }
     if tiers_service:
@@ -253,7 +253,7 @@ def test_the_listeners_of_the_roles(listeners: str, said: list[str]) -> None:
     assert not [words for words in said if words not in text]
 
 
-@pytest.mark.parametrize("listeners", ["__distributor_listeners", "__common_pass", "__common_end_of_tls"])
+@pytest.mark.parametrize("listeners", ["__distributor_listeners", "__server_pass", "__server_end_of_tls"])
 def test_who_has_an_address_of_ipv6_is_reached_at_it(listeners: str) -> None:
     assert "    bind [::]:8443 ssl crt " in of_role(listeners, address="2001:db8::31")
 
@@ -288,7 +288,7 @@ def test_servers_at_ipv6_are_told_from_their_ports() -> None:
 def test_haproxy_takes_it(listeners: list[dict[str, Any]], tmp_path: Path) -> None:
     haproxy.make_certificate(tmp_path, "pool.tiers.internal")
     written = tmp_path / "haproxy.cfg"
-    written.write_text(haproxy.for_anybody(render(*listeners, __common_tls=str(tmp_path))))
+    written.write_text(haproxy.for_anybody(render(*listeners, __balancer_tls=str(tmp_path))))
     checked = subprocess.run(["haproxy", "-c", "-f", written], capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stderr
     assert "[WARNING]" not in checked.stderr
@@ -316,9 +316,7 @@ def test_a_replica_that_loads_its_data_gets_no_clients(tmp_path: Path) -> None:
         member = {"name": "p1", "address": "127.0.0.1", "port": server.server_address[1]}
         pool = {"name": "pool", "bind": f"127.0.0.1:{free_port()}", "balance": "leastconn", "check": check}
         monitor = free_port()
-        text = render(
-            pool | {"servers": [member]}, common_balancer_monitor_port=monitor, common_balancer_interval="300ms"
-        )
+        text = render(pool | {"servers": [member]}, balancer_monitor_port=monitor, balancer_interval="300ms")
         text = re.sub(r"\n    (stats socket|log) .*", "", haproxy.for_anybody(text))
         (tmp_path / "haproxy.cfg").write_text(text)
         with subprocess.Popen(["haproxy", "-db", "-f", tmp_path / "haproxy.cfg"], stderr=subprocess.DEVNULL) as running:

@@ -15,7 +15,7 @@ import yaml
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.described_services import ledger
 from ansible_collections.distributed.tiers.tests.unit.plugins.filter.templating import template
 
-TEMPLATES = Path(__file__).parents[3] / "roles/common/templates"
+TEMPLATES = Path(__file__).parents[3] / "roles/failover/templates"
 PRIMARY = {
     "name": "m1",
     "tier": "master",
@@ -35,15 +35,15 @@ def render(takes_turns: bool = True, check_path: str = "", **server: Any) -> str
         {
             "ansible_managed": "managed",
             "tiers_server": PRIMARY | server,
-            "common_pair_check_timeout": 10,
-            "common_pair_interval": 0.7,
-            "__common_pair_interface": "eth0",
-            "common_pair_check_path": check_path,
-            "__common_os": {"nobody_group": "nogroup"},
-            "__common_run": "/run/tiers",
-            "__common_etc": "/etc/tiers",
-            "__common_takes_turns": takes_turns,
-            "__common_has_virtual_address": server.get("virtual_address") is not None,
+            "failover_check_timeout": 10,
+            "failover_interval": 0.7,
+            "__failover_interface": "eth0",
+            "failover_check_path": check_path,
+            "__failover_os": {"nobody_group": "nogroup"},
+            "__failover_run": "/run/tiers",
+            "__failover_etc": "/etc/tiers",
+            "__failover_active_standby": takes_turns,
+            "__failover_has_virtual_address": server.get("virtual_address") is not None,
         }
     )
 
@@ -105,4 +105,4 @@ def test_a_node_is_asked_where_its_program_listens(judge: Any, mode: str, name: 
     server = judge(described, pair).plan["servers"][name]
     assert server["leader_election"]
     defaults = yaml.safe_load((TEMPLATES.parent / "defaults/main.yml").read_text(encoding="utf-8"))
-    assert int(template(defaults["common_pair_check_port"], {"tiers_server": server})) == port
+    assert int(template(defaults["failover_check_port"], {"tiers_server": server})) == port

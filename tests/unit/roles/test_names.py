@@ -15,7 +15,7 @@ from types import ModuleType
 
 import pytest
 
-PROGRAM = Path(__file__).parents[3] / "roles/common/files/names.py"
+PROGRAM = Path(__file__).parents[3] / "roles/host/files/names.py"
 BLOCK = "# BEGIN tiers of demo\n10.0.0.1 m1.tiers m1\n# END tiers of demo\n"
 
 

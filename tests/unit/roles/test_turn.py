@@ -17,7 +17,7 @@ from typing import Any
 import jinja2
 import pytest
 
-TEMPLATES = Path(__file__).parents[3] / "roles/common/templates"
+TEMPLATES = Path(__file__).parents[3] / "roles/failover/templates"
 
 
 class Half:
@@ -45,19 +45,19 @@ class Half:
         )
         settings = {
             "ansible_managed": "managed",
-            "common_pair_check_timeout": 3,
-            "common_pair_turn_seconds": 2,
-            "common_pair_again_seconds": 60,
+            "failover_check_timeout": 3,
+            "failover_promotion_seconds": 2,
+            "failover_retry_seconds": 60,
             "tiers_probe_units": ["served.service"],
-            "__common_os": {"nft": "nft"},
-            "__common_run": self.run,
-            "__common_lasting": self.lasting,
-            "__common_etc": self.etc,
-            "__common_hooks": self.hooks,
-            "__common_cold": False,
-            "__common_never_again": False,
-            "__common_settle_seconds": 1,
-            "__common_taking_limit": 20,
+            "__failover_os": {"nft": "nft"},
+            "__failover_run": self.run,
+            "__failover_lasting": self.lasting,
+            "__failover_etc": self.etc,
+            "__failover_hooks": self.hooks,
+            "__failover_cold": False,
+            "__failover_never_again": False,
+            "__failover_settle_seconds": 1,
+            "__failover_taking_limit": 20,
         } | self.settings
         return environment.get_template("turn.j2").render(settings)
 
@@ -194,7 +194,7 @@ def test_node_elected_twice_serves(make: Callable[..., Half]) -> None:
 
 
 def test_promotion_that_ignores_its_end_is_killed(make: Callable[..., Half]) -> None:
-    half = make(common_pair_turn_seconds=1)
+    half = make(failover_promotion_seconds=1)
     half.hook("promote", "trap '' TERM; while true; do sleep 0.1; done")
     half.watch()
     half.elect("MASTER")
@@ -238,7 +238,7 @@ def test_who_cannot_be_promoted_leaves_it_to_the_other(make: Callable[..., Half]
 
 
 def test_who_does_not_answer_in_time_leaves_it_to_the_other(make: Callable[..., Half]) -> None:
-    half = make(common_pair_turn_seconds=1)
+    half = make(failover_promotion_seconds=1)
     half.hook("check", "exit 1")
     half.watch()
     half.elect("MASTER")
@@ -247,7 +247,7 @@ def test_who_does_not_answer_in_time_leaves_it_to_the_other(make: Callable[..., 
 
 
 def test_a_cold_half_runs_only_while_it_serves(make: Callable[..., Half]) -> None:
-    half = make(__common_cold=True)
+    half = make(__failover_cold=True)
     half.hook("check", f"grep -q 'systemctl start' {half.notes}")
     half.watch()
     assert half.turn("check") == 0
@@ -322,7 +322,7 @@ def test_a_half_that_boots_lets_nobody_in(make: Callable[..., Half]) -> None:
 
 
 def test_a_primary_that_serves_already_is_told_never_to_fail_back(make: Callable[..., Half]) -> None:
-    half = make(__common_never_again=True)
+    half = make(__failover_never_again=True)
     (half.run / "turn").write_text("serving\n")
     half.watch()
     until((half.lasting / "acting").exists)
@@ -331,7 +331,7 @@ def test_a_primary_that_serves_already_is_told_never_to_fail_back(make: Callable
 
 
 def test_a_primary_that_never_fails_back_stays_out_once_it_is_relieved(make: Callable[..., Half]) -> None:
-    half = make(__common_never_again=True)
+    half = make(__failover_never_again=True)
     half.watch()
     half.elect("MASTER")
     until(lambda: half.state == "serving")
@@ -346,7 +346,7 @@ def test_a_primary_that_never_fails_back_stays_out_once_it_is_relieved(make: Cal
 
 
 def test_relieved_primary_stays_out_whatever_else_keepalived_reports(make: Callable[..., Half]) -> None:
-    half = make(__common_never_again=True)
+    half = make(__failover_never_again=True)
     half.watch()
     half.elect("MASTER")
     until(lambda: half.state == "serving")
@@ -361,7 +361,7 @@ def test_without_an_election_a_standby_is_settled_after_a_while(make: Callable[.
     until(lambda: half.turn("settled") == 0)
 
 
-ACTIVE = Path(__file__).parents[3] / "roles/common/files/active.sh"
+ACTIVE = Path(__file__).parents[3] / "roles/host/files/active.sh"
 
 
 def asked(half: Half, one_serves: str = "true") -> tuple[str, int]:

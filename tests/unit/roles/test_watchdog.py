@@ -28,7 +28,7 @@ from ansible_collections.distributed.tiers.tests.unit.plugins.filter.templating 
 from ansible_collections.distributed.tiers.tests.unit.roles import haproxy
 from ansible_collections.distributed.tiers.tests.unit.slices import complete
 
-PROGRAM = Path(__file__).parents[3] / "roles/common/files/watchdog.py"
+PROGRAM = Path(__file__).parents[3] / "roles/server/files/watchdog.py"
 TIMEOUT = "no answer within 0.3 s"
 
 
@@ -438,14 +438,14 @@ HAPROXY = {"type": "http", "address": "127.0.0.1", "port": 8404, "path": "/healt
 
 
 def settings(
-    product: tuple[str, ...], service: dict[str, Any] | None = None, of: str = "__common_watchdog", **server: Any
+    product: tuple[str, ...], service: dict[str, Any] | None = None, of: str = "__server_watchdog", **server: Any
 ) -> Any:
     known: dict[str, Any] = {}
-    for path in ("common/defaults/main.yml", "common/vars/main.yml", *product):
+    for path in ("server/defaults/main.yml", "server/vars/main.yml", *product):
         known |= yaml.safe_load((ROLES / path).read_text(encoding="utf-8"))
     host = {
         "ansible_facts": {"os_family": "Debian"},
-        "role_path": str(ROLES / "common"),
+        "role_path": str(ROLES / "server"),
         "tiers_plan": {"system": "test", "domain": "tiers.internal"},
         "tiers_server": complete(SERVER | server),
         "tiers_service": {"name": "ledger", "port": 8443, "protocol": "http"} | (service or {}),
@@ -503,7 +503,7 @@ def test_a_master_of_openldap_has_no_haproxy() -> None:
 def test_what_a_check_sends_is_kept_out_of_diffs_if_it_is_a_secret(sent: str, secret: bool) -> None:
     service = {"tls": "none", "protocol": "tcp", "check": {"send": sent, "expect": "x"}}
     server = {"tls": "none", "protocol": "tcp", "port": 7000}
-    assert settings(SERVICE, service, of="__common_check_secret", **server) is secret
+    assert settings(SERVICE, service, of="__server_check_secret", **server) is secret
     assert list(settings(SERVICE, service, of="tiers_probe_access", **server)["tcp"]) == [
         "send_secret" if secret else "send_hex",
         "expect",

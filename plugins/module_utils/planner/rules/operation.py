@@ -310,7 +310,7 @@ rule(
         master:
           hosts:
             m1:
-              common_certificate: |
+              host_certificate: |
                 -----BEGIN CERTIFICATE-----
                 MIIBIjCByKADAgECAgEBMAoGCCqGSM49BAMCMA0xCzAJBgNVBAMMAm0xMCAXDTIw
                 MDEwMTAwMDAwMFoYDzIxMjAwMTAxMDAwMDAwWjANMQswCQYDVQQDDAJtMTBZMBMG
@@ -324,7 +324,7 @@ rule(
     silent="""
         master:
           hosts:
-            m1: {common_certificate: ""}
+            m1: {host_certificate: ""}
     """,
 )
 def certificate_names(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
@@ -336,7 +336,7 @@ def certificate_names(topology: Topology, _allocation: Allocation) -> Iterator[P
         if missing:
             good = enumerate_names(host.certificate_for) or "nothing that can be read"
             message = f"Its certificate is not good for {' and '.join(missing)}, but for {good}."
-            yield Problem(host.name, "common_certificate", message)
+            yield Problem(host.name, "host_certificate", message)
 
 
 def certified(topology: Topology, server: Server, followed: set[str]) -> Iterator[str]:

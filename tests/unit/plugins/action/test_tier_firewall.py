@@ -116,7 +116,7 @@ def test_a_firewall_that_shuts_the_run_out_fails_once_the_host_restored_the_prev
     refused = [AnsibleConnectionFailure("no route")] * 10
     result, _calls = run(monkeypatch, Ssh(), LOADED, *refused, {"answer": "restored"})
     assert result["failed"] and not result["changed"]
-    for part in ("no route", "has restored", "from 192.0.2.1 to its port 2222", "common_firewall_ssh_sources"):
+    for part in ("no route", "has restored", "from 192.0.2.1 to its port 2222", "host_firewall_ssh_sources"):
         assert part in result["msg"]
 
 

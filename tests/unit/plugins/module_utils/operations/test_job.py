@@ -61,8 +61,8 @@ def test_outside_awx_a_remedy_stays_as_it_is() -> None:
             'Or accept the loss: answer "Drain confirm" in the survey with true.',
         ),
         (
-            "Issue all again: -e common_ca_make=true.",
-            "Issue all again: set common_ca_make to true in the variables of the template.",
+            "Issue all again: -e host_ca_make=true.",
+            "Issue all again: set host_ca_make to true in the variables of the template.",
         ),
         (
             "and 9 more of x (to see them: -e tiers_report_rows=30)",

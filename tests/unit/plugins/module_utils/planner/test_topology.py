@@ -160,7 +160,7 @@ def test_a_secret_counts_when_its_template_gives_something(read):
 
 
 def test_own_certificates_need_no_passphrase(read):
-    assert read("all: {vars: {tiers_ca_passphrase: '', common_certificate: x}}").servers["m1"].missing_secrets == ()
+    assert read("all: {vars: {tiers_ca_passphrase: '', host_certificate: x}}").servers["m1"].missing_secrets == ()
 
 
 @pytest.mark.parametrize(

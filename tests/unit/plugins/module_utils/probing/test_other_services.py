@@ -13,7 +13,7 @@ import yaml
 from ansible_collections.distributed.tiers.plugins.module_utils.probing import host_checks, sockets
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.sockets import Listener
 
-ROLE = Path(__file__).parents[5] / "roles/common"
+ROLES = Path(__file__).parents[5] / "roles"
 SERVE = r"^(?:frontend|listen) +\S+"
 LISTENERS = [Listener(22, "sshd", "systemd"), Listener(389, "slapd", "systemd"), Listener(636, "slapd", "systemd")]
 CONFIGURATION = "defaults\n  mode http\nfrontend www\n  bind :80\nlisten stats\n  bind :8080\n"
@@ -53,15 +53,15 @@ def test_a_configuration_that_serves_nothing_or_is_of_this_collection_is_replace
     assert host_checks.check_other_services(None, {str(path): SERVE, str(host / "missing"): SERVE}) == []
 
 
-@pytest.mark.parametrize("template", ["haproxy.cfg.j2", "keepalived.conf.j2"])
+@pytest.mark.parametrize("template", ["balancer/templates/haproxy.cfg.j2", "failover/templates/keepalived.conf.j2"])
 def test_files_that_are_compared_bear_the_mark(template: str) -> None:
-    assert host_checks.MARKER in (ROLE / "templates" / template).read_text()
+    assert host_checks.MARKER in (ROLES / template).read_text()
 
 
 def test_a_host_is_compared_before_anything_on_it_is_changed() -> None:
-    first, *_rest = yaml.safe_load((ROLE / "tasks/main.yml").read_text())
-    assert first["ansible.builtin.include_tasks"] == "others.yml"
-    tasks = yaml.safe_load((ROLE / "tasks/others.yml").read_text())
+    first, *_rest = yaml.safe_load((ROLES / "host/tasks/main.yml").read_text())
+    assert first["ansible.builtin.include_tasks"] == "other_services.yml"
+    tasks = yaml.safe_load((ROLES / "host/tasks/other_services.yml").read_text())
     assert [next(key for key in task if "." in key) for task in tasks] == [
         "distributed.tiers.tier_host",
         "ansible.builtin.fail",

@@ -37,7 +37,7 @@ CERTIFICATES: list[tuple[dict[str, Any], str]] = [
     ({"names": NAMES | {"DNS:x"}}, "names are not planned: DNS:x"),
     (
         {"ends": NOW + timedelta(days=30)},
-        "the certificate ends at 2026-01-31 12:00 UTC (common_certificate_renew_days: 30)",
+        "the certificate ends at 2026-01-31 12:00 UTC (host_certificate_renew_days: 30)",
     ),
 ]
 
