@@ -79,8 +79,8 @@ NOT_RUN = {
     "export CONTROLLER_HOST=": ("docs/awx.md", "CONTROLLER_HOST"),
     ". /etc/tiers/endpoints.env": ("roles/client/README.md", "endpoints.env"),
 }
-# What looks like a variable and is none: a table of nftables, an artifact, a slip in an example.
-OTHER_NAMES = {"tiers_drain", "tiers_drained", "tiers_plan_summary", "tiers_sight", "tiers_standby"}
+# What looks like a variable and is none: one that an example adds, a table of nftables, an artifact, a slip.
+OTHER_NAMES = {"tiers_owner", "tiers_drain", "tiers_drained", "tiers_plan_summary", "tiers_sight", "tiers_standby"}
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -179,6 +179,7 @@ def test_what_a_page_names_is_there(page: Path) -> None:
     plugins = {path.stem for path in REPOSITORY.glob("plugins/*/*.py")}
     ours = PLAYBOOKS | plugins | {path.name for path in (REPOSITORY / "roles").iterdir()}
     known = BY_NAME.keys() | set(MADE_IN_RUNS) | defaults()
+    created = re.findall(r"^Create `([^`]+)`", page.read_text(encoding="utf-8"), re.MULTILINE)
     for text in code(page):
         for name in re.findall(r"\bdistributed\.tiers\.(\w+)", text):
             assert name in ours, f"no distributed.tiers.{name}"
@@ -189,7 +190,7 @@ def test_what_a_page_names_is_there(page: Path) -> None:
         for path in re.findall(
             r"^((?:\.ci|benchmarks|docs|inventories|molecule|playbooks|plugins|tests)/[\w./*-]+)$", text
         ):
-            assert [*REPOSITORY.glob(path)] or page.parent.joinpath(path).exists(), f"no file {path}"
+            assert path in created or [*REPOSITORY.glob(path)] or page.parent.joinpath(path).exists(), f"no file {path}"
 
 
 @functools.cache
