@@ -115,3 +115,13 @@ def test_pages_use_the_words_of_the_glossary(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
 def test_headings_are_tasks_or_nouns(page: Path) -> None:
     assert page.name in LATER or [match[0] for match in HEADINGS.finditer(prose(page))] == []
+
+
+@pytest.mark.parametrize("path", sorted(REPOSITORY.glob("playbooks/*.yml")), ids=lambda path: path.stem)
+def test_headers_of_playbooks_use_the_words_of_the_glossary(path: Path) -> None:
+    """Operators read them in the file and in docs/operations.md."""
+    head = path.read_text(encoding="utf-8").split("\n- ", 1)[0]
+    text = " ".join(
+        re.sub(r"^# (?:(?:What it does|Downtime|Run|Way back)? {2,})?", "", line) for line in head.splitlines()
+    )
+    assert [match[0] for form in (FORBIDDEN, IN_PAGES, RIDDLE) for match in form.finditer(text)] == []
