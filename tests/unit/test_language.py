@@ -18,9 +18,15 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.re
 
 REPOSITORY = Path(__file__).parents[2]
 TASK_FILES = sorted([*REPOSITORY.glob("roles/*/tasks/*.yml"), *REPOSITORY.glob("playbooks/**/*.yml")])
-PAGES = sorted([REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *REPOSITORY.glob("docs/**/*.md")])
+PAGES = sorted(
+    [
+        *(REPOSITORY / name for name in ("README.md", "CONTRIBUTING.md")),
+        *REPOSITORY.glob("docs/**/*.md"),
+        *REPOSITORY.glob("roles/*/README.md"),
+    ]
+)
 # Pages that are not revised yet
-LATER = {"architecture.md", "describe.md", "products.md"}
+LATER = {"describe.md", "products.md"}
 HEADINGS = re.compile(
     r"^#+ (What|Who|How|Why|Where|When|If) |^#+ .*\b(is|are|was|has|have|fails|hangs)\b", re.MULTILINE
 )
