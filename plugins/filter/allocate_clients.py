@@ -30,9 +30,9 @@ options:
     required: true
   proxies:
     description:
-      - The proxies by name, each with V(site) and optionally V(zone), V(region), V(capacity) (connections, null for no
-        limit), V(state) (V(active), V(draining), V(down)), V(weight) (its share), V(tags) and V(backup) (the server
-        that stands behind it).
+      - The proxies by name, each with V(site) and optionally V(zone), V(region), V(capacity) (connections, a whole
+        number from 1 up, null for no limit), V(state) (V(active), V(draining), V(down)), V(weight) (its share, a number
+        above 0), V(tags) and V(backup) (the server that stands behind it).
     type: dict
     required: true
   latency:
@@ -50,11 +50,12 @@ options:
     type: dict
   policy:
     description:
-      - Milliseconds a client must gain to be moved without need (V(move_cost), default 20).
-      - The most clients to move without need (V(move_budget), default no limit).
-      - How far a proxy may be above its share of all weight (V(balance), at least 1, default no limit).
-      - The share of every capacity that is kept free (V(headroom), default 0).
-      - The overall gain in percent from which on clients are moved without need at all (V(rebalance), default 0).
+      - Milliseconds a client must gain to be moved without need (V(move_cost), a number from 0 up, default 20).
+      - The most clients to move without need (V(move_budget), a whole number from 0 up, default no limit).
+      - How far a proxy may be above its share of all weight (V(balance), a number from 1 up, default no limit).
+      - The share of every capacity that is kept free (V(headroom), a number from 0 to less than 1, default 0).
+      - The overall gain in percent from which on clients are moved without need at all (V(rebalance), a number from 0
+        to 100, default 0).
     type: dict
 seealso:
   - plugin: distributed.tiers.client_endpoints

@@ -19,6 +19,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, TextIO
 
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.bounds import CLIENT_WEIGHT
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.shown import shorten, shown
 from ansible_collections.distributed.tiers.plugins.module_utils.text import enumerate_names
 from ansible_collections.distributed.tiers.plugins.plugin_utils.files import check_has_end, why_not
@@ -35,7 +36,6 @@ from ansible_collections.distributed.tiers.plugins.plugin_utils.items import (
 
 COLUMNS = ("name", "site", "weight", "pin", "allow", "deny", "spread")
 SELECTOR_SEPARATOR = "|"
-LARGEST_WEIGHT = 10**15
 LARGEST_COUNT = 10**7
 LONGEST_LINE = 1 << 20
 MOST_PROBLEMS = 1000  # a million wrong lines are one mistake, not a million
@@ -298,10 +298,10 @@ def _client(given: Mapping[Any, Any], from_text: bool = False) -> tuple[dict[str
         wrong.append(f"site must be {WORD}, not {shown(site)}")
     weight = given.get("weight", 1)
     number = _whole(weight) if from_text else weight
-    if isinstance(number, int) and not isinstance(number, bool) and 1 <= number <= LARGEST_WEIGHT:
+    if number in CLIENT_WEIGHT:
         client["weight"] = number
     else:
-        wrong.append(f"weight must be a whole number from 1 to 10^15, not {shown(weight)}")
+        wrong.append(f"weight must be {CLIENT_WEIGHT.text}, not {shown(weight)}")
     for key in ("pin", "spread"):
         value = given.get(key)
         if _is_word(value):

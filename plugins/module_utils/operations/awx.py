@@ -82,8 +82,8 @@ def question(variable: Variable, required: bool = False) -> dict[str, Any]:
         if variable.default in choices:
             asked["default"] = variable.default
     elif asked["type"] == "integer":
-        if variable.least is not None:
-            asked["min"] = variable.least
+        if variable.bounds:
+            asked["min"] = int(variable.bounds.least)
         if re.fullmatch(r"[0-9]+", variable.default):
             asked["default"] = int(variable.default)
     return asked

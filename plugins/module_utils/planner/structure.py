@@ -23,6 +23,8 @@ from typing import (
     is_typeddict,
 )
 
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.bounds import State
+
 
 @dataclass(frozen=True)
 class AtLeast:
@@ -58,7 +60,7 @@ class PoolMember(TypedDict):
     address: Annotated[str, "IP address."]
     port: Annotated[PortNumber, "Port."]
     weight: Annotated[float, "Its share of the load."]
-    state: Annotated[Literal["active", "draining", "down"], "What is asked of it."]
+    state: Annotated[State, "What is asked of it."]
     backup: Annotated[PlannedEndpoint | None, "Who takes its place."]
 
 
@@ -148,7 +150,7 @@ class ServerSlice(TypedDict):
     ]
     site: Annotated[str, "The place it stands at."]
     zone: Annotated[str | None, "Failure domain inside the site."]
-    state: Annotated[Literal["active", "draining", "down"], "What is asked of it."]
+    state: Annotated[State, "What is asked of it."]
     capacity: Annotated[int | None, "Connections it can hold; null is unlimited."]
     weight: Annotated[float, "Its share of the load."]
     version: Annotated[str | None, "Version of the product; null is the newest there is."]

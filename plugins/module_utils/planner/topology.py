@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner import variables
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.bounds import CLIENT_WEIGHT
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import Problem
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import (
     DESCRIPTIONS,
@@ -373,10 +374,9 @@ class _VariableReader:
 
     def client(self, name: str) -> Client:
         weight = self.value(name, "tiers_weight", 1.0)
-        if weight != int(weight) or weight < 1:
-            self.problem(
-                "bad-value", name, "tiers_weight", f"'{weight:g}' must be a whole number from 1 up for a client."
-            )
+        if weight != int(weight) or int(weight) not in CLIENT_WEIGHT:
+            message = f"'{weight:g}' must be {CLIENT_WEIGHT.text} for a client."
+            self.problem("bad-value", name, "tiers_weight", message)
             weight = 1
         return Client(
             name=name,

@@ -11,9 +11,17 @@ import ipaddress
 import math
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import date
 from typing import Any, TypeAlias
 
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.bounds import (
+    LARGEST_NUMBER,
+    LARGEST_WHOLE,
+    Bounds,
+    whole,
+)
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.bounds import POLICY as POLICY_BOUNDS
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import OFF, WARNING
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import TIERS
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.shown import LARGEST_DIGITS, shorten
@@ -22,13 +30,12 @@ from ansible_collections.distributed.tiers.plugins.module_utils.text import did_
 IPAddress: TypeAlias = "ipaddress.IPv4Address | ipaddress.IPv6Address"
 
 GROUPS = (*TIERS, "backup", "client")
-STATES = ("active", "draining", "down")
 SEVERITIES = (WARNING, OFF)
 POLICY = {
     "move_cost": "milliseconds a client must gain before it is moved without need",
     "move_budget": "most clients moved without need in one run",
-    "balance": "a proxy takes at most this times its fair share (1 or more)",
-    "headroom": "share of every capacity kept free (from 0 to less than 1)",
+    "balance": "a proxy takes at most this times its fair share",
+    "headroom": "share of every capacity kept free",
     "rebalance": "least overall gain in percent for voluntary moves",
 }
 RATES = {
@@ -43,8 +50,6 @@ IP_ZONE = re.compile(r"[A-Za-z0-9._-]{0,15}")
 HOST_NAME = re.compile(r"^(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*\.?$")
 
 
-# More than any of them can mean: a year of milliseconds, or of seconds. Beyond it sums are no longer exact.
-LARGEST_NUMBER = 10**11
 LONGEST_WORD = 1000
 
 
@@ -97,28 +102,39 @@ def choice(allowed: tuple[str, ...]) -> Callable[[Any], str]:
     return read
 
 
-def number(least: float = 0, most: float = LARGEST_NUMBER) -> Callable[[Any], float]:
-    def read(value: Any) -> float:
+@dataclass(frozen=True, slots=True)
+class Within:
+    """Reads a number of these bounds; a text that is one counts, as extra variables come."""
+
+    bounds: Bounds
+
+    def __call__(self, value: Any) -> Any:
+        number = self._whole(value) if self.bounds.whole else self._number(value)
+        if number not in self.bounds:
+            finite = not self.bounds.whole and self.bounds.most == LARGEST_NUMBER < (number or 0) < math.inf
+            limit = f"a number from {self.bounds.least:g} to {LARGEST_NUMBER:g}"
+            raise BadValueError(f"must be {limit if finite else self.bounds.text}")
+        return number
+
+    @staticmethod
+    def _number(value: Any) -> float | None:
         try:
-            result = math.nan if isinstance(value, bool) else float(value)
+            return None if isinstance(value, bool) else float(value)
         except (TypeError, ValueError, OverflowError):
-            result = math.nan
-        if not least <= result <= most:
-            up = most == LARGEST_NUMBER and not LARGEST_NUMBER < result < math.inf
-            raise BadValueError(f"must be a number from {least:g} " + ("up" if up else f"to {most:g}"))
-        return result
+            return None
 
-    return read
+    @staticmethod
+    def _whole(value: Any) -> int | None:
+        text = isinstance(value, str) and re.fullmatch(r"[0-9]{1,16}", value.strip())
+        return int(value) if text or (isinstance(value, int) and not isinstance(value, bool)) else None
 
 
-def integer(least: int = 0, most: int = 2**53) -> Callable[[Any], int]:
-    def read(value: Any) -> int:
-        whole = isinstance(value, int) or (isinstance(value, str) and re.fullmatch(r"[0-9]{1,16}", value.strip()))
-        if isinstance(value, bool) or not whole or not least <= int(value) <= most:
-            raise BadValueError(f"must be a whole number from {least}" + (f" to {most}" if most < 2**53 else " up"))
-        return int(value)
+def number(least: float = 0, most: float = LARGEST_NUMBER) -> Within:
+    return Within(Bounds(least, most))
 
-    return read
+
+def integer(least: int = 0, most: int = LARGEST_WHOLE) -> Within:
+    return Within(whole(least, most))
 
 
 def flag(value: Any) -> bool:
@@ -241,15 +257,8 @@ def network(value: Any) -> str:
 
 
 def policy(value: Any) -> dict[str, float | None]:
-    readers: dict[str, Callable[[Any], Any]] = {
-        "move_cost": number(),
-        "move_budget": integer(),
-        "balance": number(1),
-        "headroom": number(0, 0.99),
-        "rebalance": number(0, 100),
-    }
     items = keyed(value, tuple(POLICY), "settings of the allocation to numbers").items()
-    return {key: None if item is None else at(key, readers[key], item) for key, item in items}
+    return {key: None if item is None else at(key, Within(POLICY_BOUNDS[key]), item) for key, item in items}
 
 
 def rates(value: Any) -> dict[str, float]:
@@ -300,5 +309,4 @@ def description(value: Any) -> Mapping[str, Any]:
     return mapping(value, "the settings of the product to their values")
 
 
-def one_or_more(value: Any) -> int:
-    return integer(1)(value)
+one_or_more = integer(1)

@@ -10,11 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.bounds import CAPACITY, STATES, Bounds
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.bounds import POLICY as POLICY_BOUNDS
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import FAILBACK, REDUNDANCY
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.values import (
     POLICY,
     RATES,
-    STATES,
+    Within,
     address,
     choice,
     comma_separated,
@@ -58,13 +60,16 @@ class Variable:
     read: Callable[[Any], Any] | None = None
     choices: tuple[str, ...] = ()
     asked: bool = False
-    # The smallest number that a form may offer.
-    least: int | None = None
 
     @property
     def systemwide(self) -> bool:
         """One value for the whole system, the same on every host."""
         return self.where == "all"
+
+    @property
+    def bounds(self) -> Bounds | None:
+        """What its number may be."""
+        return self.read.bounds if isinstance(self.read, Within) else None
 
 
 TABLE: tuple[Variable, ...] = (
@@ -154,7 +159,7 @@ TABLE: tuple[Variable, ...] = (
         choice(STATES),
         STATES,
     ),
-    Variable("tiers_capacity", "proxy, parallel", "number", "unlimited", "Connections it can hold.", one_or_more),
+    Variable("tiers_capacity", "proxy, parallel", "number", "unlimited", "Connections it can hold.", Within(CAPACITY)),
     Variable(
         "tiers_weight",
         "proxy, parallel, client",
@@ -335,7 +340,9 @@ TABLE: tuple[Variable, ...] = (
         "all",
         "mapping",
         "`move_cost: 20`",
-        "How clients are assigned. Keys: " + "; ".join(f"`{k}`: {v}" for k, v in POLICY.items()) + ".",
+        "How clients are assigned. Keys: "
+        + "; ".join(f"`{k}`: {v}, {POLICY_BOUNDS[k].text}" for k, v in POLICY.items())
+        + ".",
         policy,
     ),
     Variable("tiers_direct", "client", "flag", "false", "It uses the master itself, and no proxy.", flag),
@@ -358,7 +365,6 @@ TABLE: tuple[Variable, ...] = (
         "Most rows of each table that `validate` and `plan` print, and most findings of each rule.",
         one_or_more,
         asked=True,
-        least=1,
     ),
     Variable(
         "tiers_targets",
@@ -513,7 +519,6 @@ TABLE: tuple[Variable, ...] = (
         "Seconds that each loss of a drill lasts.",
         number(1),
         asked=True,
-        least=1,
     ),
     Variable(
         "tiers_drill_rates",

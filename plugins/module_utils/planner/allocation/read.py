@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from itertools import islice, repeat
@@ -22,24 +21,23 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocati
     Proxy,
     Restriction,
 )
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.bounds import (
+    CAPACITY,
+    CLIENT_WEIGHT,
+    POLICY,
+    SERVER_WEIGHT,
+    STATES,
+    Bounds,
+)
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.shown import shown
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.values import LARGEST_NUMBER
 
-STATES = (ACTIVE, "draining", "down")
 CLIENT_KEYS = frozenset(("site", "weight", "pin", "allow", "deny", "spread", "name"))
 PROXY_KEYS = frozenset(("site", "zone", "region", "capacity", "state", "weight", "tags", "backup", "name"))
-POLICY_KEYS = frozenset(("move_cost", "move_budget", "balance", "headroom", "rebalance"))
-LARGEST_WEIGHT = 10**15
-LARGEST_CAPACITY = 2**53
+POLICY_KEYS = frozenset(POLICY)
 MOST_PROBLEMS = 1000  # a million clients at a proxy that is gone are one mistake
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= LARGEST_NUMBER
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+MILLISECONDS = Bounds()
 
 
 def read_policy(policy: Any, problems: list[Fault]) -> Policy:
@@ -53,27 +51,14 @@ def read_policy(policy: Any, problems: list[Fault]) -> Policy:
         if key not in POLICY_KEYS:
             problems.append(Fault(f"unknown key {shown(key)}; known are {', '.join(sorted(POLICY_KEYS))}", "policy"))
 
-    def number(key: str, default: float | None, lowest: float, below: float = math.inf) -> float | None:
+    given: dict[str, Any] = {}
+    for key, bounds in POLICY.items():
         value = policy.get(key)
-        if value is None:
-            return default
-        if not _is_number(value) or not lowest <= value < below:
-            limit = f"at least {lowest:g}" + ("" if below == math.inf else f" and below {below:g}")
-            problems.append(Fault(f"{key} must be a number of {limit}, not {shown(value)}", "policy", key=key))
-            return default
-        return float(value)
-
-    move_cost = number("move_cost", Policy.move_cost, 0)
-    balance = number("balance", None, 1)
-    headroom = number("headroom", 0.0, 0, 1)
-    rebalance = number("rebalance", 0.0, 0)
-    budget = policy.get("move_budget")
-    if budget is not None and (not _is_whole(budget) or budget < 0):
-        what = f"move_budget must be a whole number of at least 0 or null, not {shown(budget)}"
-        problems.append(Fault(what, "policy", key="move_budget"))
-    if len(problems) > before or move_cost is None or headroom is None or rebalance is None:
-        return Policy()
-    return Policy(move_cost, budget, balance, headroom, rebalance)
+        if value is not None and value not in bounds:
+            problems.append(Fault(f"{key} must be {bounds.text} or null, not {shown(value)}", "policy", key=key))
+        elif value is not None:
+            given[key] = value if bounds.whole else float(value)
+    return Policy() if len(problems) > before else Policy(**given)
 
 
 def read_proxies(proxies: Any, problems: list[Fault]) -> list[Proxy]:
@@ -118,15 +103,15 @@ def _proxy_complaints(name: Any, given: Any) -> Iterator[Fault]:
         if given.get(key) is not None and not isinstance(given[key], str):
             yield Fault(f"{key} must be a text, not {shown(given[key])}", where, name, key)
     capacity = given.get("capacity")
-    if capacity is not None and (not _is_whole(capacity) or not 0 <= capacity <= LARGEST_CAPACITY):
-        what = f"capacity must be a whole number of at least 0 or null, not {shown(capacity)}"
+    if capacity is not None and capacity not in CAPACITY:
+        what = f"capacity must be {CAPACITY.text} or null, not {shown(capacity)}"
         yield Fault(what, where, name, "capacity")
     state = given.get("state", ACTIVE)
     if state not in STATES:
         yield Fault(f"state must be one of {', '.join(STATES)}, not {shown(state)}", where, name, "state")
     weight = given.get("weight", 1)
-    if not _is_number(weight) or weight <= 0:
-        yield Fault(f"weight must be a number above 0, not {shown(weight)}", where, name, "weight")
+    if weight not in SERVER_WEIGHT:
+        yield Fault(f"weight must be {SERVER_WEIGHT.text}, not {shown(weight)}", where, name, "weight")
     tags = given.get("tags") or []
     if not isinstance(tags, (list, tuple)) or not all(isinstance(tag, str) for tag in tags):
         yield Fault(f"tags must be a list of texts, not {shown(tags)}", where, name, "tags")
@@ -145,7 +130,7 @@ def read_latency(latency: Any, problems: list[Fault]) -> Latency:
             problems.append(Fault(what, f"latency[{shown(site)}]"))
             continue
         for other, value in row.items():
-            if not isinstance(other, str) or not _is_number(value) or value < 0:
+            if not isinstance(other, str) or value not in MILLISECONDS:
                 what = f"must be a finite number of milliseconds of at least 0, not {shown(value)}"
                 problems.append(Fault(what, f"latency[{shown(site)}][{shown(other)}]"))
     return Latency(None if len(problems) > before else latency)
@@ -280,7 +265,7 @@ def _group_fast(clients: Mapping[str, Any], proxies: set[str], selectable: set[s
 def _weight_is_right(weight: Any) -> bool:
     # 1.0 and true are the same key as 1, so they must be as good as 1, whichever comes first.
     return weight is None or (
-        isinstance(weight, (int, float)) and 1 <= weight <= LARGEST_WEIGHT and weight == weight // 1
+        isinstance(weight, (int, float)) and weight == weight // 1 and int(weight) in CLIENT_WEIGHT
     )
 
 
@@ -310,7 +295,7 @@ def _client_complaints(
 ) -> Iterator[Fault]:
     yield from _keys_and_site(client, CLIENT_KEYS, where, name)
     if not _weight_is_right(client.get("weight")):
-        what = f"weight must be a whole number from 1 to 10^15, not {shown(client['weight'])}"
+        what = f"weight must be {CLIENT_WEIGHT.text}, not {shown(client['weight'])}"
         yield Fault(what, where, name, "weight")
     pin = client.get("pin")
     if pin is not None and (not isinstance(pin, str) or pin not in proxies):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.bounds import SERVER_WEIGHT
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import ERROR, WARNING, Problem
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.pairing import is_cold
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.pairs import both_down
@@ -206,7 +207,7 @@ def pool_spare(topology: Topology, _allocation: Allocation) -> Iterator[Problem]
 )
 def member_weight(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
     for member in topology.tier("parallel"):
-        if member.weight <= 0:
+        if member.weight not in SERVER_WEIGHT:
             yield Problem(member.name, "tiers_weight", f"Its weight is {member.weight:g}.")
 
 

@@ -41,7 +41,7 @@ def problems(
             "site": site,
             "region": REGIONS[site],
             "zone": draw(st.sampled_from([None, "z1", "z2"])),
-            "capacity": draw(st.one_of(st.none(), st.integers(0, 12))),
+            "capacity": draw(st.one_of(st.none(), st.integers(1, 12))),
             "state": draw(st.sampled_from(states)),
             "weight": draw(st.sampled_from([1, 1, 2.5])),
             "tags": draw(st.lists(st.sampled_from(TAGS), unique=True)),

@@ -96,7 +96,7 @@ BAD = [
     ("tiers_site_latency", {"a": 3}, "is to map sites to sites to milliseconds"),
     ("tiers_site_networks", {"a": ["10.0.0.1/24"]}, "has host bits set"),
     ("tiers_allocation", {"balance": 0.5}, "at 'balance' must be a number from 1 up"),
-    ("tiers_allocation", {"headroom": 1}, "at 'headroom' must be a number from 0 to 0.99"),
+    ("tiers_allocation", {"headroom": 1}, "at 'headroom' must be a number from 0 to less than 1"),
     ("tiers_rules", {"x": {"severity": "error", "why": "so"}}, "must be one of warning, off"),
     ("tiers_rules", {"x": "off"}, "is to map severity and why"),
     ("tiers_clients", 5, "must be a list of clients or the path"),
