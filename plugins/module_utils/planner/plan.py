@@ -35,6 +35,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.sequence
 )
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Client, Server, Topology
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.traits import traits
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.variables import recorded_settings
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.wiring import POOL, Wiring, reach
 
 SCHEMA = 2
@@ -158,6 +159,7 @@ class _Planner:
             ],
             "upgrade_order": self.upgrade_order,
             "sites": self.sites(),
+            "recorded_settings": recorded_settings(),
         }
         plan["allocation"] = dict(self.allocation)
         plan["digest"] = digest_of(plan)
@@ -228,6 +230,7 @@ class _Planner:
             "pool_address": pool[0]["address"] if pool and work == "parallel" else None,
             "wave": self.wave(server),
             "upgrade_wave": self.upgrade_waves[server.name],
+            **server.handed_on,
         }
 
     def upstream_catches_up(self, server: Server) -> bool:

@@ -8,7 +8,9 @@ handed.py reads plans of other runs by these types. docs/plan.md and docs/plan.s
 
 from __future__ import annotations
 
+import dataclasses
 import types
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import (
     Annotated,
@@ -23,7 +25,9 @@ from typing import (
     is_typeddict,
 )
 
+from ansible_collections.distributed.tiers.plugins.module_utils.planner import variables
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.bounds import State
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Server
 
 
 @dataclass(frozen=True)
@@ -350,9 +354,15 @@ class PlanData(TypedDict):
         "The servers in the order a running one is restarted for another release. A rollback takes the reverse.",
     ]
     sites: Annotated[dict[str, SiteSummary], "Servers and clients of each site."]
+    recorded_settings: Annotated[
+        list[str], "The keys of a server that the deployment record keeps, so that a later plan tells what it changes."
+    ]
     allocation: Annotated[ClientAllocation, "Who serves which clients."]
     findings: Annotated[list[PlanFinding], "The findings that are no errors."]
 
+
+# By the kind of the variable; all others are texts.
+HANDED_ON_TYPES: dict[str, Any] = {"number": float, "flag": bool, "list": list[str]}
 
 DEFINITIONS = {
     "server": ServerSlice,
@@ -390,7 +400,19 @@ def read_fields(part: Any) -> dict[str, PlanField]:
     for key, hint in get_type_hints(part, include_extras=True).items():
         optional = get_origin(hint) is NotRequired
         fields[key] = PlanField(*split_annotation(get_args(hint)[0] if optional else hint), not optional)
+    if part is ServerSlice:
+        fields |= handed_on_fields(fields)
     return fields
+
+
+def handed_on_fields(known: Mapping[str, PlanField]) -> dict[str, PlanField]:
+    """The keys of a server's slice for variables that the planner only hands on, from their entries in TABLE."""
+    server_fields = {field.name for field in dataclasses.fields(Server)}
+    return {
+        variable.field: PlanField(HANDED_ON_TYPES.get(variable.kind, str) | None, variable.meaning, None, True)
+        for variable in variables.TABLE
+        if variable.field and not variable.systemwide and variable.field not in {*known, *server_fields}
+    }
 
 
 def split_annotation(hint: Any) -> tuple[Any, str, AtLeast | Matches | None]:

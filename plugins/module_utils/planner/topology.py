@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -78,7 +79,7 @@ class Server:
     tags: tuple[str, ...] = ()
     state: str = "active"
     capacity: int | None = None
-    weight: float = 1
+    weight: float = 1.0
     version: str | None = None
     primary: str | None = None
     redundancy: str | None = None
@@ -98,6 +99,8 @@ class Server:
     # Fingerprints of the product's options, of nodes of pairs.
     options: Mapping[str, str] = field(default_factory=dict)
     missing_secrets: tuple[str, ...] = ()
+    # Values that the planner only hands on, by their keys in the slice.
+    handed_on: Mapping[str, Any] = field(default_factory=dict)
     # Where Ansible logs in, if the inventory says so.
     login: str | None = None
     # Whether this run has looked what is deployed on it, and what it found.
@@ -219,6 +222,9 @@ class Topology:
         return self.products.get(host.product)
 
 
+SERVER_FIELDS = frozenset(item.name for item in dataclasses.fields(Server))
+TOPOLOGY_FIELDS = frozenset(item.name for item in dataclasses.fields(Topology))
+
 Hostvars = Mapping[str, Mapping[str, Any]]
 # A population as written in the inventory -> clients by name, and what is wrong with it.
 PopulationReader = Callable[[Any], tuple[Mapping[str, Mapping[str, Any]], list[str]]]
@@ -231,6 +237,7 @@ class _VariableReader:
         self.hostvars = hostvars
         self.problems: list[Problem] = []
         self.unknown: dict[str, str] = {}
+        self.of_servers = [v for v in variables.TABLE if v.field and not v.systemwide]
 
     def problem(self, rule: str, host: str | None, variable: str | None, message: str, remedy: str = "") -> None:
         self.problems.append(Problem(host, variable, message, remedy, rule))
@@ -250,6 +257,24 @@ class _VariableReader:
         except BadValueError as error:
             self.problem("bad-value", host, name, ended(f"'{shorten(raw)}' {error}"))
             return default
+
+    def fields_of_server(self, host: str, tier: str) -> dict[str, Any]:
+        """The values of the variables that are a field of a server each. One that is not given keeps its default."""
+        known, handed_on = {}, {}
+        for variable in self.of_servers:
+            if variable.where == "backup" and tier != "backup":
+                continue
+            value = self.value(host, variable.name)
+            if variable.field not in SERVER_FIELDS:
+                handed_on[variable.field] = value
+            elif value is not None:
+                known[variable.field] = value
+        return {**known, "handed_on": handed_on} if handed_on else known
+
+    def fields_of_topology(self, hosts: list[str]) -> dict[str, Any]:
+        """The values of the systemwide variables that have a field. Others than the topology's are only compared."""
+        found = {v.field: self.systemwide(hosts, v.name) for v in variables.TABLE if v.systemwide and v.field}
+        return {key: value for key, value in found.items() if value is not None and key in TOPOLOGY_FIELDS}
 
     def systemwide(self, hosts: list[str], name: str, default: Any = None) -> Any:
         """A value that must be the same wherever it is given: that of most hosts counts."""
@@ -336,7 +361,6 @@ class _VariableReader:
         secrets = product.secrets if product else ()
         if variables.OWN_CERTIFICATE not in self.hostvars.get(name, {}):
             secrets = (variables.UNLOCKS_CA, *secrets)
-        backup = tier == "backup"
         return Server(
             name=name,
             tier=tier,
@@ -344,26 +368,8 @@ class _VariableReader:
             port=self.value(name, "tiers_port", product.port if product else NO_PORT),
             site=self.value(name, "tiers_site", DEFAULT_SITE),
             product=product_name,
-            zone=self.value(name, "tiers_zone"),
-            region=self.value(name, "tiers_region"),
-            tags=self.value(name, "tiers_tags", ()),
-            state=self.value(name, "tiers_state", "active"),
-            capacity=self.value(name, "tiers_capacity"),
-            weight=self.value(name, "tiers_weight", 1.0),
             version=self.value(name, "tiers_version", product.version if product else None),
-            primary=self.value(name, "tiers_backup_of") if backup else None,
-            redundancy=self.value(name, "tiers_redundancy") if backup else None,
-            failback=self.value(name, "tiers_failback") if backup else None,
-            upstream=self.value(name, "tiers_upstream"),
-            virtual_address=self.value(name, "tiers_virtual_address"),
-            data_version=self.value(name, "tiers_data_version"),
-            network=self.value(name, "tiers_network"),
-            failure_detection=self.value(name, "tiers_failure_detection"),
-            watchdog_seconds=self.value(name, "tiers_watchdog_seconds", 20.0),
-            free_percent=self.value(name, "tiers_free_percent", 5.0),
-            reload_delay=self.value(name, "tiers_reload_delay"),
-            time_service=self.value(name, "tiers_time_service"),
-            starts_after=self.value(name, "tiers_starts_after", ()),
+            **self.fields_of_server(name, tier),
             certificate_for=self.hostvars.get(name, {}).get(variables.CERTIFICATE_FOR),
             options=self.hostvars.get(name, {}).get(variables.OPTIONS, {}),
             missing_secrets=self.missing(name, secrets),
@@ -502,9 +508,8 @@ def read_topology(
     for twice in sorted(set(population) & set(tiers_of)):
         reading.problem("bad-population", twice, "tiers_clients", f"'{twice}' is a named client and an inventory host.")
 
+    fields = reading.fields_of_topology(hosts)
     return Topology(
-        name=reading.systemwide(hosts, "tiers_name", DEFAULT_NAME),
-        domain=reading.systemwide(hosts, "tiers_domain", DEFAULT_DOMAIN),
         servers=servers,
         clients=clients,
         population={name: client for name, client in population.items() if name not in tiers_of},
@@ -512,18 +517,7 @@ def read_topology(
         group_names=names,
         unread_groups=unread(groups, names, tiers_of),
         several_tiers={host: tuple(tiers) for host, tiers in tiers_of.items() if len(tiers) > 1},
-        expected=reading.systemwide(hosts, "tiers_expected"),
-        latency=reading.systemwide(hosts, "tiers_site_latency"),
-        networks=reading.systemwide(hosts, "tiers_site_networks", {}),
-        policy=reading.systemwide(hosts, "tiers_allocation", {}),
-        lowered=reading.systemwide(hosts, "tiers_rules", {}),
-        min_online=reading.systemwide(hosts, "tiers_min_online", 1),
-        client_timeout=reading.systemwide(hosts, "tiers_client_timeout"),
-        reloads_at_once=reading.systemwide(hosts, "tiers_reloads_at_once"),
-        upgrading=reading.systemwide(hosts, "tiers_upgrading", False),
-        resolve=reading.systemwide(hosts, "tiers_resolve", False),
-        loss=reading.systemwide(hosts, "tiers_loss", ()),
-        report_rows=reading.systemwide(hosts, "tiers_report_rows"),
+        **fields,
         problems=tuple(reading.problems),
     )
 

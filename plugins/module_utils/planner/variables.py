@@ -60,6 +60,11 @@ class Variable:
     read: Callable[[Any], Any] | None = None
     choices: tuple[str, ...] = ()
     asked: bool = False
+    # Where its value goes: the field of a server, or of the topology for a systemwide one. A field that Server does not
+    # have is handed on to the slice of the plan, under this name.
+    field: str = ""
+    # The key of the slice that the deployment record keeps, so that a later plan tells what it would change.
+    recorded: str = ""
 
     @property
     def systemwide(self) -> bool:
@@ -82,9 +87,16 @@ TABLE: tuple[Variable, ...] = (
         "Name of the system: in certificates, reports and file names. At most 58 characters of A-Z, a-z, 0-9, space, "
         "`.`, `_` and `-`.",
         system_name,
+        field="name",
     ),
     Variable(
-        "tiers_domain", "all", "host name", "tiers.internal", "Domain under which the servers know each other.", address
+        "tiers_domain",
+        "all",
+        "host name",
+        "tiers.internal",
+        "Domain under which the servers know each other.",
+        address,
+        field="domain",
     ),
     Variable(
         "tiers_product",
@@ -119,6 +131,7 @@ TABLE: tuple[Variable, ...] = (
         "",
         "How many hosts each tier must have; guards against a half-read inventory.",
         expected,
+        field="expected",
     ),
     Variable(
         "tiers_rules",
@@ -127,6 +140,7 @@ TABLE: tuple[Variable, ...] = (
         "",
         "Rules made milder, with the reason: `{rule: {severity: warning, why: text}}`. Severity is `warning` or `off`.",
         rules,
+        field="lowered",
     ),
     # Where a host is and how others reach it.
     Variable(
@@ -136,10 +150,15 @@ TABLE: tuple[Variable, ...] = (
         "`ansible_host`, then the inventory name",
         "How others reach the host. Always from the inventory, never from facts.",
         address,
+        recorded="address",
     ),
-    Variable("tiers_port", "server", "port", "the product's", "The port it serves on.", integer(1, 65535)),
-    Variable("tiers_site", "server, client", "word", "default", "The place it stands at.", word),
-    Variable("tiers_region", "server", "word", "", "A group of sites, for the selector `region:x`.", word),
+    Variable(
+        "tiers_port", "server", "port", "the product's", "The port it serves on.", integer(1, 65535), recorded="port"
+    ),
+    Variable("tiers_site", "server, client", "word", "default", "The place it stands at.", word, recorded="site"),
+    Variable(
+        "tiers_region", "server", "word", "", "A group of sites, for the selector `region:x`.", word, field="region"
+    ),
     Variable(
         "tiers_zone",
         "server, client",
@@ -147,8 +166,10 @@ TABLE: tuple[Variable, ...] = (
         "the host itself",
         "Failure domain inside the site: rack, hypervisor, power.",
         word,
+        field="zone",
+        recorded="zone",
     ),
-    Variable("tiers_tags", "server", "list", "", "Free words, for the selector `tag:x`.", words),
+    Variable("tiers_tags", "server", "list", "", "Free words, for the selector `tag:x`.", words, field="tags"),
     # What a server does.
     Variable(
         "tiers_state",
@@ -158,8 +179,19 @@ TABLE: tuple[Variable, ...] = (
         "A draining server takes no new clients, a down one none at all.",
         choice(STATES),
         STATES,
+        field="state",
+        recorded="state",
     ),
-    Variable("tiers_capacity", "proxy, parallel", "number", "unlimited", "Connections it can hold.", Within(CAPACITY)),
+    Variable(
+        "tiers_capacity",
+        "proxy, parallel",
+        "number",
+        "unlimited",
+        "Connections it can hold.",
+        Within(CAPACITY),
+        field="capacity",
+        recorded="capacity",
+    ),
     Variable(
         "tiers_weight",
         "proxy, parallel, client",
@@ -167,6 +199,8 @@ TABLE: tuple[Variable, ...] = (
         "1",
         "A server's share of the load; a client's number of connections.",
         number(0),
+        field="weight",
+        recorded="weight",
     ),
     Variable("tiers_version", "server", "word", "the product's newest", "Version of the product that is to run.", word),
     Variable(
@@ -176,6 +210,8 @@ TABLE: tuple[Variable, ...] = (
         "the master and its backup",
         "Servers it funnels to, best first.",
         words,
+        field="upstream",
+        recorded="upstreams",
     ),
     Variable(
         "tiers_virtual_address",
@@ -184,6 +220,8 @@ TABLE: tuple[Variable, ...] = (
         "",
         "Address a primary shares with its backup.",
         ip_address,
+        field="virtual_address",
+        recorded="virtual_address",
     ),
     Variable(
         "tiers_data_version",
@@ -192,6 +230,7 @@ TABLE: tuple[Variable, ...] = (
         "",
         "Revision of the data a member serves, where that is not replicated.",
         word,
+        field="data_version",
     ),
     Variable(
         "tiers_upgrading",
@@ -200,9 +239,16 @@ TABLE: tuple[Variable, ...] = (
         "false",
         "An upgrade is under way: versions may differ between the tiers.",
         flag,
+        field="upgrading",
     ),
     Variable(
-        "tiers_min_online", "all", "number", "1", "With fewer members that serve, the pool counts as lost.", one_or_more
+        "tiers_min_online",
+        "all",
+        "number",
+        "1",
+        "With fewer members that serve, the pool counts as lost.",
+        one_or_more,
+        field="min_online",
     ),
     Variable(
         "tiers_network",
@@ -211,6 +257,7 @@ TABLE: tuple[Variable, ...] = (
         "",
         "The network segment of the host, such as 192.0.2.0/24: a shared address must be in it.",
         network,
+        field="network",
     ),
     Variable(
         "tiers_failure_detection",
@@ -219,6 +266,7 @@ TABLE: tuple[Variable, ...] = (
         "the product's",
         "Seconds of silence after which it counts a peer as lost; 0 is never.",
         number(0),
+        field="failure_detection",
     ),
     Variable(
         "tiers_client_timeout",
@@ -227,6 +275,7 @@ TABLE: tuple[Variable, ...] = (
         "the product's",
         "Seconds after which a client gives a silent server up.",
         number(0),
+        field="client_timeout",
     ),
     Variable(
         "tiers_watchdog_seconds",
@@ -235,6 +284,7 @@ TABLE: tuple[Variable, ...] = (
         "20",
         "Within so many seconds a program that runs but gives no answer is restarted on its host; 0 switches this off.",
         number(0),
+        field="watchdog_seconds",
     ),
     Variable(
         "tiers_free_percent",
@@ -243,6 +293,7 @@ TABLE: tuple[Variable, ...] = (
         "5",
         "With less of the file system of its data free, a master with a peer that can write steps aside for it.",
         number(0),
+        field="free_percent",
     ),
     Variable(
         "tiers_reload_delay",
@@ -251,9 +302,16 @@ TABLE: tuple[Variable, ...] = (
         "",
         "Seconds a proxy waits before it reloads from its master.",
         number(0),
+        field="reload_delay",
     ),
     Variable(
-        "tiers_reloads_at_once", "all", "number", "unlimited", "Most proxies that reload at one time.", one_or_more
+        "tiers_reloads_at_once",
+        "all",
+        "number",
+        "unlimited",
+        "Most proxies that reload at one time.",
+        one_or_more,
+        field="reloads_at_once",
     ),
     Variable(
         "tiers_time_service",
@@ -262,6 +320,7 @@ TABLE: tuple[Variable, ...] = (
         "",
         "What keeps the clock right, such as chrony or the hypervisor; `none` if nothing does.",
         word,
+        field="time_service",
     ),
     Variable(
         "tiers_starts_after",
@@ -270,6 +329,7 @@ TABLE: tuple[Variable, ...] = (
         "",
         "Servers that have to run before it. Its tier's place in the order of starting must allow it.",
         words,
+        field="starts_after",
     ),
     Variable(
         "tiers_resolve",
@@ -278,9 +338,19 @@ TABLE: tuple[Variable, ...] = (
         "false",
         "Names `<server>.<tiers_domain>` are to resolve, on the controller, to the servers' addresses.",
         flag,
+        field="resolve",
     ),
     # Backups.
-    Variable("tiers_backup_of", "backup", "host", "", "The primary: the one server it stands behind.", word),
+    Variable(
+        "tiers_backup_of",
+        "backup",
+        "host",
+        "",
+        "The primary: the one server it stands behind.",
+        word,
+        field="primary",
+        recorded="primary",
+    ),
     Variable(
         "tiers_redundancy",
         "backup",
@@ -289,6 +359,8 @@ TABLE: tuple[Variable, ...] = (
         "Cold: installed. Warm: running, serving nobody. Hot: kept in step.",
         choice(REDUNDANCY),
         REDUNDANCY,
+        field="redundancy",
+        recorded="redundancy",
     ),
     Variable(
         "tiers_failback",
@@ -298,6 +370,8 @@ TABLE: tuple[Variable, ...] = (
         "How the primary takes over again once it is back: by itself, when its backup fails, or when told.",
         choice(FAILBACK),
         FAILBACK,
+        field="failback",
+        recorded="failback",
     ),
     # Clients and how they are assigned.
     Variable(
@@ -326,6 +400,7 @@ TABLE: tuple[Variable, ...] = (
         "",
         "Networks the named clients of a site connect from: `{paris: [10.1.0.0/24]}`.",
         networks,
+        field="networks",
     ),
     Variable(
         "tiers_site_latency",
@@ -334,6 +409,7 @@ TABLE: tuple[Variable, ...] = (
         "0 inside a site, 1 between sites",
         "Milliseconds between sites: `{paris: {tokyo: 120}}`.",
         latency,
+        field="latency",
     ),
     Variable(
         "tiers_allocation",
@@ -344,6 +420,7 @@ TABLE: tuple[Variable, ...] = (
         + "; ".join(f"`{k}`: {v}, {POLICY_BOUNDS[k].text}" for k, v in POLICY.items())
         + ".",
         policy,
+        field="policy",
     ),
     Variable("tiers_direct", "client", "flag", "false", "It uses the master itself, and no proxy.", flag),
     # What is asked of a run, most often as an extra variable.
@@ -356,6 +433,7 @@ TABLE: tuple[Variable, ...] = (
         "Several, with commas between them, are lost together: `px1,site:paris`.",
         comma_separated,
         asked=True,
+        field="loss",
     ),
     Variable(
         "tiers_report_rows",
@@ -365,6 +443,7 @@ TABLE: tuple[Variable, ...] = (
         "Most rows of each table that `validate` and `plan` print, and most findings of each rule.",
         one_or_more,
         asked=True,
+        field="report_rows",
     ),
     Variable(
         "tiers_targets",
@@ -598,6 +677,12 @@ TABLE: tuple[Variable, ...] = (
     ),
 )
 BY_NAME: dict[str, Variable] = {variable.name: variable for variable in TABLE}
+
+
+def recorded_settings() -> list[str]:
+    """The keys of a slice that the deployment record keeps."""
+    return [variable.recorded for variable in TABLE if variable.recorded]
+
 
 # Set by the playbooks while they run, so they are seen among a host's variables, but they are no input.
 MADE_IN_RUNS = frozenset(
