@@ -58,8 +58,8 @@ _value:
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import MONITOR_PORT
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.verify import (
-    MONITOR,
     host_edges,
     newest,
     own_edges,
@@ -68,7 +68,7 @@ from ansible_collections.distributed.tiers.plugins.plugin_utils.arguments import
 
 
 def plan_edges(
-    plan: Any, host: str, own: bool = False, at_least: Any = None, monitor: int = MONITOR, protocol: Any = None
+    plan: Any, host: str, own: bool = False, at_least: Any = None, monitor: int = MONITOR_PORT, protocol: Any = None
 ) -> list[dict[str, Any]]:
     known: Mapping[str, Any] = mapping("plan_edges", "the plan", plan)
     if own:

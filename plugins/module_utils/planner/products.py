@@ -47,6 +47,16 @@ class Port:
 SOURCES = (*TIERS, "pair", "client")
 # Where a server tells its peer whether it can write.
 WATCHDOG = Port("watchdog", 8405, "tcp", (), ())
+# Where HAProxy's monitor and the relay listen, on loopback, unless variables of the roles say otherwise.
+MONITOR_PORT = 8404
+RELAY_PORT = 10636
+# What the collection itself, and ssh, listen on.
+TAKEN = {
+    22: "ssh",
+    MONITOR_PORT: "the balancer's monitor",
+    WATCHDOG.port: "the watchdog",
+    RELAY_PORT: "the local relay",
+}
 
 
 @dataclass(frozen=True, slots=True)

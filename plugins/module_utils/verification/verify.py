@@ -10,13 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 from typing import Any
 
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import MONITOR_PORT
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import OPERATIONS
 from ansible_collections.distributed.tiers.plugins.module_utils.text import table
 from ansible_collections.distributed.tiers.plugins.module_utils.verification import host_findings
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.content import count_equal, differing
-
-# Where HAProxy's monitor listens, on loopback, unless the role's variable says otherwise.
-MONITOR = 8404
 
 # What it takes to write rows, to look for them and to leave none behind.
 ROWS = ("write", "names", "remove")
@@ -70,7 +68,7 @@ def own_edges(
     plan: Mapping[str, Any],
     name: str,
     at_least: Mapping[str, str] | None = None,
-    monitor: int = MONITOR,
+    monitor: int = MONITOR_PORT,
     protocol: str | None = None,
 ) -> list[dict[str, Any]]:
     """What a server looks at on itself: its service, its role, how far its data is, whom its HAProxy gives to, its part
@@ -187,7 +185,7 @@ def _without_client(server: Mapping[str, Any]) -> str:
 
 
 def host_edges(
-    plan: Mapping[str, Any], host: str, monitor: int = MONITOR, protocol: str | None = None
+    plan: Mapping[str, Any], host: str, monitor: int = MONITOR_PORT, protocol: str | None = None
 ) -> list[dict[str, Any]]:
     """All that one host probes: itself, every planned edge from it, and every server that must refuse it."""
     servers: Mapping[str, Any] = plan["servers"]

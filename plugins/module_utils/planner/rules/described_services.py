@@ -19,9 +19,8 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.pairing 
     pairs,
     redundancy_of,
 )
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import Product
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import TAKEN, Product
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.registry import Allocation, reading, rule
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.servers import TAKEN
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Server, Topology
 from ansible_collections.distributed.tiers.plugins.module_utils.text import did_you_mean, ended, with_hint
 

@@ -10,7 +10,7 @@ import ipaddress
 from collections.abc import Iterator
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import ERROR, WARNING, Problem
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import WATCHDOG
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import TAKEN
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.registry import (
     Allocation,
     Guesses,
@@ -349,10 +349,6 @@ def loss_known(topology: Topology, _allocation: Allocation) -> Iterator[Problem]
         for selector in unknown:
             message = guesses.said(f"'{selector}' is no server and no place of one", selector)
             yield Problem(None, "tiers_loss", message)
-
-
-# What the collection itself, and ssh, listen on.
-TAKEN = {22: "ssh", 8404: "the balancer's monitor", WATCHDOG.port: "the watchdog", 10636: "the local relay"}
 
 
 @rule(
