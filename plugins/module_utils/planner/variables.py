@@ -703,6 +703,8 @@ MADE_IN_RUNS = frozenset(
         "tiers_resync_why",
         "tiers_resync_source",
         "tiers_serving",
+        "tiers_restart_needed",
+        "tiers_reload_needed",
         "tiers_wave",
     }
 )

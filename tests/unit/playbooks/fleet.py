@@ -78,8 +78,8 @@ CONFIGURE = f"""
 - ansible.builtin.command: {{argv: [fake-product, ENTRY, {WORDS}]}}
   register: product_written
 - ansible.builtin.set_fact:
-    __tiers_restart_needed: "{{{{ product_written.stdout == 'restart' }}}}"
-    __tiers_reload_needed: "{{{{ product_written.stdout == 'reload' }}}}"
+    tiers_restart_needed: "{{{{ product_written.stdout == 'restart' }}}}"
+    tiers_reload_needed: "{{{{ product_written.stdout == 'reload' }}}}"
 """
 OTHERS = {
     "earlier": """
@@ -91,7 +91,8 @@ OTHERS = {
 """,
     "resync_check": "\n- ansible.builtin.set_fact: {tiers_resync_why: ''}\n",
     "balancing": """
-- ansible.builtin.set_fact: {tiers_balancing: {mode: tcp, tls: pass, check: {type: tcp, send: hi, expect: hi}}}
+- ansible.builtin.set_fact:
+    tiers_balancing: {mode: tcp, tls: pass, check: {type: tcp, send: hi, expect: hi}, drain: product}
 """,
     "probe": "\n- ansible.builtin.set_fact: {tiers_probe_access: {}, tiers_probe_units: [product]}\n",
 }

@@ -22,7 +22,7 @@ from ansible_collections.distributed.tiers.tests.unit.playbooks.running import R
 TIERS = ("master", "proxy", "parallel", "distributor", "backup")
 CONFIGURE = """
 - ansible.builtin.set_fact:
-    __tiers_restart_needed: "{{ tiers_server.name in restarts }}"
+    tiers_restart_needed: "{{ tiers_server.name in restarts }}"
   when: "'tiers_running' in group_names"
 - ansible.builtin.debug: {msg: "started {{ tiers_server.name }}."}
   when: "'tiers_fresh' in group_names"
@@ -42,7 +42,10 @@ def collections(tmp_path: Path) -> Path:
     """This collection with roles that only say what they would do."""
     home = tmp_path / "ansible_collections" / "distributed" / "tiers"
     texts = {tier: {"main": CONFIGURE, "restart": RESTART} for tier in TIERS}
-    texts |= {"failover": {"check_active": SERVING}, "product_openldap": {"roll_back": ""}}
+    texts |= {
+        "failover": {"check_active": SERVING},
+        "product_openldap": {"roll_back": "", "balancing": "", "probe": ""},
+    }
     for role, tasks in texts.items():
         directory = home / "roles" / role / "tasks"
         directory.mkdir(parents=True)

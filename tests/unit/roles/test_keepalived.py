@@ -89,10 +89,10 @@ def test_who_has_nobody_to_give_to_is_less_preferred() -> None:
 
 @pytest.mark.parametrize(
     ("mode", "name", "port"),
-    [("cache", "px1", 8443), ("cache", "m1", 8080), ("pass", "px1", 8443), ("product", "px1", 8080)],
+    [("cache", "px1", 8443), ("cache", "m1", 8080), ("pass", "px1", 8404), ("product", "px1", 8080)],
 )
 def test_a_node_is_asked_where_its_program_listens(judge: Any, mode: str, name: str, port: int) -> None:
-    """nginx, as a cache, ends TLS itself: on the host of a cache nothing listens at `local_port`."""
+    """nginx, as a cache, ends TLS itself: nothing listens at `local_port` there. A pass-through has HAProxy asked."""
     described = ledger(
         ("tls: product", "tls: terminated\n      local_port: 8080"),
         ("{master: [warm]}", "{master: [warm], proxy: [warm]}"),
