@@ -11,6 +11,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.verification.mai
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.reasons import drain_reasons
 from ansible_collections.distributed.tiers.plugins.plugin_utils.judging import (
     LOSS,
+    PLAN,
     TARGETS,
     JudgingAction,
     answers_of,
@@ -23,6 +24,7 @@ class ActionModule(JudgingAction):
     """Check whether servers can be drained now, and which servers serve meanwhile."""
 
     arguments: ClassVar[Mapping[str, Any]] = {
+        **PLAN,
         "targets": TARGETS,
         **LOSS,
     }

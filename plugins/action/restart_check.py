@@ -13,13 +13,14 @@ from ansible_collections.distributed.tiers.plugins.module_utils.verification.mai
 )
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.reasons import restart_reasons
 from ansible_collections.distributed.tiers.plugins.plugin_utils.answers import with_cause
-from ansible_collections.distributed.tiers.plugins.plugin_utils.judging import LOSS, JudgingAction, refusal
+from ansible_collections.distributed.tiers.plugins.plugin_utils.judging import LOSS, PLAN, JudgingAction, refusal
 
 
 class ActionModule(JudgingAction):
     """Check whether others serve while a running server restarts."""
 
     arguments: ClassVar[Mapping[str, Any]] = {
+        **PLAN,
         "server": {"type": "str", "required": True},
         "probes": {"type": "list", "elements": "dict", "default": []},
         **LOSS,

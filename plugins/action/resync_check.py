@@ -11,6 +11,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.verification.mai
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.reasons import resync_reasons
 from ansible_collections.distributed.tiers.plugins.plugin_utils.judging import (
     LOSS,
+    PLAN,
     TARGETS,
     JudgingAction,
     answers_of,
@@ -23,6 +24,7 @@ class ActionModule(JudgingAction):
     """Check whether the data of a server can be copied from another server."""
 
     arguments: ClassVar[Mapping[str, Any]] = {
+        **PLAN,
         "targets": TARGETS,
         **LOSS,
         "confirmed": {"type": "bool", "default": False},

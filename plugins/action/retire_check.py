@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.maintenance import retire
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.reasons import retire_reasons
 from ansible_collections.distributed.tiers.plugins.plugin_utils.judging import (
+    PLAN,
     TARGETS,
     JudgingAction,
     answers_of,
@@ -21,7 +22,11 @@ from ansible_collections.distributed.tiers.plugins.plugin_utils.judging import (
 class ActionModule(JudgingAction):
     """Check whether servers can be removed from their hosts."""
 
-    arguments: ClassVar[Mapping[str, Any]] = {"targets": TARGETS, "confirmed": {"type": "bool", "default": False}}
+    arguments: ClassVar[Mapping[str, Any]] = {
+        **PLAN,
+        "targets": TARGETS,
+        "confirmed": {"type": "bool", "default": False},
+    }
 
     def judge(self, options: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
         found = retire(options["plan"], answers_of(variables).recorded(), target_names(options["targets"]))

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.maintenance import switch_over
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.reasons import switch_over_reasons
 from ansible_collections.distributed.tiers.plugins.plugin_utils.judging import (
+    PLAN,
     TARGETS,
     JudgingAction,
     answers_of,
@@ -21,7 +22,7 @@ from ansible_collections.distributed.tiers.plugins.plugin_utils.judging import (
 class ActionModule(JudgingAction):
     """Check which pairs can switch over."""
 
-    arguments: ClassVar[Mapping[str, Any]] = {"targets": TARGETS}
+    arguments: ClassVar[Mapping[str, Any]] = {**PLAN, "targets": TARGETS}
 
     def judge(self, options: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
         answers = answers_of(variables).of("__tiers_seen")

@@ -17,6 +17,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.distributed.tiers.plugins.module_utils.locking.lock import lock_servers
 from ansible_collections.distributed.tiers.plugins.module_utils.operations.artifacts import artifacts
 from ansible_collections.distributed.tiers.plugins.module_utils.operations.job import in_awx, job_template
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.difference import difference
@@ -130,6 +131,8 @@ class ActionModule(ActionBase):
             result["changed"] |= self.write("write_plan", options["write_plan"], outcome.plan)
         losses = [] if topology.handed_from else preview(topology, outcome.plan)
         change = difference(topology, outcome.plan)
+        if options["deployed"] == "read":
+            result["lock_servers"] = lock_servers(outcome.plan, {*groups["all"]}, {*reading.answered}, {*run})
         result["unread_report"] = unread(topology)
         result["report"] = report(topology, outcome, losses, diff=bool(self._task.diff))
         if not options["brief"]:

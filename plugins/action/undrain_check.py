@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.maintenance import interrupted, undrain
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.reasons import undrain_reasons
 from ansible_collections.distributed.tiers.plugins.plugin_utils.judging import (
+    PLAN,
     TARGETS,
     JudgingAction,
     answers_of,
@@ -22,6 +23,7 @@ class ActionModule(JudgingAction):
     """Find the servers whose traffic must be started."""
 
     arguments: ClassVar[Mapping[str, Any]] = {
+        **PLAN,
         "targets": TARGETS,
         "interrupted_only": {"type": "bool", "default": False},
     }

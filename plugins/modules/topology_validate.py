@@ -182,6 +182,13 @@ answered:
   returned: with O(deployed=read)
   type: list
   elements: str
+lock_servers:
+  description:
+    - Up to three servers whose locks the run needs before it may change the system, in the order in which every run
+      takes them with M(distributed.tiers.run_lock). So of two runs that begin together one goes on.
+  returned: when no finding is an error, with O(deployed=read)
+  type: list
+  elements: str
 ansible_stats:
   description:
     - What the next jobs of an AWX workflow get as extra variables, as M(ansible.builtin.set_stats) would give it -

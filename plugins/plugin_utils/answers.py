@@ -36,6 +36,10 @@ class Answers:
         }
         return {host: fact if isinstance(fact, Mapping) else {} for host, fact in facts.items()}
 
+    def values(self, name: str, default: Any = None) -> dict[str, Any]:
+        """For each host the value of a variable that a task has set."""
+        return {host: variables.get(name, default) for host, variables in self._variables.items()}
+
     def first(self, name: str) -> Any:
         """A variable that is the same on all hosts that have it. None: no host has it."""
         return next((variables[name] for variables in self._variables.values() if name in variables), None)

@@ -1,7 +1,7 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The parts that all actions share which judge an operation from the answers of the hosts."""
+"""The parts that all actions share which judge the answers of the hosts."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.distributed.tiers.plugins.module_utils.operations.job import in_awx, job_template
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.values import BadValueError, comma_separated
+from ansible_collections.distributed.tiers.plugins.module_utils.verification.verify import ROWS, places, without
 from ansible_collections.distributed.tiers.plugins.plugin_utils.answers import Answers
 
 UNTOUCHED = "No server was touched."
+PLAN = {"plan": {"type": "dict", "required": True}}
 # The option with the servers that the operator named
 TARGETS = {"type": "raw", "default": []}
 # The options by which the loss of service is judged
@@ -29,15 +31,13 @@ class JudgingAction(ActionBase):
     _requires_connection = False
     _supports_check_mode = True
     _supports_async = False
-    # The options of the action besides the plan
+    # The options of the action
     arguments: ClassVar[Mapping[str, Any]] = {}
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         variables = task_vars or {}
         result: dict[str, Any] = super().run(tmp, variables)
-        _checked, options = self.validate_argument_spec(
-            argument_spec={"plan": {"type": "dict", "required": True}, **self.arguments}
-        )
+        _checked, options = self.validate_argument_spec(argument_spec=self.arguments)
         return result | {"changed": False, **self.judge(options, variables)}
 
     def judge(self, options: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
@@ -48,6 +48,15 @@ class JudgingAction(ActionBase):
 def answers_of(variables: Mapping[str, Any], group: str = "tiers_servers") -> Answers:
     """What the hosts of a group left in their variables. The playbooks group the hosts of the run by the plan."""
     return Answers(variables["groups"].get(group, ()), variables["hostvars"])
+
+
+def row_places(plan: Mapping[str, Any], answers: Answers, standby: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
+    """For each host the servers through which its rows go, for tier_rows: none for a product that offers no rows."""
+    offers, protocols = answers.values("__tiers_offers", ()), answers.values("__tiers_protocol")
+    return {
+        host: [] if without(offered, *ROWS) else places(plan, host, protocols[host] or None, standby)
+        for host, offered in offers.items()
+    }
 
 
 def target_names(value: Any) -> tuple[str, ...]:

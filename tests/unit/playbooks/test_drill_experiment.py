@@ -15,7 +15,7 @@ import pytest
 from ansible_collections.distributed.tiers.tests.unit.playbooks.test_runs import REPOSITORY, ansible_playbook
 
 EXPERIMENT = {"kind": "member", "title": "a parallel member fails: p1", "target": "p1", "own": []}
-RECORD = {"__drill_times": {}, "__drill_broken": {}, "__drill_takeover": {}, "__drill_not_whole": []}
+RECORD = {"__drill_times": {}, "__drill_broken": {}, "__drill_takeover": {}, "__drill_health": {"degraded": []}}
 HOST = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
 CLIENT = {"name": "p1", "endpoints": [], "pool": [{"name": "pool", "address": "192.0.2.1", "port": 636}]}
 

@@ -23,7 +23,8 @@ def run_action(
     one._connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir="unused"))
     one._load_name = action
     hosts = hosts or {}
-    groups = {"all": [*hosts], "tiers_servers": [*hosts], "tiers_hosts": [*hosts]}
+    servers = (options.get("plan") or {"servers": hosts})["servers"]
+    groups = {"all": [*hosts], "tiers_servers": [name for name in hosts if name in servers], "tiers_hosts": [*hosts]}
     return one.run(None, {"groups": groups, "hostvars": hosts, "ansible_play_hosts_all": [*hosts], **variables})
 
 
@@ -37,5 +38,5 @@ def documented(action: str) -> dict[str, set[str]]:
     for name in documentation["extends_documentation_fragment"]:
         fragment, _dot, part = name.removeprefix("distributed.tiers.").partition(".")
         texts = import_module(f"{PACKAGE}.doc_fragments.{fragment}").ModuleDocFragment
-        options |= {*yaml.safe_load(getattr(texts, (part or "documentation").upper())).get("options", {})}
+        options |= {*(yaml.safe_load(getattr(texts, (part or "documentation").upper())).get("options") or {})}
     return {"options": options, "results": {*yaml.safe_load(module.RETURN)}}

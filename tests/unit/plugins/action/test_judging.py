@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,19 @@ from ansible.errors import AnsibleError
 from ansible_collections.distributed.tiers.plugins.plugin_utils.judging import JudgingAction
 from ansible_collections.distributed.tiers.tests.unit.plugins.action.judging import PACKAGE, documented, run_action
 
-ACTIONS = ("drain_check", "restart_check", "resync_check", "retire_check", "switch_over_check", "undrain_check")
+TARGETED = ("drain_check", "resync_check", "retire_check", "switch_over_check", "undrain_check")
+# Each action, with what it needs besides the plan
+REQUIRED: dict[str, dict[str, Any]] = {
+    **{action: {} for action in (*TARGETED, "content_check", "restart_order", "verify_rows")},
+    "restart_check": {"server": "m1", "probes": [{"item": "m1"}]},
+    "drill_health": {"results": "probed"},
+    "drill_plan": {"run": "r"},
+    "drill_report": {"run": "r", "samples": "/nowhere", "record": {"experiments": [], "skipped": []}},
+    "drill_rows": {"run": "r", "samples": "/nowhere"},
+}
+ACTIONS = (*REQUIRED, "clock_check", "system_hosts")
+# What the operator must allow
+ALLOWED = {action: {"confirmed": True} for action in ("resync_check", "retire_check")}
 ILL = {"failed": True, "msg": "Task failed.", "module_stderr": "OSError: [Errno 28] No space left on device"}
 DOWN = {"unreachable": True, "msg": "no route to host"}
 # Those that serve while m1 restarts, or know which do
@@ -46,26 +59,27 @@ def healthy(plan: dict[str, Any], name: str, *more: dict[str, Any]) -> dict[str,
 def test_documentation_has_the_options_of_the_action(action: str) -> None:
     plugin = import_module(f"{PACKAGE}.action.{action}").ActionModule
     assert issubclass(plugin, JudgingAction)
-    assert documented(action)["options"] == {"plan", *plugin.arguments}
+    assert documented(action)["options"] == {*plugin.arguments}
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-def test_unknown_options_and_a_missing_plan_are_refused(action: str, plan: dict[str, Any]) -> None:
-    with pytest.raises(AnsibleError, match=r"missing required arguments:.* plan"):
-        run_action(action, {})
-    options = {"plan": plan, **({"server": "m1"} if action == "restart_check" else {})}
+def test_unknown_options_are_refused(action: str, plan: dict[str, Any]) -> None:
+    options = {"plan": plan, **REQUIRED[action]} if action in REQUIRED else {}
     with pytest.raises(AnsibleError, match=f"Unsupported parameters for \\({action}\\) module: answers"):
         run_action(action, {**options, "answers": {}})
 
 
-ALLOWED = {name: {"confirmed": True} for name in ("resync_check", "retire_check")}
-TARGETED = [name for name in ACTIONS if name != "restart_check"]
+@pytest.mark.parametrize("action", REQUIRED)
+def test_a_missing_plan_is_refused(action: str) -> None:
+    with pytest.raises(AnsibleError, match="missing required arguments: plan"):
+        run_action(action, REQUIRED[action])
 
 
-@pytest.mark.parametrize("action", TARGETED)
-def test_every_result_is_documented(action: str, plan: dict[str, Any]) -> None:
-    hosts = {name: {"__tiers_seen": healthy(plan, name)} for name in plan["servers"]}
-    assert {*run_action(action, {"plan": plan}, hosts)} - {"changed"} == documented(action)["results"]
+@pytest.mark.parametrize("action", REQUIRED)
+def test_every_result_is_documented_and_hosts_without_answers_are_no_error(action: str, plan: dict[str, Any]) -> None:
+    for hosts in ({name: {} for name in plan["servers"]}, {}):
+        found = run_action(action, {"plan": plan, **REQUIRED[action]}, hosts)
+        assert {*found} - {"changed"} == documented(action)["results"]
 
 
 @pytest.mark.parametrize("action", TARGETED)
@@ -95,7 +109,6 @@ def test_restart_check_names_the_servers_to_probe_first(plan: dict[str, Any]) ->
 def test_restart_is_allowed_while_others_serve(plan: dict[str, Any]) -> None:
     found = run_action("restart_check", {"plan": plan, "server": "m1", "probes": probes(plan)})
     assert (found["lost"], found["missing"], found["forbidden"]) == ([], [], "")
-    assert {*found} - {"changed"} == documented("restart_check")["results"]
 
 
 @pytest.mark.parametrize(("ill", "why"), [(ILL, "No space left on device"), (DOWN, "no route to host")])
@@ -196,9 +209,13 @@ def test_retire_takes_no_record_of_a_host_that_this_run_could_not_read(plan: dic
     assert run_action("retire_check", options, hosts)["todo"] == []
 
 
-def test_switch_over_tells_the_active_node_from_its_peer(plan: dict[str, Any]) -> None:
-    for name in ("d1", "d2"):
-        plan["servers"][name] |= {"elects": True, "failback": "manual", "virtual_address": "192.0.2.9"}
+def test_switch_over_tells_the_active_node_from_its_peer(judge: Any) -> None:
+    plan = judge(
+        """
+        distributor: {hosts: {d1: {tiers_virtual_address: 192.0.2.99}}}
+        backup: {hosts: {d2: {tiers_failback: manual}}}
+        """
+    ).plan
     hosts = {
         name: {"__tiers_seen": healthy(plan, name, edge(name, "address", reachable=name == "d2"))}
         for name in plan["servers"]
@@ -236,3 +253,127 @@ def test_resync_asks_and_names_the_loss(plan: dict[str, Any]) -> None:
         "The pool would not serve without p1. Have another server ready first, or accept the loss: "
         "-e tiers_drain_confirm=true. This replaces the data of a server. Allow it: -e tiers_resync_confirm=true."
     )
+
+
+def test_clocks_that_are_wrong_end_the_run_and_are_all_named() -> None:
+    hosts = {
+        "m": {"__tiers_clock": {"clock": {"least": 40, "most": 41}}},
+        "x": {"__tiers_clock": {"clock": {"least": 0, "most": 1}}},
+        "y": {"__tiers_clock": {"clock": {"least": -99, "most": -98}}},
+        "down": {"__tiers_clock": DOWN},
+        "silent": {},
+    }
+    found = run_action("clock_check", {}, hosts)
+    assert found["failed"] is True
+    assert [line.partition(":")[0] for line in found["wrong"]] == ["m", "y"]
+    assert found["msg"].startswith("No host was changed. m: its clock is 40.5 s (± 0.5 s) ahead of the controller's")
+    assert "tiers_clock_refuse: 30 s" in found["msg"] and "; y: " in found["msg"]
+    assert run_action("clock_check", {"limit": "100"}, hosts) == {"changed": False, "wrong": []}
+
+
+def test_digests_that_differ_or_cannot_be_compared_are_read_again(plan: dict[str, Any]) -> None:
+    def settled(**digests: tuple[str, str]) -> bool:
+        hosts: dict[str, dict[str, Any]] = {
+            "px1": {"__tiers_read": DOWN, "__tiers_content": {"skipped": True}},
+            "p1": {},
+        }
+        for name, (position, digest) in digests.items():
+            hosts[name] = {"__tiers_content": {"edges": [edge(name, position={"1": position}, digest=digest)]}}
+        return bool(run_action("content_check", {"plan": plan}, hosts)["settled"])
+
+    assert settled(m1=("a", "x"), m2=("a", "x"))
+    assert not settled(m1=("a", "x"), m2=("a", "y"))
+    assert not settled(m1=("a", "x"), m2=("b", "x"))
+
+
+def test_restarts_take_the_standby_before_the_active_node_and_a_rollback_the_reverse(plan: dict[str, Any]) -> None:
+    hosts = {"m2": {"tiers_serving": True}, "px1": {}, "m1": {"tiers_serving": False}, "c1": {}}
+    order = run_action("restart_order", {"plan": plan}, hosts)["order"]
+    assert order == ["px1", "m1", "m2"]
+    assert run_action("restart_order", {"plan": plan, "back": True}, hosts)["order"] == order[::-1]
+
+
+class Templates:
+    """A templar that fills nothing in."""
+
+    def copy_with_new_env(self) -> Templates:
+        return self
+
+    def template(self, value: Any) -> Any:
+        return value
+
+
+def test_servers_outside_the_run_are_found_and_other_hosts_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(JudgingAction, "_templar", Templates(), raising=False)
+    hosts: dict[str, dict[str, Any]] = {name: {} for name in ("m1", "px1", "c1", "other")}
+    groups = {"all": [*hosts], "master": ["m1"], "proxy": ["px1"], "client": ["c1"]}
+    found = run_action("system_hosts", {}, hosts, groups=groups, ansible_play_hosts_all=["c1", "m1", "other"])
+    assert (found["hosts"], found["outside"]) == (dict.fromkeys(("m1", "px1", "c1"), True), ["px1"])
+    found = run_action("system_hosts", {}, hosts, groups=groups, ansible_play_hosts_all=["other"])
+    assert (found["hosts"], found["outside"]) == ({}, [])
+    assert {*found} - {"changed"} == documented("system_hosts")["results"]
+
+
+def probed(plan: dict[str, Any], **more: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The variables of all hosts of a product that offers rows."""
+    base = {"__tiers_offers": ["read", "write", "names", "remove"], "__tiers_protocol": ""}
+    return {name: {**base, **more.get(name, {})} for name in (*plan["servers"], *plan["clients"])}
+
+
+def test_rows_go_through_no_standby_and_nowhere_without_offers(plan: dict[str, Any]) -> None:
+    standby = {"__verify_probed": {"edges": [edge("m1", "turn", reachable=False)]}}
+    written = {"rows": [{"name": "r1", "write_ms": 3}, {"name": "r2", "why": "refused"}]}
+    hosts = probed(
+        plan, m1=standby, px1={"__verify_written": written}, px2={"__tiers_offers": ["read"]}, p1=AWAY["unread"][0]
+    )
+    hosts["m2"] = {"__verify_written": DOWN}
+    found = run_action("verify_rows", {"plan": plan}, hosts)
+    assert (found["standby"], found["names"]) == (["m1"], ["r1"])
+    assert {name for name in plan["servers"] if not found["places"][name]} == {"m1", "m2", "px2", "d1", "d2"}
+    for name, client in plan["clients"].items():
+        endpoints = [endpoint["name"] for endpoint in client["endpoints"]]
+        assert [place["name"] for place in found["places"][name]][: len(endpoints)] == endpoints
+
+
+def test_protocol_of_the_product_goes_before_that_of_the_plan(plan: dict[str, Any]) -> None:
+    (name, *_others) = plan["clients"]
+    hosts = probed(plan, **{name: {"__tiers_protocol": "command"}})
+    found = run_action("verify_rows", {"plan": plan}, hosts)
+    assert {place["protocol"] for place in found["places"][name]} == {"command"}
+    streams = run_action("drill_plan", {"plan": plan, "run": "r"}, hosts)["streams"][name]
+    assert {server["protocol"] for stream in streams for server in stream["servers"]} == {"command"}
+
+
+def test_drill_names_what_is_degraded_and_which_nodes_are_standby(plan: dict[str, Any]) -> None:
+    late = {"edges": [edge("m1", "turn", reachable=False, ok=False, why="late", position={"1": "b"})]}
+    hosts: dict[str, dict[str, Any]] = {"m1": {"gate": late}, "px1": {"gate": DOWN}, "px2": {}}
+    hosts["m2"] = {"gate": {"edges": [edge("m2", position={"1": "a", "2": "c"})]}}
+    found = run_action("drill_health", {"plan": plan, "results": "gate"}, hosts)
+    assert found["degraded"] == ["px1: no route to host", "px2: it was not asked", "m1: late"]
+    assert found["standby"] == ["m1"]
+    assert found["position"] == {"1": "b", "2": "c"}
+
+
+def test_drill_is_planned_judged_and_its_writes_are_searched(plan: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "c1.jsonl").write_text('["home writes",1,1,"x",1,7,"",0]\n')
+    hosts = probed(plan)
+    planned = run_action("drill_plan", {"plan": plan, "run": "r", "rates": {"write": 0}}, hosts)
+    assert len(planned["todo"]) + len(planned["skipped"]) == 5
+    assert planned["streams"]["c1"] and all(stream["kind"] != "write" for stream in planned["streams"]["c1"])
+    drill = {"plan": plan, "samples": str(tmp_path), "run": "r"}
+    assert run_action("drill_rows", drill, hosts)["names"] == ["r-c1-00007"]
+    assert run_action("drill_rows", {**drill, "before": "1.5"}, hosts)["names"] == []
+    record = {"experiments": planned["todo"], "skipped": planned["skipped"]}
+    report = run_action("drill_report", {**drill, "record": record}, hosts)
+    assert report["ok"] is False and report["disturbed"] is False
+    assert "it was not begun" in report["text"]
+    hosts["px1"]["__drill_lasting"] = DOWN
+    hosts["d1"]["__drill_lasting"] = {"skipped": True}
+    ended = run_action("drill_report", {**drill, "record": record}, hosts)["report"]
+    assert ended != report["report"] and "px1" in str(ended) and "no answer" in str(ended)
+
+
+def test_samples_that_cannot_be_read_are_an_error(plan: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "c1.jsonl").write_bytes(b'["\xff')
+    with pytest.raises(AnsibleError, match="samples in "):
+        run_action("drill_rows", {"plan": plan, "samples": str(tmp_path), "run": "r"})

@@ -1,0 +1,65 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# The work is done on the controller, by the action plugin of the same name.
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: drill_plan
+short_description: Plan the experiments of a drill and the load of its client hosts
+version_added: 0.1.0
+description:
+  - Selects one server for each promise that the topology makes, and tells why a promise is not tested.
+  - Computes the load of each client host, which reads and writes at its endpoints, and reads through the pool on kept
+    and on new connections. Reads the variables C(__tiers_offers) and C(__tiers_protocol) of the client hosts,
+    in which C(playbooks/tasks/access.yml) recorded what the product offers to probes.
+extends_documentation_fragment:
+  - distributed.tiers.judged_operation
+options:
+  standby:
+    description: The nodes of pairs that are standby, see RV(distributed.tiers.drill_health#module:standby).
+    type: list
+    elements: str
+    default: []
+  rates:
+    description:
+      - Requests a second of a program that reads (C(read)), that connects again each time (C(connect)), that writes
+        (C(write)), of those that do the first two through the pool (C(pool_read), C(pool_connect)), and of the one that
+        probes whether the pool's address answers (C(watch)).
+      - More than 10 a second are shared among workers.
+    type: dict
+    default: {}
+  run:
+    description: The name of the drill, with which the names of its rows begin.
+    type: str
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Plan the experiments
+  distributed.tiers.drill_plan:
+    plan: "{{ tiers_plan }}"
+    run: trial
+    rates: {read: 5, connect: 2, write: 3}
+  run_once: true
+  register: drill
+"""
+
+RETURN = r"""
+todo:
+  description: The experiments.
+  returned: always
+  type: list
+  elements: dict
+skipped:
+  description: The experiments that this plan does not allow, with the reason.
+  returned: always
+  type: list
+  elements: dict
+streams:
+  description: For each client host its load, for O(distributed.tiers.tier_load#module:streams).
+  returned: always
+  type: dict
+"""
