@@ -18,7 +18,7 @@ from ansible_collections.distributed.tiers.tests.unit.plugins.action.judging imp
 TARGETED = ("drain_check", "resync_check", "retire_check", "switch_over_check", "undrain_check")
 # Each action, with what it needs besides the plan
 REQUIRED: dict[str, dict[str, Any]] = {
-    **{action: {} for action in (*TARGETED, "content_check", "restart_order", "verify_rows")},
+    **{action: {} for action in (*TARGETED, "content_check", "restart_order", "roll_back_check", "verify_rows")},
     "restart_check": {"server": "m1", "probes": [{"item": "m1"}]},
     "drill_health": {"results": "probed"},
     "drill_plan": {"run": "r"},
@@ -377,3 +377,22 @@ def test_samples_that_cannot_be_read_are_an_error(plan: dict[str, Any], tmp_path
     (tmp_path / "c1.jsonl").write_bytes(b'["\xff')
     with pytest.raises(AnsibleError, match="samples in "):
         run_action("drill_rows", {"plan": plan, "samples": str(tmp_path), "run": "r"})
+
+
+def test_rollback_names_all_servers_that_have_no_way_back(plan: dict[str, Any]) -> None:
+    def release(runs: str, to: str, **more: str) -> dict[str, Any]:
+        return {"tiers_earlier": {"from": runs, "wanted": "2", "to": to, "why": "", "remedy": "", **more}}
+
+    kept = {"why": "its data has one format", "remedy": "Restore a dump."}
+    hosts: dict[str, dict[str, Any]] = {"m1": release("2", "", **kept), "m2": release("2", "", **kept)}
+    hosts |= {"px1": release("2", "1"), "p1": release("1", ""), "p2": release("2", "", why="nothing is kept"), "d1": {}}
+    found = run_action("roll_back_check", {"plan": plan}, hosts)
+    assert sorted(found["todo"]) == ["m1", "m2", "p2", "px1"]
+    assert found["forbidden"] == (
+        "No server was touched. m1, m2: its data has one format. Restore a dump. p2: nothing is kept. "
+    )
+    lines = found["text"].splitlines()
+    assert "px1: 2 -> 1" in lines and "m1: 2 -> no way back" in lines
+    assert "p1: stays at 1, which is not the release of the inventory (2)" in lines
+    assert not any(line.startswith("d1") for line in lines)
+    assert run_action("roll_back_check", {"plan": plan}, {"px1": hosts["px1"]})["forbidden"] == ""
