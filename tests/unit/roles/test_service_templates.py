@@ -54,8 +54,6 @@ def render(name: str, secrets: dict[str, str] | None = None, **more: Any) -> str
         "__product_service_settings": {},
         "__product_service_tool": "/etc/tiers/service",
         "__product_service_user": "ledger",
-        "__product_service_hidden": [],
-        "__product_service_text": "",
         **more,
     }
     return environment.get_template(name).render(variables)
@@ -106,12 +104,3 @@ def test_the_cache_gives_out_stale_answers_and_repeats_nothing(tls: str) -> None
     assert "proxy_cache_valid" not in text
     assert ("proxy_ssl_name upstream.x;" in text) == (tls == "product")
     assert ("listen [::]:8443 ipv6only=off ssl;" in text) == (tls == "product")
-
-
-def test_messages_hold_no_secret_that_is_known() -> None:
-    text = render(
-        "hidden.j2",
-        __product_service_text="user x, password topsecret",
-        __product_service_hidden=["topsecret", "", "x"],
-    )
-    assert text.strip() == "user x, password ********"
