@@ -38,12 +38,12 @@ options:
           - V(command) runs O(access.commands).
           - V(address) connects to nobody. It looks whether this host itself holds the address now, such as the shared
             address of a pair; with O(edges[].expect=refused) it must not.
-          - V(turn) connects to nobody either. It looks whether this node of a pair serves, of which one does at a time.
+          - V(turn) connects to nobody either. It checks whether this node of an active/standby pair serves.
           - V(drained) connects to nobody either. It reads whether the traffic of this server is stopped, by a drain or
             by an interrupted run. With O(edges[].expect=refused) it must not be.
           - V(writes) connects to nobody either. It looks whether the watchdog found that this server cannot write.
           - V(port) looks whether the port is open, and says nothing there.
-          - V(haproxy) is the monitor of HAProxy, which knows the servers it gives to.
+          - V(haproxy) is the monitor of HAProxy, which knows the servers it routes to.
         type: str
         choices: [tcp, tls, http, https, ldap, ldaps, ldapi, command, haproxy, port, address, turn, drained, writes]
         default: tcp
@@ -171,7 +171,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.options import ACCESS_SPEC, ADDRESS_NEEDED
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.probe import (
-    LOOKS,
+    LOCAL_CHECKS,
     probe_all,
 )
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols import PROTOCOLS
@@ -189,7 +189,7 @@ def main() -> None:
                     "name": {"type": "str", "required": True},
                     "address": {"type": "str"},
                     "port": {"type": "int"},
-                    "protocol": {"type": "str", "choices": [*PROTOCOLS, *LOOKS], "default": "tcp"},
+                    "protocol": {"type": "str", "choices": [*PROTOCOLS, *LOCAL_CHECKS], "default": "tcp"},
                     "expect": {"type": "str", "choices": ["open", "refused", "either"], "default": "open"},
                     "one_of": {"type": "str"},
                     "refused_by": {

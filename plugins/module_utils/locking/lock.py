@@ -40,8 +40,8 @@ def take(
     last = lock.get("last")
     if mine is None and last and last["id"] != run["id"] and last["ended"] > began and not _shares(run, last):
         return Answer(outdated_by=last)
-    kept = {key: mine[key] for key in ("taken", "since", "playbook", "shared")} if mine else {"taken": now}
-    return Answer({"holders": [*others, {**run, **kept, "expires": now + seconds}], "last": last})
+    unchanged = {key: mine[key] for key in ("taken", "since", "playbook", "shared")} if mine else {"taken": now}
+    return Answer({"holders": [*others, {**run, **unchanged, "expires": now + seconds}], "last": last})
 
 
 def release(lock: Mapping[str, Any], name: str, now: float) -> Mapping[str, Any]:

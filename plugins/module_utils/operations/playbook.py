@@ -78,8 +78,8 @@ def parse_operation(data: Any) -> tuple[Operation | None, list[str]]:
         problems.append(f"'prompts' must be a list of {', '.join(PROMPTS)}")
     if problems:
         return None, problems
-    taken = {key: data[key] for key in KEYS if key in data and key not in ("variables", "prompts")}
-    return Operation(**taken, variables=variables, prompts=tuple(map(str, prompts))), []
+    given = {key: data[key] for key in KEYS if key in data and key not in ("variables", "prompts")}
+    return Operation(**given, variables=variables, prompts=tuple(map(str, prompts))), []
 
 
 def _variables(data: Any) -> tuple[dict[str, bool], list[str]]:

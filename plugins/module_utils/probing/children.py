@@ -34,7 +34,7 @@ class _Child:
         self.index = index
         self.deadline = time.monotonic() + seconds
         self._answer = bytearray()
-        self._told = False
+        self._asked_to_end = False
         self.pipe, write_end = os.pipe()
         with warnings.catch_warnings():
             # Python 3.12 warns where threads run, such as Mitogen's: a child uses nothing that they may hold.
@@ -53,8 +53,8 @@ class _Child:
     def end(self) -> bool:
         """Ask the child to end what it started and itself, then kill it; whether it is killed."""
         with contextlib.suppress(ProcessLookupError):
-            os.kill(self._pid, signal.SIGKILL if self._told else signal.SIGTERM)
-        killed, self._told = self._told, True
+            os.kill(self._pid, signal.SIGKILL if self._asked_to_end else signal.SIGTERM)
+        killed, self._asked_to_end = self._asked_to_end, True
         self.deadline += _GRACE
         return killed
 
@@ -62,7 +62,7 @@ class _Child:
         """What the call returned. None: it was not done in time."""
         os.close(self.pipe)
         status = self._reap()
-        if self._told:
+        if self._asked_to_end:
             return None
         if not self._answer:
             raise RuntimeError(f"a child process ended without an answer (wait status {status})")
@@ -75,7 +75,7 @@ class _Child:
         """The child's wait status. A killed process that waits for a broken disk ends only when the disk answers."""
         end = time.monotonic() + _GRACE
         while True:
-            pid, status = os.waitpid(self._pid, os.WNOHANG if self._told else 0)
+            pid, status = os.waitpid(self._pid, os.WNOHANG if self._asked_to_end else 0)
             if pid or time.monotonic() >= end:
                 return status
             time.sleep(0.005)

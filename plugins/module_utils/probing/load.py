@@ -82,7 +82,7 @@ class Worker:
 
     def run(self, stop: threading.Event) -> None:
         pause = self._stream.workers / self._stream.rate
-        # The workers of a stream take turns.
+        # The workers of a stream ask one after the other.
         due = time.monotonic() + pause * self._worker / self._stream.workers
         while not stop.wait(max(0.0, due - time.monotonic())):
             self._request()
@@ -94,16 +94,16 @@ class Worker:
         number = next(self._numbers) if self._stream.kind == "write" else 0
         began, clock = time.time(), time.monotonic()
         tries, why = 1, ""
-        kept = self._session is not None
+        had_session = self._session is not None
         try:
             try:
-                self._once(number)
+                self._request_once(number)
             except Unavailable as error:
                 self._close()
-                if not (kept and error.lost and self._stream.kind == "read"):
+                if not (had_session and error.lost and self._stream.kind == "read"):
                     raise
                 tries = 2
-                self._once(number)
+                self._request_once(number)
         except Unavailable as error:
             self._close()
             self.failed += 1
@@ -115,7 +115,7 @@ class Worker:
             [self._stream.name, round(began, 4), round(seconds, 4), self._server, tries, number, why, self._worker]
         )
 
-    def _once(self, number: int) -> None:
+    def _request_once(self, number: int) -> None:
         if self._session is None:
             self._server = ""
             first = self._stream.servers[0]
@@ -153,13 +153,13 @@ def run(
 ) -> dict[str, dict[str, int]]:
     """Run all streams until `over` says so. Samples are written five times a second, a JSON list a line; among them are
     the late ticks of this host, a JSON object a line."""
-    taken: deque[list[Any] | dict[str, float]] = deque()
+    samples_to_write: deque[list[Any] | dict[str, float]] = deque()
     stop = threading.Event()
 
     def write_down() -> None:
         lines = []
-        while taken:
-            lines.append(json.dumps(taken.popleft(), separators=(",", ":")) + "\n")
+        while samples_to_write:
+            lines.append(json.dumps(samples_to_write.popleft(), separators=(",", ":")) + "\n")
         samples.writelines(lines)
         samples.flush()
 
@@ -167,12 +167,12 @@ def run(
     for stream in streams:
         numbers = itertools.count(1)
         workers[stream.name] = [
-            Worker(stream, access, stream.timeout or timeout, taken.append, number, numbers)
+            Worker(stream, access, stream.timeout or timeout, samples_to_write.append, number, numbers)
             for number in range(stream.workers)
         ]
-    everybody = [worker for some in workers.values() for worker in some]
-    threads = [threading.Thread(target=worker.run, args=(stop,), daemon=True) for worker in everybody]
-    threads.append(threading.Thread(target=record_late_ticks, args=(stop, taken.append), daemon=True))
+    all_workers = [worker for some in workers.values() for worker in some]
+    threads = [threading.Thread(target=worker.run, args=(stop,), daemon=True) for worker in all_workers]
+    threads.append(threading.Thread(target=record_late_ticks, args=(stop, samples_to_write.append), daemon=True))
     for thread in threads:
         thread.start()
     while not over():

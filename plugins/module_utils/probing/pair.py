@@ -23,7 +23,7 @@ def unsettled(run: Path = RUN) -> str:
     """What keeps this node from being active or a standby, and since when."""
     if not _agent_runs(run):
         return "its failover agent does not run, so it lets no client in: see `systemctl status keepalived`"
-    since, state_since, failed_since = (_age(run / name) for name in ("unsettled", "turn", "failed"))
+    since, state_since, failed_since = (_read_age(run / name) for name in ("unsettled", "turn", "failed"))
     state = _read(run / "turn")
     if state == "taking":
         what = f"its promotion has taken {state_since:.0f} s so far"
@@ -37,17 +37,17 @@ def unsettled(run: Path = RUN) -> str:
         what = "it has not been elected or refused since its start"
     if since <= FAILOVER_SECONDS:
         return f"a failover is under way, ask again: {what}"
-    told = f"for {since:.0f} s" if since < float("inf") else "since its start"
-    return f"it has been neither active nor a settled standby {told}: {what}. See `journalctl -t tiers-turn`"
+    duration = f"for {since:.0f} s" if since < float("inf") else "since its start"
+    return f"it has been neither active nor a settled standby {duration}: {what}. See `journalctl -t tiers-turn`"
 
 
 def promotion_failed(run: Path = RUN) -> str:
     """What a standby says whose last promotion failed just now: it is not elected for a while, then it fails again."""
-    age = _age(run / "failed")
+    age = _read_age(run / "failed")
     return f"its promotion failed {age:.0f} s ago. See `journalctl -t tiers-turn`" if age < FAILED_SECONDS else ""
 
 
-def _age(path: Path) -> float:
+def _read_age(path: Path) -> float:
     """Seconds since a file was written; infinite if there is none."""
     try:
         return max(0.0, time.time() - path.stat().st_mtime)

@@ -27,7 +27,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocol
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.command import execute
 
 # What an edge may be that is no protocol of a server: see tier_probe.
-LOOKS = ("port", "address", "turn", "drained", "writes")
+LOCAL_CHECKS = ("port", "address", "turn", "drained", "writes")
 # Where it shows which node of a pair serves, if only one does.
 _TURN = "/etc/tiers/turn"
 # Seconds after which a probe is ended, whatever holds it up.
@@ -36,12 +36,12 @@ DEADLINE = 10.0
 _CANNOT_WRITE = Path("/run/tiers/cannot-write")
 
 
-def behind(position: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:
+def find_behind(position: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:
     """The writing servers whose changes up to the wanted position are not all there."""
     return sorted(sid for sid, csn in wanted.items() if position.get(sid, "") < csn)
 
 
-def _nothing_seen(edge: Mapping[str, Any]) -> dict[str, Any]:
+def _blank_result(edge: Mapping[str, Any]) -> dict[str, Any]:
     """The result of an edge before anything is known of it."""
     endpoint = Endpoint.of(edge)
     return {
@@ -66,21 +66,21 @@ def _nothing_seen(edge: Mapping[str, Any]) -> dict[str, Any]:
 def probe(edge: Mapping[str, Any], access: Access, timeout: float) -> dict[str, Any]:
     """One attempt along one edge."""
     endpoint = Endpoint.of(edge)
-    seen = _nothing_seen(edge)
+    seen = _blank_result(edge)
     if endpoint.protocol == "address":
-        return {**seen, **_held(endpoint.address, edge["expect"])}
+        return {**seen, **_check_address(endpoint.address, edge["expect"])}
     if endpoint.protocol == "turn":
-        return {**seen, **_serving(edge["expect"], timeout)}
+        return {**seen, **_check_active(edge["expect"], timeout)}
     if endpoint.protocol == "drained":
-        return {**seen, **_drained(edge["expect"], timeout)}
+        return {**seen, **_check_drained(edge["expect"], timeout)}
     if endpoint.protocol == "writes":
-        return {**seen, **_writing(edge["expect"])}
+        return {**seen, **_check_writes(edge["expect"])}
     if not endpoint.local:
         refused_by, why, connect_ms = knock(endpoint, timeout)
         seen["connect_ms"] = round(connect_ms, 2)
         if refused_by == "closed" and _is_held(endpoint.address):
             why = "a program listens on the port, and the host refuses the connection: it is a standby or drained"
-            if not is_listened_on(endpoint.port, *_texts("/proc/net/tcp", "/proc/net/tcp6")):
+            if not is_listened_on(endpoint.port, *_read_files("/proc/net/tcp", "/proc/net/tcp6")):
                 why = "the host answers, and nothing listens on the port"
         if refused_by:
             seen.update(reachable=False, refused_by=refused_by)
@@ -118,7 +118,7 @@ def probe(edge: Mapping[str, Any], access: Access, timeout: float) -> dict[str, 
     wanted = edge.get("role")
     if wanted and observed.role and wanted != observed.role:
         return {**seen, "ok": False, "why": f"it serves as {observed.role}, planned is {wanted}"}
-    if late := behind(observed.position, edge.get("at_least") or {}):
+    if late := find_behind(observed.position, edge.get("at_least") or {}):
         return {**seen, "ok": False, "why": f"its data is behind the writes of server id {', '.join(late)}"}
     up = {name for name, state in observed.servers.items() if state == "UP"}
     if down := [f"{name} {observed.servers.get(name, 'unknown')}" for name in edge.get("up") or [] if name not in up]:
@@ -135,13 +135,13 @@ def probe(edge: Mapping[str, Any], access: Access, timeout: float) -> dict[str, 
     return {**seen, "ok": True, "why": ""}
 
 
-def _as_expected(there: bool, expect: str, what: str, what_not: str) -> dict[str, Any]:
+def _judge_presence(there: bool, expect: str, what: str, what_not: str) -> dict[str, Any]:
     """The verdict about something that is there or not."""
     ok = expect == "either" or there == (expect == "open")
     return {"reachable": there, "ok": ok, "why": "" if ok else f"this host {what if there else what_not}"}
 
 
-def _writing(expect: str) -> dict[str, Any]:
+def _check_writes(expect: str) -> dict[str, Any]:
     """Whether this server can write, by its watchdog."""
     try:
         why = _CANNOT_WRITE.read_text(encoding="utf-8").strip()
@@ -150,9 +150,9 @@ def _writing(expect: str) -> dict[str, Any]:
     return {"reachable": False, "ok": expect != "open", "why": why}
 
 
-def _held(address: str, expect: str) -> dict[str, Any]:
+def _check_address(address: str, expect: str) -> dict[str, Any]:
     """Whether this host holds an address, such as the shared one of a pair."""
-    return _as_expected(_is_held(address), expect, "holds the address", "does not hold the address")
+    return _judge_presence(_is_held(address), expect, "holds the address", "does not hold the address")
 
 
 def _is_held(address: str) -> bool:
@@ -160,10 +160,12 @@ def _is_held(address: str) -> bool:
         wanted = ipaddress.ip_address(address)
     except ValueError:
         return False
-    return wanted in map(ipaddress.ip_address, local_addresses(*_texts("/proc/net/fib_trie", "/proc/net/if_inet6")))
+    return wanted in map(
+        ipaddress.ip_address, local_addresses(*_read_files("/proc/net/fib_trie", "/proc/net/if_inet6"))
+    )
 
 
-def _texts(*paths: str) -> list[str]:
+def _read_files(*paths: str) -> list[str]:
     """What stands in files of the kernel, nothing for one that it does not have."""
     return [path.read_text() if path.exists() else "" for path in map(Path, paths)]
 
@@ -174,7 +176,7 @@ def is_listened_on(port: int, *tables: str) -> bool:
     return any(len(row) > 3 and row[3] == "0A" and int(row[1].rsplit(":", 1)[1], 16) == port for row in rows)
 
 
-def _serving(expect: str, timeout: float) -> dict[str, Any]:
+def _check_active(expect: str, timeout: float) -> dict[str, Any]:
     """Whether this node of a pair serves. Where either may, it must be clear which of both does."""
     try:
         serves = execute([_TURN, "serving"], os.environ, timeout)[0] == 0
@@ -185,21 +187,21 @@ def _serving(expect: str, timeout: float) -> dict[str, Any]:
         return {"reachable": False, "ok": False, "why": pair.unsettled()}
     if not serves and expect == "either" and (why := pair.promotion_failed()):
         return {"reachable": False, "ok": False, "why": why}
-    return _as_expected(serves, expect, "is active, planned is its peer", "is standby, its peer may be active")
+    return _judge_presence(serves, expect, "is active, planned is its peer", "is standby, its peer may be active")
 
 
-def _drained(expect: str, timeout: float) -> dict[str, Any]:
+def _check_drained(expect: str, timeout: float) -> dict[str, Any]:
     """Whether the traffic of this host is stopped, by a drain or by what an interrupted run left."""
     try:
         found = traffic.read(timeout)
     except Unavailable as error:
         return {"reachable": False, "refused_by": "service", "ok": False, "why": str(error)}
     stopped = found.state not in (traffic.OPEN, traffic.NOT_DEPLOYED)
-    verdict = _as_expected(stopped, expect, "", "is not drained")
+    verdict = _judge_presence(stopped, expect, "", "is not drained")
     return {**verdict, "traffic": found.state, "why": found.why or verdict["why"]}
 
 
-def _one_open(edges: Sequence[Mapping[str, Any]], seen: list[dict[str, Any]]) -> None:
+def _judge_one_open(edges: Sequence[Mapping[str, Any]], seen: list[dict[str, Any]]) -> None:
     """Of the edges with the same `one_of` exactly one must be open: else none of them is as expected."""
     groups: dict[str, list[dict[str, Any]]] = {}
     for edge, result in zip(edges, seen, strict=True):
@@ -233,7 +235,7 @@ def probe_all(
         calls = [partial(probe, edges[index], access, timeout) for index in again]
         for index, result in zip(again, run_in_children(calls, deadline, concurrency), strict=True):
             seen[index] = result or _unanswered(edges[index], deadline)
-        _one_open(edges, seen)
+        _judge_one_open(edges, seen)
         if all(result["ok"] for result in seen) or time.monotonic() >= end:
             return seen
         time.sleep(0.25)
@@ -243,7 +245,7 @@ def _unanswered(edge: Mapping[str, Any], seconds: float) -> dict[str, Any]:
     """What was seen along an edge whose probe had to be ended."""
     ok = edge["expect"] != "open" and "service" in (edge.get("refused_by") or [])
     why = f"no answer within {seconds:g} s"
-    return {**_nothing_seen(edge), "reachable": False, "refused_by": "service", "ok": ok, "why": why}
+    return {**_blank_result(edge), "reachable": False, "refused_by": "service", "ok": ok, "why": why}
 
 
 def local_addresses(fib_trie: str, if_inet6: str) -> set[str]:

@@ -81,7 +81,7 @@ def write(
             session.close()
     except Unavailable as error:
         return {"name": name, "server": through.name, "ok": False, "why": str(error), "readers": []}
-    # A reader that hangs is told by its own name, so it is given up before this write is.
+    # A reader that hangs is reported by its own name, so its deadline comes before that of this write.
     seen = at_once(lambda reader: find(reader, access, timeout, [name], wait), readers, timeout + wait)
     return {
         "name": name,

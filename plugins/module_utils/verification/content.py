@@ -13,7 +13,7 @@ ProbeAnswers = Mapping[str, Mapping[str, Any]]
 Position = tuple[tuple[str, str], ...]
 
 
-def _digests(answers: ProbeAnswers) -> Iterator[tuple[str, Position, str]]:
+def _read_digests(answers: ProbeAnswers) -> Iterator[tuple[str, Position, str]]:
     """(server, position, digest) of all that gave both."""
     for name in sorted(answers):
         for edge in (answers[name] or {}).get("edges", ()):
@@ -26,7 +26,7 @@ def differing(plan: Mapping[str, Any], answers: ProbeAnswers) -> list[tuple[str,
     hold counts as right, and of two opinions that of the master. `answers`: what tier_probe returned for the content
     edges of each server."""
     held: dict[Position, dict[str, list[str]]] = {}
-    for name, position, digest in _digests(answers):
+    for name, position, digest in _read_digests(answers):
         held.setdefault(position, {}).setdefault(digest, []).append(name)
     found = []
     for groups in held.values():
@@ -44,13 +44,13 @@ def differing(plan: Mapping[str, Any], answers: ProbeAnswers) -> list[tuple[str,
 
 def is_compared(answers: ProbeAnswers) -> bool:
     """Whether all that gave a digest are at one position, so that all of them can be compared."""
-    return len({position for _name, position, _digest in _digests(answers)}) <= 1
+    return len({position for _name, position, _digest in _read_digests(answers)}) <= 1
 
 
 def count_equal(plan: Mapping[str, Any], answers: ProbeAnswers) -> tuple[int, int]:
     """(how many servers hold the same as others at their position, how many hold content)."""
-    positions = Counter(position for _name, position, _digest in _digests(answers))
-    alone = {name for name, position, _digest in _digests(answers) if positions[position] < 2}
-    gave = {name for name, _position, _digest in _digests(answers)}
+    positions = Counter(position for _name, position, _digest in _read_digests(answers))
+    alone = {name for name, position, _digest in _read_digests(answers) if positions[position] < 2}
+    gave = {name for name, _position, _digest in _read_digests(answers)}
     asked = {name for name in answers if (answers[name] or {}).get("edges")}
     return len(gave - alone - {name for name, _why in differing(plan, answers)}), len(asked)

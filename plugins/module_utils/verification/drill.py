@@ -68,8 +68,8 @@ def streams(
 
 
 def experiments(plan: Mapping[str, Any], standing_by: Iterable[str] = ()) -> dict[str, list[dict[str, Any]]]:
-    """One experiment for each promise that the topology makes; and why others are skipped. Of a pair whose primary
-    stands by, the peer is lost: the one that serves."""
+    """One experiment for each promise that the topology makes; and why others are skipped. Of a pair whose
+    primary is standby, the peer fails: the active node."""
     aside = set(standing_by)
     servers: Mapping[str, Any] = plan["servers"]
     homes: dict[str, list[str]] = {}

@@ -12,10 +12,10 @@ from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocol
 from ansible_collections.distributed.tiers.plugins.module_utils.text import table
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.promises import (
     ALLOWED,
-    excused,
+    excuse_missing,
+    explain_unread,
     judge,
-    lasting,
-    not_looked_for,
+    judge_lasting,
 )
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.samples import (
     Sample,
@@ -100,16 +100,16 @@ def _final(
     at_end = record.get("lasting")
     if at_end is None:
         return []
-    if unmeasured := not_looked_for(offers):
+    if unmeasured := explain_unread(offers):
         return [unmeasured]
     may_miss: set[str] | None = set()
     for experiment in record["experiments"]:
         if experiment["kind"] == "master":
             at_takeover = record.get("takeover", {}).get("master") or {}
-            may_miss = excused(plan, experiment["target"], at_takeover.get("missing", ()))
+            may_miss = excuse_missing(plan, experiment["target"], at_takeover.get("missing", ()))
     counts = {name: len(set(one["missing"]) - (may_miss or set())) for name, one in at_end.items() if "missing" in one}
     unread = {name: one["why"] for name, one in at_end.items() if "missing" not in one}
-    return [lasting(counts, unread, written, told=may_miss is None)]
+    return [judge_lasting(counts, unread, written, is_excused=may_miss is None)]
 
 
 def _missing_at_takeover(answer: Mapping[str, Any]) -> int | None:

@@ -15,7 +15,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.verification.sta
     MAX_BEHIND,
     ServerState,
     last_changes,
-    look,
+    read_state,
     worst_lag,
 )
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.verify import (
@@ -32,8 +32,8 @@ WHO = "Name the servers, with commas between them: -e tiers_targets=NAME"
 def drain(plan: Mapping[str, Any], answers: ProbeAnswers, asked: Iterable[str], min_online: int = 1) -> dict[str, Any]:
     """What draining the servers asked for means now. `answers`: tier_probe's per server; `min_online`: members that the
     pool needs. Gives `todo`, what is `wrong`, which service is `lost`, and all as `text`."""
-    seen = _look_at_all(plan, answers)
-    names, wrong = _known(plan, asked)
+    seen = _read_states(plan, answers)
+    names, wrong = _split_known(plan, asked)
     todo = []
     for name in names:
         server, why = plan["servers"][name], seen[name].why or "it was not asked"
@@ -44,13 +44,13 @@ def drain(plan: Mapping[str, Any], answers: ProbeAnswers, asked: Iterable[str], 
         elif not seen[name].reached:
             wrong.append(f"{name}: {why}. A host that cannot be reached cannot be drained.")
         elif not seen[name].drained:
-            todo.append(name)  # one that an interrupted run left half-drained, too
-    away = {name for name, one in seen.items() if _away(plan["servers"][name], one)}
-    rows = [(name, _meanwhile(plan, seen, name, away | set(todo), name in todo)) for name in names]
+            todo.append(name)  # one that an interrupted run left partly drained, too
+    away = {name for name, one in seen.items() if _is_away(plan["servers"][name], one)}
+    rows = [(name, _describe_substitute(plan, seen, name, away | set(todo), name in todo)) for name in names]
     return {
         "todo": todo,
         "wrong": wrong,
-        "lost": [*_lost(plan, away, todo, min_online), *_late(plan, seen, todo, away)],
+        "lost": [*_explain_lost_service(plan, away, todo, min_online), *_explain_lateness(plan, seen, todo, away)],
         "text": table(("SERVER", "MEANWHILE"), rows) if rows else "",
     }
 
@@ -58,10 +58,10 @@ def drain(plan: Mapping[str, Any], answers: ProbeAnswers, asked: Iterable[str], 
 def undrain(plan: Mapping[str, Any], answers: ProbeAnswers, asked: Collection[str]) -> dict[str, Any]:
     """Which servers must serve again: those asked for, or all whose traffic is stopped, by a drain or by an interrupted
     run. `answers`: tier_probe's per server. Gives `todo`, what is `wrong`, and all as `text`."""
-    seen = _look_at_all(plan, answers)
+    seen = _read_states(plan, answers)
     left = interrupted(plan, answers)["todo"]
     out = [name for name in plan["servers"] if seen[name].drained or name in left]
-    names, wrong = _known(plan, asked) if asked else (out, [])
+    names, wrong = _split_known(plan, asked) if asked else (out, [])
     rows = [(name, "serves again" if name in out else "is not drained") for name in names]
     text = table(("SERVER", "FROM NOW ON"), rows) if rows else "No server is drained."
     return {"todo": [name for name in names if name in out], "wrong": wrong, "text": text}
@@ -70,12 +70,12 @@ def undrain(plan: Mapping[str, Any], answers: ProbeAnswers, asked: Collection[st
 def interrupted(plan: Mapping[str, Any], answers: ProbeAnswers) -> dict[str, Any]:
     """The servers that an interrupted run left closed to clients (`todo`), and all as `text`. A drain that ended stays.
     `answers`: tier_probe's per server."""
-    seen = _look_at_all(plan, answers)
+    seen = _read_states(plan, answers)
     held_out = {
         member
         for name, one in seen.items()
         if plan["servers"][name]["serves_as"] == "distributor"
-        for member, state in (one.gives_to or {}).items()
+        for member, state in (one.routes_to or {}).items()
         if state == "DRAIN"
     }
 
@@ -95,7 +95,7 @@ def servers_for_restart(plan: Mapping[str, Any], name: str) -> list[str]:
     if server["serves_as"] == "parallel":
         others += [other for other, one in plan["servers"].items() if one["serves_as"] == "distributor"]
     if server["serves_as"] == "master" and not server["active_standby"]:
-        others += [other for other, one in plan["servers"].items() if name in _upstreams(one)]
+        others += [other for other, one in plan["servers"].items() if name in _upstream_names(one)]
     return [name, *dict.fromkeys(other for other in others if other and other != name)]
 
 
@@ -104,14 +104,16 @@ def restart(plan: Mapping[str, Any], answers: ProbeAnswers, name: str, min_onlin
     healthy. `answers`: tier_probe's of `servers_for_restart`; other servers count as healthy.
     Gives which service would be `lost`, and which servers are `missing` for it."""
     servers = plan["servers"]
-    asked = {other: look(servers[other], answers.get(other), None) for other in servers_for_restart(plan, name)}
-    if _away(servers[name], asked[name]):
+    asked = {other: read_state(servers[other], answers.get(other), None) for other in servers_for_restart(plan, name)}
+    if _is_away(servers[name], asked[name]):
         return {"lost": [], "missing": []}
     # What was never deployed has served nobody yet, and what is out by the inventory is not meant to.
-    absent = {other for other, one in servers.items() if one["state"] != "active"} | _not_deployed(plan, asked, name)
+    absent = {other for other, one in servers.items() if one["state"] != "active"} | _find_undeployed(plan, asked, name)
     missing = {
-        other: _why_away(one) for other, one in asked.items() if other not in absent and _away(servers[other], one)
-    } | {other: why for other, why in _not_given_to(plan, asked, name).items() if other not in absent}
+        other: _explain_away(one)
+        for other, one in asked.items()
+        if other not in absent and _is_away(servers[other], one)
+    } | {other: why for other, why in _find_not_routed_to(plan, asked, name).items() if other not in absent}
     away = absent | missing.keys()
     accepted, planned = (loss_of(dict(plan), out, min_online) for out in (absent, {*absent, name}))
     before, after = (loss_of(dict(plan), out, min_online) for out in (away, {*away, name}))
@@ -123,8 +125,8 @@ def restart(plan: Mapping[str, Any], answers: ProbeAnswers, name: str, min_onlin
         lost.append(f"No master would accept writes without {name}.")
     if before["pool"] and not after["pool"] and planned["pool"]:
         lost.append(f"The pool would not serve without {name}.")
-    lost += _late(plan, asked, [name], away)
-    lost += _cut_off(plan, asked, name, away)
+    lost += _explain_lateness(plan, asked, [name], away)
+    lost += _explain_cut_off(plan, asked, name, away)
     return {"lost": lost, "missing": [f"{other}: {why}." for other, why in missing.items()] if lost else []}
 
 
@@ -133,7 +135,7 @@ def retire(plan: Mapping[str, Any], records: Mapping[str, Mapping[str, Any]], as
     from it. `records`: the local fact of each server, empty where there is none. Gives `todo`, what is `wrong`, and all
     as `text`."""
     servers = plan["servers"]
-    names, wrong = _known(plan, asked)
+    names, wrong = _split_known(plan, asked)
     for name in names:
         backup, state = servers[name]["backup"], servers[name]["state"]
         if state != "down":
@@ -157,17 +159,17 @@ def retire(plan: Mapping[str, Any], records: Mapping[str, Mapping[str, Any]], as
 def switch_over(plan: Mapping[str, Any], answers: ProbeAnswers, asked: Iterable[str]) -> dict[str, Any]:
     """Which nodes of the pairs asked for hand over to which. Gives `todo`, with the `name` of who serves, who is `to`
     serve and the `edge` that shows it; what is `wrong`; and all as `text`."""
-    seen = _look_at_all(plan, answers)
-    names, wrong = _known(plan, asked)
+    seen = _read_states(plan, answers)
+    names, wrong = _split_known(plan, asked)
     todo: list[dict[str, Any]] = []
     for primary in dict.fromkeys(pair_of(plan["servers"][name]) for name in names):
-        halves = (primary, plan["servers"][primary]["backup"])
-        serving = [name for name in halves if name and _serves(plan["servers"][name], seen[name])]
-        found = list(_unable(plan, seen, primary, serving))
+        nodes = (primary, plan["servers"][primary]["backup"])
+        serving = [name for name in nodes if name and _is_active_node(plan["servers"][name], seen[name])]
+        found = list(_explain_unable(plan, seen, primary, serving))
         wrong += found
         if not found:
-            (other,) = set(halves) - set(serving)
-            todo.append({"name": serving[0], "to": other, "edge": _proof(plan, other)})
+            (other,) = set(nodes) - set(serving)
+            todo.append({"name": serving[0], "to": other, "edge": _make_proof(plan, other)})
     rows = [(step["name"], step["to"]) for step in todo]
     return {"todo": todo, "wrong": wrong, "text": table(("SERVES NOW", "IS TO SERVE"), rows) if rows else ""}
 
@@ -177,32 +179,37 @@ def resync(plan: Mapping[str, Any], answers: ProbeAnswers, asked: Iterable[str],
 
     `answers`: tier_probe's per server; `min_online`: members that the pool needs. Gives `todo` with the source's `name`
     and `address` for the server, what is `wrong`, which service is `lost` meanwhile, and all as `text`."""
-    seen = _look_at_all(plan, answers)
-    names, wrong = _known(plan, asked)
+    seen = _read_states(plan, answers)
+    names, wrong = _split_known(plan, asked)
     if len(names) > 1:
         wrong.append("Name one server: its data come from the others, which must keep theirs meanwhile.")
     todo: dict[str, dict[str, Any]] = {}
     for name in names[:1]:
-        found = list(_not_resyncable(plan, seen, name))
+        found = list(_explain_not_resyncable(plan, seen, name))
         wrong += found
         if not found:
-            source = plan["servers"][_sources(plan, seen, name)[0]]
+            source = plan["servers"][_list_sources(plan, seen, name)[0]]
             todo[name] = {"name": source["name"], "address": source["address"]}
-    away = {name for name, one in seen.items() if _away(plan["servers"][name], one)}
-    lost = [*_lost(plan, away, [*todo], min_online), *_late(plan, seen, [*todo], away)]
+    away = {name for name, one in seen.items() if _is_away(plan["servers"][name], one)}
+    lost = [*_explain_lost_service(plan, away, [*todo], min_online), *_explain_lateness(plan, seen, [*todo], away)]
     rows = [
-        (name, source["name"], _only_there(seen[name], seen[source["name"]]), _meanwhile(plan, seen, name, away, True))
+        (
+            name,
+            source["name"],
+            _describe_extra_changes(seen[name], seen[source["name"]]),
+            _describe_substitute(plan, seen, name, away, True),
+        )
         for name, source in todo.items()
     ]
     text = table(("SERVER", "DATA FROM", "ONLY ON THIS SERVER", "MEANWHILE"), rows) if rows else ""
     return {"todo": todo, "wrong": wrong, "lost": lost, "text": text}
 
 
-def _look_at_all(plan: Mapping[str, Any], answers: ProbeAnswers) -> dict[str, ServerState]:
-    return {name: look(server, answers.get(name), None) for name, server in plan["servers"].items()}
+def _read_states(plan: Mapping[str, Any], answers: ProbeAnswers) -> dict[str, ServerState]:
+    return {name: read_state(server, answers.get(name), None) for name, server in plan["servers"].items()}
 
 
-def _known(plan: Mapping[str, Any], asked: Iterable[str]) -> tuple[list[str], list[str]]:
+def _split_known(plan: Mapping[str, Any], asked: Iterable[str]) -> tuple[list[str], list[str]]:
     """The servers among the names asked for, and what is wrong with the others."""
     names = list(dict.fromkeys(asked))
     if not names:
@@ -215,56 +222,56 @@ def _known(plan: Mapping[str, Any], asked: Iterable[str]) -> tuple[list[str], li
     return [name for name in names if name in plan["servers"]], wrong
 
 
-def _away(server: Mapping[str, Any], seen: ServerState) -> bool:
-    """Whether a server can stand in for nobody."""
+def _is_away(server: Mapping[str, Any], seen: ServerState) -> bool:
+    """Whether a server cannot take the place of another one."""
     stopped = seen.drained or seen.interrupted or not seen.can_write
     return server["state"] != "active" or not seen.reached or stopped or (server["kept_running"] and not seen.up)
 
 
-def _why_away(seen: ServerState) -> str:
+def _explain_away(seen: ServerState) -> str:
     return seen.why or "it does not answer"
 
 
-def _not_deployed(plan: Mapping[str, Any], asked: Mapping[str, ServerState], name: str) -> set[str]:
+def _find_undeployed(plan: Mapping[str, Any], asked: Mapping[str, ServerState], name: str) -> set[str]:
     """The servers that no deployment has ended on, and the members that no distributor knows."""
     fresh = {other for other, one in asked.items() if not one.deployed}
-    known = [one.gives_to for other, one in asked.items() if _distributes(plan, other) and one.gives_to]
+    known = [one.routes_to for other, one in asked.items() if _has_distributor(plan, other) and one.routes_to]
     if plan["servers"][name]["serves_as"] == "parallel" and known:
         members = {other for other, one in plan["servers"].items() if one["tier"] == "parallel" and other != name}
-        fresh |= {member for member in members if all(member not in gives_to for gives_to in known)}
+        fresh |= {member for member in members if all(member not in routes_to for routes_to in known)}
     return fresh
 
 
-def _distributes(plan: Mapping[str, Any], name: str) -> bool:
+def _has_distributor(plan: Mapping[str, Any], name: str) -> bool:
     return bool(plan["servers"][name]["serves_as"] == "distributor")
 
 
-def _upstreams(server: Mapping[str, Any]) -> list[str]:
+def _upstream_names(server: Mapping[str, Any]) -> list[str]:
     return [upstream["name"] for upstream in server["upstreams"]]
 
 
-def _not_given_to(plan: Mapping[str, Any], asked: Mapping[str, ServerState], name: str) -> dict[str, str]:
-    """The members, other than `name`, that a distributor does not give to now, and why."""
+def _find_not_routed_to(plan: Mapping[str, Any], asked: Mapping[str, ServerState], name: str) -> dict[str, str]:
+    """The members, other than `name`, that a distributor does not route to now, and why."""
     if plan["servers"][name]["serves_as"] != "parallel":
         return {}
     return {
         member: f"{other}: HAProxy reports it as {state}"
         for other, one in asked.items()
-        if _distributes(plan, other)
-        for member, state in (one.gives_to or {}).items()
+        if _has_distributor(plan, other)
+        for member, state in (one.routes_to or {}).items()
         if member in plan["servers"] and member != name and state != "UP"
     }
 
 
-def _cut_off(
+def _explain_cut_off(
     plan: Mapping[str, Any], asked: Mapping[str, ServerState], name: str, away: Collection[str]
 ) -> Iterator[str]:
-    """Relays that give to this master alone although the plan has another one for them."""
+    """Relays that route to this master alone although the plan has another one for them."""
     for other, one in asked.items():
         if other in away:
             continue
         # A master that the relay does not know yet has its turn later in this run.
-        ways = {way: (one.gives_to or {}).get(way) for way in _upstreams(plan["servers"][other])}
+        ways = {way: (one.routes_to or {}).get(way) for way in _upstream_names(plan["servers"][other])}
         up = [way for way, state in ways.items() if state == "UP"]
         down = [
             f"{way} as {state}"
@@ -275,12 +282,12 @@ def _cut_off(
             yield f"{other} would reach no master without {name}: its HAProxy reports {enumerate_names(down)}."
 
 
-def _serves(server: Mapping[str, Any], seen: ServerState) -> bool:
+def _is_active_node(server: Mapping[str, Any], seen: ServerState) -> bool:
     """Whether this node of a pair that elects is the active one."""
     return bool(seen.serves if server["active_standby"] else seen.holds)
 
 
-def _lost(plan: Mapping[str, Any], away: set[str], todo: list[str], min_online: int) -> Iterator[str]:
+def _explain_lost_service(plan: Mapping[str, Any], away: set[str], todo: list[str], min_online: int) -> Iterator[str]:
     """Service that there is now and would not be."""
     before, after = (loss_of(dict(plan), out, min_online) for out in (away, {*away, *todo}))
     who = enumerate_names(todo)
@@ -292,22 +299,26 @@ def _lost(plan: Mapping[str, Any], away: set[str], todo: list[str], min_online: 
         yield f"The pool would not serve without {who}."
 
 
-def _late(plan: Mapping[str, Any], seen: Mapping[str, ServerState], todo: list[str], away: set[str]) -> Iterator[str]:
-    """Who would stand in with data that are not in step."""
+def _explain_lateness(
+    plan: Mapping[str, Any], seen: Mapping[str, ServerState], todo: list[str], away: set[str]
+) -> Iterator[str]:
+    """The servers that would take over with data that are not in step."""
     last = last_changes(plan, seen)
     for name in todo:
         other = (plan["servers"][name]["pair"] or {}).get("name")
-        if other and other not in away and _behind(plan["servers"][other], seen[other], last):
+        if other and other not in away and _is_behind(plan["servers"][other], seen[other], last):
             yield f"{other}, which is to serve without {name}, is behind in its data."
 
 
-def _behind(server: Mapping[str, Any], seen: ServerState, last: Mapping[str, str]) -> bool:
+def _is_behind(server: Mapping[str, Any], seen: ServerState, last: Mapping[str, str]) -> bool:
     lag = None if server["redundancy"] == "warm" else worst_lag(seen, last)
     return lag is not None and lag.exceeds(IN_STEP, MAX_BEHIND)
 
 
-def _meanwhile(plan: Mapping[str, Any], seen: Mapping[str, ServerState], name: str, away: set[str], now: bool) -> str:
-    """Who serves while a server is out."""
+def _describe_substitute(
+    plan: Mapping[str, Any], seen: Mapping[str, ServerState], name: str, away: set[str], now: bool
+) -> str:
+    """The servers that serve while one is out."""
     server = plan["servers"][name]
     if seen[name].drained:
         return "drained already"
@@ -325,7 +336,7 @@ def _meanwhile(plan: Mapping[str, Any], seen: Mapping[str, ServerState], name: s
     return ", ".join(moved) or "nobody serves"
 
 
-def _unable(
+def _explain_unable(
     plan: Mapping[str, Any], seen: Mapping[str, ServerState], primary: str, serving: list[str]
 ) -> Iterator[str]:
     """Why a pair cannot switch over."""
@@ -351,23 +362,23 @@ def _unable(
         state = plan["servers"][other]["state"]
         if state != "active":
             yield f"{other} cannot be promoted: it is {state} in the inventory."
-        elif _away(plan["servers"][other], seen[other]):
+        elif _is_away(plan["servers"][other], seen[other]):
             yield f"{other} cannot be promoted: {seen[other].why or 'it does not answer'}."
-        elif _behind(plan["servers"][other], seen[other], last_changes(plan, seen)):
+        elif _is_behind(plan["servers"][other], seen[other], last_changes(plan, seen)):
             yield f"{other} cannot be promoted: it is behind in its data."
 
 
-def _sources(plan: Mapping[str, Any], seen: Mapping[str, ServerState], name: str) -> list[str]:
+def _list_sources(plan: Mapping[str, Any], seen: Mapping[str, ServerState], name: str) -> list[str]:
     """The servers that can give a server its data now, the one that serves first."""
     server = plan["servers"][name]
     if server["serves_as"] == "master":
         above = [server["pair"]["name"]] if server["pair"] else []
     else:
         above = [upstream["name"] for upstream in server["upstreams"]]
-    return [one for one in above if one != name and not _away(plan["servers"][one], seen[one]) and seen[one].up]
+    return [one for one in above if one != name and not _is_away(plan["servers"][one], seen[one]) and seen[one].up]
 
 
-def _not_resyncable(plan: Mapping[str, Any], seen: Mapping[str, ServerState], name: str) -> Iterator[str]:
+def _explain_not_resyncable(plan: Mapping[str, Any], seen: Mapping[str, ServerState], name: str) -> Iterator[str]:
     """Why the data of a server cannot be copied again from another one."""
     server = plan["servers"][name]
     if not server["runs_product"] or server["replication"] == "none":
@@ -380,19 +391,21 @@ def _not_resyncable(plan: Mapping[str, Any], seen: Mapping[str, ServerState], na
         yield f"{name}: {seen[name].why or 'it was not asked'}. Start the host, or repair its network."
     elif server["serves_as"] == "master" and not server["pair"]:
         yield f"{name} is the only master: no other server may give it its data. Restore a dump."
-    elif not (sources := _sources(plan, seen, name)):
+    elif not (sources := _list_sources(plan, seen, name)):
         yield f"{name} is the only healthy holder of the data: no other master is up and in service."
     else:
-        yield from _unfit_source(plan, seen, name, sources[0])
+        yield from _explain_unfit_source(plan, seen, name, sources[0])
 
 
-def _unfit_source(plan: Mapping[str, Any], seen: Mapping[str, ServerState], name: str, source: str) -> Iterator[str]:
+def _explain_unfit_source(
+    plan: Mapping[str, Any], seen: Mapping[str, ServerState], name: str, source: str
+) -> Iterator[str]:
     """Why a server must not give its data: it lacks changes that others than the target have."""
     if not seen[source].position:
         yield f"{source}, from which the data would come, does not tell how far its data is."
         return
     others = [one.position or {} for other, one in seen.items() if other != name and one.up]
-    if _behind(plan["servers"][source], seen[source], newest(others)):
+    if _is_behind(plan["servers"][source], seen[source], newest(others)):
         ahead = [other for other, one in seen.items() if other != name and _is_ahead(one, seen[source])]
         yield (
             f"{source}, from which the data would come, lacks changes that {enumerate_names(ahead)} "
@@ -405,13 +418,13 @@ def _is_ahead(one: ServerState, other: ServerState) -> bool:
     return one.up and any(change > theirs.get(writer, "") for writer, change in (one.position or {}).items())
 
 
-def _only_there(target: ServerState, source: ServerState) -> str:
+def _describe_extra_changes(target: ServerState, source: ServerState) -> str:
     """What a resync would lose, as far as positions tell. Equal positions are no proof of equal data."""
     if not target.up or not target.position:
         return "not known"
     return "changes that are lost" if _is_ahead(target, source) else "nothing by its position"
 
 
-def _proof(plan: Mapping[str, Any], name: str) -> dict[str, Any]:
+def _make_proof(plan: Mapping[str, Any], name: str) -> dict[str, Any]:
     """What a node looks at to see that it serves."""
     return next({**edge, "expect": "open"} for edge in own_edges(plan, name) if edge["protocol"] in ("turn", "address"))

@@ -39,11 +39,11 @@ ALLOWED: dict[str, float] = {
 # Seconds by which a tick of a client host is late when the host, and not the system, may be what is slow.
 STALLED = 0.5
 
-NOBODY = "not measured: no other client host asks"
+NO_CLIENT_ASKED = "not measured: no other client host asks"
 _MISSING_AT_TAKEOVER = "acknowledged writes missing at the backup at takeover"
 
 
-def _promise(text: str, measured: str, allowed: str, ok: bool | None) -> dict[str, Any]:
+def _make_promise(text: str, measured: str, allowed: str, ok: bool | None) -> dict[str, Any]:
     """`ok` is None for what could not be measured: it counts neither as kept nor as broken."""
     return {"promise": text, "measured": measured, "allowed": allowed, "ok": ok}
 
@@ -52,8 +52,8 @@ def _seconds(value: float | None) -> str:
     return "never" if value is None else f"{value:.1f} s"
 
 
-def _kept(text: str, seen: Mapping[str, Any], silent: Sequence[str]) -> dict[str, Any]:
-    """Nothing may fail but what was in flight, and nobody may have been silent."""
+def _judge_no_failure(text: str, seen: Mapping[str, Any], silent: Sequence[str]) -> dict[str, Any]:
+    """No request may fail but those in flight, and each client must have asked."""
     notes = [f"{seen['failed']} of {seen['requests']} failed"]
     if seen["in_flight"]:
         notes.append(f"{seen['in_flight']} in flight")
@@ -64,20 +64,20 @@ def _kept(text: str, seen: Mapping[str, Any], silent: Sequence[str]) -> dict[str
     if silent:
         notes.append(f"no request of {', '.join(silent)}")
     ok = seen["requests"] > 0 and seen["failed"] == 0 and not seen["hanging"] and not silent
-    return _promise(text, ", ".join(notes), "0 failed", ok)
+    return _make_promise(text, ", ".join(notes), "0 failed", ok)
 
 
-def _soon(text: str, seen: Mapping[str, Any], limit: float, silent: Sequence[str]) -> dict[str, Any]:
-    """Service is back within the limit, for every program, and nobody may have been silent."""
+def _judge_recovery(text: str, seen: Mapping[str, Any], limit: float, silent: Sequence[str]) -> dict[str, Any]:
+    """Service must be back within the limit for every program, and each client must have asked."""
     measured = f"longest gap {_seconds(seen['gap'])}, {seen['failed'] + seen['in_flight']} requests failed"
     if silent:
         measured += f", no request of {', '.join(silent)}"
     ok = seen["first"] is not None and seen["gap"] <= limit and not silent
-    return _promise(text, measured, f"{limit:g} s", ok)
+    return _make_promise(text, measured, f"{limit:g} s", ok)
 
 
-def _silent(samples: Iterable[Sample], asking: Iterable[str]) -> list[str]:
-    """Who was to ask and of whom there is no sample."""
+def _find_silent(samples: Iterable[Sample], asking: Iterable[str]) -> list[str]:
+    """The clients that had to ask and left no sample."""
     return sorted(set(asking) - {sample.client for sample in samples})
 
 
@@ -96,36 +96,42 @@ class _Measurements:
             **dict.fromkeys(HOME_WRITES, without(offered, *sorted(WRITES))),
         }
 
-    def asking(self, programs: Sequence[str], clients: Iterable[str] | None = None) -> list[str]:
+    def list_asking(self, programs: Sequence[str], clients: Iterable[str] | None = None) -> list[str]:
         """The clients that the plan gives a server to ask with one of the programs, as far as these can be run."""
         servers = {"pool" if program in POOL else "endpoints" for program in programs if not self._why[program]}
         wanted = self._planned if clients is None else clients
         return sorted(name for name in wanted if any(self._planned[name][key] for key in servers))
 
-    def why_not(self, programs: Sequence[str], clients: Iterable[str] | None = None, more: Sequence[str] = ()) -> str:
+    def explain_missing(
+        self, programs: Sequence[str], clients: Iterable[str] | None = None, more: Sequence[str] = ()
+    ) -> str:
         """Why none of the clients' programs was run, nor any client's of `more`; or nothing."""
         if all(self._why[program] for program in (*programs, *more)):
             return self._why[programs[0]]
-        return "" if self.asking(programs, clients) or self.asking(more) else NOBODY
+        return "" if self.list_asking(programs, clients) or self.list_asking(more) else NO_CLIENT_ASKED
 
-    def pick(self, programs: Sequence[str], clients: Iterable[str] | None = None) -> list[Sample]:
+    def select(self, programs: Sequence[str], clients: Iterable[str] | None = None) -> list[Sample]:
         wanted = None if clients is None else set(clients)
         return [s for s in self._samples if s.stream in programs and (wanted is None or s.client in wanted)]
 
-    def outage(self, samples: Iterable[Sample]) -> dict[str, Any]:
+    def measure_outage(self, samples: Iterable[Sample]) -> dict[str, Any]:
         return figures(samples, self._times, self._times.on)
 
-    def kept(
+    def judge_no_failure(
         self, text: str, programs: Sequence[str], clients: Iterable[str] | None = None, pool: bool = False
     ) -> dict[str, Any]:
         """Nothing may fail but what was in flight; with `pool` at the pool neither."""
         more = POOL_READS if pool else ()
-        if why := self.why_not(programs, clients, more):
-            return _promise(text, why, "0 failed", None)
-        seen = self.pick(programs, clients) + self.pick(more)
-        return _kept(text, self.outage(seen), _silent(seen, (*self.asking(programs, clients), *self.asking(more))))
+        if why := self.explain_missing(programs, clients, more):
+            return _make_promise(text, why, "0 failed", None)
+        seen = self.select(programs, clients) + self.select(more)
+        return _judge_no_failure(
+            text,
+            self.measure_outage(seen),
+            _find_silent(seen, (*self.list_asking(programs, clients), *self.list_asking(more))),
+        )
 
-    def soon(
+    def judge_recovery(
         self,
         text: str,
         programs: Sequence[str],
@@ -134,13 +140,13 @@ class _Measurements:
         by: str | None = None,
     ) -> dict[str, Any]:
         """Service is back within the limit, for every program; given by a certain server if one is named."""
-        if why := self.why_not(programs, clients):
-            return _promise(text, why, f"{limit:g} s", None)
-        samples = self.pick(programs, clients)
-        seen = self.outage(samples)
+        if why := self.explain_missing(programs, clients):
+            return _make_promise(text, why, f"{limit:g} s", None)
+        samples = self.select(programs, clients)
+        seen = self.measure_outage(samples)
         if by and by not in seen["servers"]:
             seen["first"] = None
-        return _soon(text, seen, limit, _silent(samples, self.asking(programs, clients)))
+        return _judge_recovery(text, seen, limit, _find_silent(samples, self.list_asking(programs, clients)))
 
 
 def judge(
@@ -160,7 +166,7 @@ def judge(
     kind = experiment["kind"]
     if kind == "proxy_alone":
         alone = [name for name in own if len(plan["clients"][name]["endpoints"]) < 2]
-        out = _proxy_alone(seen, times, allowed, clients, own, alone)
+        out = _judge_proxy_alone(seen, times, allowed, clients, own, alone)
         unaffected = [name for name in clients if name not in alone]
     else:
         unaffected = clients
@@ -168,41 +174,43 @@ def judge(
             backup = experiment["backup"]
             others = [client for client in clients if client not in own]
             out = [
-                seen.soon(f"its clients are served again by {backup}", HOME, allowed["proxy_takeover"], own, by=backup),
-                seen.kept("no other client is affected", HOME, others, pool=True),
+                seen.judge_recovery(
+                    f"its clients are served again by {backup}", HOME, allowed["proxy_takeover"], own, by=backup
+                ),
+                seen.judge_no_failure("no other client is affected", HOME, others, pool=True),
             ]
         elif kind == "member":
             out = [
-                seen.kept("no request fails beyond those in flight", POOL_READS),
-                seen.kept("clients of the proxies are not affected", HOME),
+                seen.judge_no_failure("no request fails beyond those in flight", POOL_READS),
+                seen.judge_no_failure("clients of the proxies are not affected", HOME),
             ]
         elif kind == "distributor":
             backup = experiment["backup"]
             out = [
-                seen.soon(f"{backup} takes the pool over", POOL_READS, allowed["distributor_takeover"]),
-                seen.kept("clients of the proxies are not affected", HOME),
+                seen.judge_recovery(f"{backup} takes the pool over", POOL_READS, allowed["distributor_takeover"]),
+                seen.judge_no_failure("clients of the proxies are not affected", HOME),
             ]
             if experiment["virtual_address"]:
                 text = f"{experiment['virtual_address']} answers again"
-                out.insert(0, seen.soon(text, (POOL_WATCH,), allowed["address_takeover"]))
+                out.insert(0, seen.judge_recovery(text, (POOL_WATCH,), allowed["address_takeover"]))
         else:
-            out = _master(experiment, plan, seen, allowed, clients, missing_at_takeover, offers)
+            out = _judge_master(experiment, plan, seen, allowed, clients, missing_at_takeover, offers)
     took = times.whole - times.on
-    stall = _worst_stall(stalls, times)
+    stall = _find_worst_stall(stalls, times)
     promises = [
         *out,
-        _promise(
+        _make_promise(
             f"{experiment['target']} comes back, all is as planned",
             f"{_seconds(took)} after it was switched on",
             f"{allowed['return']:g} s",
             took <= allowed["return"],
         ),
-        _return(seen, unaffected, times, allowed["return_gap"]),
+        _judge_return(seen, unaffected, times, allowed["return_gap"]),
     ]
-    return [_unless_stalled(promise, stall) for promise in promises]
+    return [_excuse_stalled(promise, stall) for promise in promises]
 
 
-def _worst_stall(stalls: Iterable[Stall], times: Times) -> Stall | None:
+def _find_worst_stall(stalls: Iterable[Stall], times: Times) -> Stall | None:
     """The longest stall of a client host between the loss of the server and the end of its return, if it counts."""
     counting = [
         stall
@@ -212,7 +220,7 @@ def _worst_stall(stalls: Iterable[Stall], times: Times) -> Stall | None:
     return max(counting, key=lambda stall: stall.seconds, default=None)
 
 
-def _unless_stalled(promise: dict[str, Any], stall: Stall | None) -> dict[str, Any]:
+def _excuse_stalled(promise: dict[str, Any], stall: Stall | None) -> dict[str, Any]:
     """The promise, or "not measured" in its place where it was missed while a client host stalled. Missing data are
     missing, however slow a host was."""
     if stall is None or promise["ok"] is not False or promise["promise"] == _MISSING_AT_TAKEOVER:
@@ -221,13 +229,13 @@ def _unless_stalled(promise: dict[str, Any], stall: Stall | None) -> dict[str, A
     return {**promise, "measured": f"{promise['measured']}; {why}", "ok": None, "stalled": True}
 
 
-def _return(seen: _Measurements, unaffected: Sequence[str], times: Times, limit: float) -> dict[str, Any]:
+def _judge_return(seen: _Measurements, unaffected: Sequence[str], times: Times, limit: float) -> dict[str, Any]:
     text = "its return interrupts no client"
-    if why := seen.why_not(HOME, unaffected, POOL_READS):
-        return _promise(text, why, f"gap {limit:g} s", None)
-    samples = seen.pick(HOME, unaffected) + seen.pick(POOL_READS)
+    if why := seen.explain_missing(HOME, unaffected, POOL_READS):
+        return _make_promise(text, why, f"gap {limit:g} s", None)
+    samples = seen.select(HOME, unaffected) + seen.select(POOL_READS)
     back = figures(samples, Times(times.on, times.on, times.on, times.whole))
-    return _promise(
+    return _make_promise(
         text,
         f"{back['failed'] + back['in_flight']} of {back['requests']} failed, longest gap {_seconds(back['gap'])}",
         f"gap {limit:g} s",
@@ -235,7 +243,7 @@ def _return(seen: _Measurements, unaffected: Sequence[str], times: Times, limit:
     )
 
 
-def _proxy_alone(
+def _judge_proxy_alone(
     seen: _Measurements,
     times: Times,
     allowed: Mapping[str, float],
@@ -248,29 +256,31 @@ def _proxy_alone(
         f"; {', '.join(elsewhere)} until another proxy serves them" if elsewhere else ""
     )
     text = "exactly its own clients lose service"
-    if why := seen.why_not(HOME):
+    if why := seen.explain_missing(HOME):
         rest = ("no other client is affected", *(["its clients are served again after its return"] if alone else []))
-        return [_promise(text, why, planned, None), *(_promise(text, why, "", None) for text in rest)]
-    outages = {name: seen.outage(seen.pick(HOME, [name])) for name in clients}
+        return [_make_promise(text, why, planned, None), *(_make_promise(text, why, "", None) for text in rest)]
+    outages = {name: seen.measure_outage(seen.select(HOME, [name])) for name in clients}
     lost = [name for name, outage in outages.items() if outage["failed"] or outage["hanging"]]
     out = [
-        _promise(
+        _make_promise(
             text,
             f"lost: {', '.join(lost) or 'nobody'}",
             planned,
             set(alone) <= set(lost) <= {*alone, *elsewhere},
         ),
-        seen.kept("no other client is affected", HOME, [client for client in clients if client not in own], pool=True),
+        seen.judge_no_failure(
+            "no other client is affected", HOME, [client for client in clients if client not in own], pool=True
+        ),
     ]
     if elsewhere:
         limit = allowed["proxy_takeover"]
-        out.append(seen.soon("those with another endpoint are served again", HOME, limit, elsewhere))
+        out.append(seen.judge_recovery("those with another endpoint are served again", HOME, limit, elsewhere))
     if alone:
         again = figures(
-            seen.pick(HOME, alone), Times(times.on, times.on, times.on, times.whole + allowed["return_gap"])
+            seen.select(HOME, alone), Times(times.on, times.on, times.on, times.whole + allowed["return_gap"])
         )
         out.append(
-            _promise(
+            _make_promise(
                 "its clients are served again after its return",
                 f"first answer {_seconds(again['first'])} after it was switched on",
                 f"{allowed['return']:g} s",
@@ -280,7 +290,7 @@ def _proxy_alone(
     return out
 
 
-def _master(
+def _judge_master(
     experiment: Mapping[str, Any],
     plan: Mapping[str, Any],
     seen: _Measurements,
@@ -290,35 +300,35 @@ def _master(
     offers: Iterable[str],
 ) -> list[dict[str, Any]]:
     backup, limit = experiment["backup"], allowed["master_takeover"]
-    behind = [name for name in clients if _speaks_to_the_master(plan, name)]
+    behind = [name for name in clients if _is_at_the_master(plan, name)]
     before = [name for name in clients if name not in behind]
     out = []
     if before or not behind:
-        out.append(seen.kept("proxies go on answering reads", HOME_READS, before))
+        out.append(seen.judge_no_failure("proxies go on answering reads", HOME_READS, before))
     if behind:
         text = f"reads that go to the master itself resume at {backup}"
-        out.append(seen.soon(text, HOME_READS, limit, behind))
-    if seen.asking(POOL_READS):
-        out.append(seen.kept("so does the pool", POOL_READS))
-    out.append(seen.soon(f"writes resume at {backup}", HOME_WRITES, limit))
+        out.append(seen.judge_recovery(text, HOME_READS, limit, behind))
+    if seen.list_asking(POOL_READS):
+        out.append(seen.judge_no_failure("so does the pool", POOL_READS))
+    out.append(seen.judge_recovery(f"writes resume at {backup}", HOME_WRITES, limit))
     replication = plan["servers"][experiment["target"]].get("replication", "asynchronous")
     text = _MISSING_AT_TAKEOVER
     tolerated = {"synchronous": "0", "none": "any, reported (nothing is replicated)"}
-    told = tolerated.get(replication, "any, reported (asynchronous replication)")
+    allowance = tolerated.get(replication, "any, reported (asynchronous replication)")
     if why := without(offers, "write", "names", "remove"):
-        return [*out, _promise(text, why, told, None)]
+        return [*out, _make_promise(text, why, allowance, None)]
     ok = missing is not None and not (replication == "synchronous" and missing)
-    return [*out, _promise(text, "not counted" if missing is None else str(missing), told, ok)]
+    return [*out, _make_promise(text, "not counted" if missing is None else str(missing), allowance, ok)]
 
 
-def _speaks_to_the_master(plan: Mapping[str, Any], client: str) -> bool:
+def _is_at_the_master(plan: Mapping[str, Any], client: str) -> bool:
     """Whether between a client and the master's data there is nothing, or a proxy that only passes on."""
     endpoints = plan["clients"][client]["endpoints"]
     server = plan["servers"].get(endpoints[0]["name"], {}) if endpoints else {}
     return bool(server.get("serves_as") == "master" or server.get("passes_through"))
 
 
-def excused(plan: Mapping[str, Any], target: str, missing: Iterable[str]) -> set[str] | None:
+def excuse_missing(plan: Mapping[str, Any], target: str, missing: Iterable[str]) -> set[str] | None:
     """Rows that may be missing for good because they were when the master was lost: where its backup goes on alone and
     the master follows it afterwards. None: any may be, for nothing is replicated."""
     master = plan["servers"][target]
@@ -327,16 +337,18 @@ def excused(plan: Mapping[str, Any], target: str, missing: Iterable[str]) -> set
     return set(missing) if master["active_standby"] and master.get("replication") == "asynchronous" else set()
 
 
-def lasting(missing: Mapping[str, int], unread: Mapping[str, str], written: int, told: bool = False) -> dict[str, Any]:
-    """After all: every acknowledged write is on every server. With `told` nothing is promised."""
+def judge_lasting(
+    missing: Mapping[str, int], unread: Mapping[str, str], written: int, is_excused: bool = False
+) -> dict[str, Any]:
+    """After all: every acknowledged write is on every server. With `is_excused` nothing is promised."""
     gone = {name: count for name, count in sorted(missing.items()) if count}
     parts = [f"{count} missing at {name}" for name, count in gone.items()]
     parts += [f"{name}: {why}" for name, why in sorted(unread.items())]
-    ok = (told or not gone) and not unread and bool(missing) and written > 0
-    return _promise(
+    ok = (is_excused or not gone) and not unread and bool(missing) and written > 0
+    return _make_promise(
         _LASTING,
         "; ".join(parts) or f"0 of {written} missing on {len(missing)} servers",
-        "any, reported (nothing is replicated)" if told else "0 missing",
+        "any, reported (nothing is replicated)" if is_excused else "0 missing",
         ok,
     )
 
@@ -344,7 +356,7 @@ def lasting(missing: Mapping[str, int], unread: Mapping[str, str], written: int,
 _LASTING = "every acknowledged write is on every server after the master's return"
 
 
-def not_looked_for(offers: Iterable[str]) -> dict[str, Any] | None:
+def explain_unread(offers: Iterable[str]) -> dict[str, Any] | None:
     """The same where rows cannot be written or looked for."""
     why = without(offers, "write", "names", "remove")
-    return _promise(_LASTING, why, "0 missing", None) if why else None
+    return _make_promise(_LASTING, why, "0 missing", None) if why else None

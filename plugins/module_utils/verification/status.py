@@ -45,7 +45,7 @@ _WITHOUT_MASTER = {
 
 @dataclass(frozen=True)
 class ServerState:
-    """One server as it showed itself. `why` says what is wrong, for a host that nobody reaches that.
+    """One server as it showed itself. `why` says what is wrong, for an unreachable host the error.
     `failed`: its program should run and does not answer; a cold standby's should not.
     `interrupted`: a run that was interrupted left the server closed to clients."""
 
@@ -57,7 +57,7 @@ class ServerState:
     role: str | None = None
     position: Mapping[str, str] | None = None
     at: float | None = None
-    gives_to: Mapping[str, str] | None = None
+    routes_to: Mapping[str, str] | None = None
     holds: bool | None = None
     serves: bool | None = None
     drained: bool = False
@@ -67,19 +67,19 @@ class ServerState:
     recorded: Mapping[str, Any] | None = None
 
 
-def look(
+def read_state(
     server: Mapping[str, Any], answer: Mapping[str, Any] | None, recorded: Mapping[str, Any] | None
 ) -> ServerState:
-    """What a server's own probes told, as tier_probe returned them. Without an answer nobody asked (`--limit`)."""
+    """The state of a server from its own probes, as tier_probe returned them. Without an answer it was not asked."""
     if answer is None:
         return ServerState(False, asked=False, reached=False)
     if "edges" not in answer:
         return ServerState(False, f"host: {reason(answer)}", reached=False, recorded=recorded)
     services = [edge for edge in answer["edges"] if edge["protocol"] not in ("haproxy", *OF_THE_HOST)]
     service = next((edge for edge in services if edge["address"] == server["address"]), None)
-    balancer, shared, turn, drained, writes = (
-        next((edge for edge in answer["edges"] if edge["protocol"] == look), None)
-        for look in ("haproxy", "address", "turn", "drained", "writes")
+    balancer, shared, active, drained, writes = (
+        next((edge for edge in answer["edges"] if edge["protocol"] == protocol), None)
+        for protocol in ("haproxy", "address", "turn", "drained", "writes")
     )
     stopped = bool(drained and drained["reachable"])
     interrupted = bool(stopped and drained and drained.get("traffic") == INTERRUPTED)
@@ -90,9 +90,9 @@ def look(
         role=service["role"] if service else None,
         position=service["position"] if service else None,
         at=service.get("at") if service else None,
-        gives_to=balancer["servers"] if balancer and balancer["reachable"] else None,
+        routes_to=balancer["servers"] if balancer and balancer["reachable"] else None,
         holds=shared["reachable"] if shared else None,
-        serves=turn["reachable"] if turn else None,
+        serves=active["reachable"] if active else None,
         can_write=not writes or bool(writes["reachable"]),
         drained=stopped and not interrupted,
         interrupted=interrupted,
@@ -147,27 +147,27 @@ def report(
     `max_lag` in seconds and `max_behind` in changes: how far data may be behind;
     `hosts`: tier_host's per server; `clock_alert`: seconds that a clock may differ; `content`: tier_probe's digests."""
     servers = sorted(plan["servers"].values(), key=beside_its_primary)
-    seen = {s["name"]: look(s, answers.get(s["name"]), recorded.get(s["name"]) or None) for s in servers}
+    seen = {s["name"]: read_state(s, answers.get(s["name"]), recorded.get(s["name"]) or None) for s in servers}
     last = last_changes(plan, seen)
     rows = [
         {
             "server": s["name"],
-            "planned": _planned(s),
-            "observed": _observed(s, seen[s["name"]]),
+            "planned": _describe_planned(s),
+            "observed": _describe_observed(s, seen[s["name"]]),
             "site": s["site"],
-            "lag": _lag(seen[s["name"]], last),
-            "gives_to": _gives_to(s, seen[s["name"]]),
-            "clients": _clients(s, seen[s["name"]]),
-            "backup": _backup(s, plan["servers"].get(s["backup"]), seen),
+            "lag": _describe_lag(seen[s["name"]], last),
+            "gives_to": _list_routed_to(s, seen[s["name"]]),
+            "clients": _count_clients(s, seen[s["name"]]),
+            "backup": _describe_backup(s, plan["servers"].get(s["backup"]), seen),
         }
         for s in servers
     ]
-    late = {s["name"]: lag for s in servers if (lag := _late(s, seen[s["name"]], last, max_lag, max_behind))}
+    late = {s["name"]: lag for s in servers if (lag := _is_late(s, seen[s["name"]], last, max_lag, max_behind))}
     # A host that gave no answer at all has an alert already.
     answering = {name: host for name, host in (hosts or {}).items() if "edges" in (answers.get(name) or {})}
     alerts = [
-        *_alerts(plan, servers, seen),
-        *(f"{name}: {_late_words(lag, max_lag, max_behind)}" for name, lag in late.items()),
+        *_list_alerts(plan, servers, seen),
+        *(f"{name}: {_describe_lateness(lag, max_lag, max_behind)}" for name, lag in late.items()),
         *(why for _pair, why in wrong_pairs(plan, answers)),
         *host_findings.list_alerts(answering, clock_alert),
         *(f"{name}: {why}" for name, why in differing(plan, content or {})),
@@ -186,12 +186,12 @@ def report(
     }
 
 
-def _planned(server: Mapping[str, Any]) -> str:
+def _describe_planned(server: Mapping[str, Any]) -> str:
     what = f"{server['redundancy']} backup of {server['primary']}" if server["primary"] else str(server["tier"])
     return what if server["state"] == "active" else f"{what}, {server['state']}"
 
 
-def _observed(server: Mapping[str, Any], seen: ServerState) -> str:
+def _describe_observed(server: Mapping[str, Any], seen: ServerState) -> str:
     if not seen.asked:
         return NOT_ASKED
     if seen.serves is False:
@@ -213,23 +213,23 @@ def _observed(server: Mapping[str, Any], seen: ServerState) -> str:
     return ", ".join(words)
 
 
-def _gives_to(server: Mapping[str, Any], seen: ServerState) -> str | None:
+def _list_routed_to(server: Mapping[str, Any], seen: ServerState) -> str | None:
     """For a distributor how many members; for others the active master, to which the relay sends."""
-    if seen.gives_to is None:
+    if seen.routes_to is None:
         return None
     if server["serves_as"] == "distributor":
         members = [member["name"] for member in server["members"]]
-        return f"{sum(seen.gives_to.get(name) == 'UP' for name in members)} of {len(members)} members"
-    return acting(server, seen) or "nobody"
+        return f"{sum(seen.routes_to.get(name) == 'UP' for name in members)} of {len(members)} members"
+    return acting_master(server, seen) or "nobody"
 
 
-def acting(server: Mapping[str, Any], seen: ServerState) -> str | None:
+def acting_master(server: Mapping[str, Any], seen: ServerState) -> str | None:
     """The first upstream that is up."""
-    states = seen.gives_to or {}
+    states = seen.routes_to or {}
     return next((up["name"] for up in server["upstreams"] if states.get(up["name"]) == "UP"), None)
 
 
-def _clients(server: Mapping[str, Any], seen: ServerState) -> str | None:
+def _count_clients(server: Mapping[str, Any], seen: ServerState) -> str | None:
     if server["clients"] is None:
         return None
     planned = len(server["clients"]["hosts"]) + len(server["clients"]["names"])
@@ -239,7 +239,7 @@ def _clients(server: Mapping[str, Any], seen: ServerState) -> str | None:
     return str(planned) if deployed == planned else f"{planned}, deployed {deployed}"
 
 
-def _backup(
+def _describe_backup(
     server: Mapping[str, Any], planned: Mapping[str, Any] | None, seen: Mapping[str, ServerState]
 ) -> str | None:
     if server["primary"]:
@@ -258,27 +258,27 @@ def last_changes(plan: Mapping[str, Any], seen: Mapping[str, ServerState]) -> di
     return newest(one.position or {} for one in masters or seen.values())
 
 
-def _lag(seen: ServerState, last: Mapping[str, str]) -> str | None:
+def _describe_lag(seen: ServerState, last: Mapping[str, str]) -> str | None:
     """How far the server was behind when it was asked. What others, asked later, have beyond that does not count."""
     worst = worst_lag(seen, last)
     return None if worst is None else str(worst)
 
 
 def worst_lag(seen: ServerState, last: Mapping[str, str]) -> Lag | None:
-    """How far a server is behind the writing server of which it lacks most. None: it told no position."""
+    """How far a server is behind the writing server of which it lacks most. None: it reports no position."""
     if not seen.up or not seen.position:
         return None
-    lags = [_behind(seen.position.get(writer), change, seen.at) for writer, change in last.items()]
+    lags = [_measure_lag(seen.position.get(writer), change, seen.at) for writer, change in last.items()]
     return max(lags, key=lambda lag: lag.rank, default=Lag(0.0))
 
 
-def _behind(have: str | None, last: str, at: float | None) -> Lag:
+def _measure_lag(have: str | None, last: str, at: float | None) -> Lag:
     """How far a position is behind the last one."""
     if have is not None and have >= last:
         return Lag(0.0)
     try:
-        until = _time(last) if at is None else min(_time(last), at)
-        return Lag(float("inf") if have is None else max(0.0, until - _time(have)))
+        until = _read_time(last) if at is None else min(_read_time(last), at)
+        return Lag(float("inf") if have is None else max(0.0, until - _read_time(have)))
     except ValueError:
         if have is None:
             return Lag(float("inf"))
@@ -291,7 +291,7 @@ def has_reached(answer: Mapping[str, Any], last: Mapping[str, str]) -> bool:
     return any(all(have.get(writer, "") >= change for writer, change in last.items()) for have in positions)
 
 
-def _late(
+def _is_late(
     server: Mapping[str, Any], seen: ServerState, last: Mapping[str, str], max_lag: float, max_behind: int
 ) -> Lag | None:
     """How far a server is behind if that is further than it may be. A warm backup may be."""
@@ -301,7 +301,7 @@ def _late(
     return lag if lag and lag.exceeds(max_lag, max_behind) else None
 
 
-def _late_words(lag: Lag, max_lag: float, max_behind: int) -> str:
+def _describe_lateness(lag: Lag, max_lag: float, max_behind: int) -> str:
     if lag.seconds == float("inf"):
         return "its data was never in step: it has no change of one of the masters"
     if lag.seconds is not None:
@@ -311,12 +311,12 @@ def _late_words(lag: Lag, max_lag: float, max_behind: int) -> str:
     return "its data is behind that of the masters"
 
 
-def _time(change: str) -> float:
+def _read_time(change: str) -> float:
     """Seconds since 1970 of `20260101000000.000000Z#…`"""
     return datetime.strptime(change.split("#")[0] + "+0000", "%Y%m%d%H%M%S.%fZ%z").timestamp()
 
 
-def _alerts(
+def _list_alerts(
     plan: Mapping[str, Any], servers: Iterable[Mapping[str, Any]], seen: Mapping[str, ServerState]
 ) -> Iterable[str]:
     masters: list[str] = []
@@ -337,13 +337,13 @@ def _alerts(
             yield f"{name} is without a backup: {server['backup']} is down"
         if server["serves_as"] == "master" and one.up and server.get("replication") != "none":
             masters.append(name)
-        if one.gives_to is not None and server["upstreams"]:
-            master = acting(server, one)
+        if one.routes_to is not None and server["upstreams"]:
+            master = acting_master(server, one)
             if master:
                 relays.setdefault(master, []).append(name)
             else:
                 yield f"{name} reaches no master: {_WITHOUT_MASTER[server['serves_as']]}"
-        for member in _drained_unrecorded(plan, server, seen):
+        for member in _find_unrecorded_drains(plan, server, seen):
             yield f"{member} is drained at {name}, and nothing records a drain: {FINISH_IT}"
         if one.holds is not None:
             holders.setdefault(server["virtual_address"], [])
@@ -363,11 +363,11 @@ def _alerts(
         elif not names:
             yield f"no node has the shared address {address}"
     for first, second in combinations(masters, 2):
-        if _ahead(seen[first], seen[second]) and _ahead(seen[second], seen[first]):
+        if _are_apart(seen[first], seen[second]) and _are_apart(seen[second], seen[first]):
             yield f"{first} and {second} each have writes that the other has not: they do not replicate, or not yet"
 
 
-def _drained_unrecorded(
+def _find_unrecorded_drains(
     plan: Mapping[str, Any], server: Mapping[str, Any], seen: Mapping[str, ServerState]
 ) -> Iterable[str]:
     """The members that a distributor gives no new sessions, although neither the plan nor the host of the member says
@@ -376,11 +376,11 @@ def _drained_unrecorded(
         name = member["name"]
         one = seen.get(name)
         planned = plan["servers"][name]["state"] == "active"
-        refused = (seen[server["name"]].gives_to or {}).get(name) == "DRAIN"
+        refused = (seen[server["name"]].routes_to or {}).get(name) == "DRAIN"
         if planned and refused and one and one.reached and not (one.drained or one.interrupted):
             yield name
 
 
-def _ahead(one: ServerState, other: ServerState) -> bool:
+def _are_apart(one: ServerState, other: ServerState) -> bool:
     theirs = other.position or {}
     return any(change > theirs.get(writer, "") for writer, change in (one.position or {}).items())

@@ -27,15 +27,15 @@ _AT_HOME = {"ldap": "ldapi", "ldaps": "ldapi"}
 
 # A firewall that drops shows as a timeout.
 _FIREWALLS = ["firewall", "timeout"]
-# Who stands by refuses connections like a port on which nobody listens, so that clients try the next server at once.
+# A standby refuses connections like a port without a listener, so that clients try the next server at once.
 _STANDBY = [*_FIREWALLS, "closed"]
 
 
-def _edge(name: str, address: str, port: int, protocol: str, **more: Any) -> dict[str, Any]:
+def _make_edge(name: str, address: str, port: int, protocol: str, **more: Any) -> dict[str, Any]:
     return {"name": name, "address": address, "port": port, "protocol": protocol, **more}
 
 
-def elected(plan: Mapping[str, Any], server: Mapping[str, Any]) -> bool | None:
+def is_planned_active(plan: Mapping[str, Any], server: Mapping[str, Any]) -> bool | None:
     """Whether of its pair this node must be the active one. None: either may be."""
     primary = plan["servers"][server["primary"]] if server["primary"] else server
     backup = plan["servers"].get(primary["backup"])
@@ -51,7 +51,7 @@ def pair_of(server: Mapping[str, Any]) -> str:
     return str(server["primary"] or server["name"])
 
 
-def expected(planned: bool | None) -> str:
+def expect_word(planned: bool | None) -> str:
     return {True: "open", False: "refused", None: "either"}[planned]
 
 
@@ -71,28 +71,28 @@ def own_edges(
     monitor: int = MONITOR_PORT,
     protocol: str | None = None,
 ) -> list[dict[str, Any]]:
-    """What a server looks at on itself: its service, its role, how far its data is, whom its HAProxy gives to, its part
-    of a shared address, whether it is the node that serves, whether it is drained, and whether it can write. `protocol`
-    is spoken in place of the plan's."""
+    """What a server checks on itself: its service, its role, the position of its data, the servers that its HAProxy
+    routes to, its shared address, whether it is the active node, whether it is drained, and whether it can write.
+    `protocol` is spoken in place of the plan's."""
     server = plan["servers"][name]
     if server["state"] == "down":
         return []
-    edges = _service_at_home(plan, server, at_least or {}, protocol)
+    edges = _list_own_service(plan, server, at_least or {}, protocol)
     if not server["promotable"]:
         return edges
     if server["serves_as"] != "master" and server["kept_running"]:
-        edges.append(_balancer(plan, server, monitor))
-    planned, shared = elected(plan, server), server["virtual_address"]
+        edges.append(_probe_balancer(plan, server, monitor))
+    planned, shared = is_planned_active(plan, server), server["virtual_address"]
     if server["active_standby"]:
-        edges.append(_edge(name, server["address"], server["port"], "turn", expect=expected(planned)))
+        edges.append(_make_edge(name, server["address"], server["port"], "turn", expect=expect_word(planned)))
     if shared:
-        edges.append(_edge(name, shared, server["port"], "address", expect=expected(planned)))
+        edges.append(_make_edge(name, shared, server["port"], "address", expect=expect_word(planned)))
         if planned:
-            edges.append(_served(server, shared, protocol))
+            edges.append(_probe_service(server, shared, protocol))
     if server["state"] == "active":
-        edges.append(_edge(name, server["address"], server["port"], "drained", expect="refused"))
+        edges.append(_make_edge(name, server["address"], server["port"], "drained", expect="refused"))
     if server.get("steps_aside_for"):
-        edges.append(_edge(name, server["address"], server["port"], "writes"))
+        edges.append(_make_edge(name, server["address"], server["port"], "writes"))
     return edges
 
 
@@ -110,76 +110,76 @@ def content_edges(
     return [{**edge, "protocol": _AT_HOME.get(spoken, spoken), "digest": "whole" if whole else "quick"}]
 
 
-def _service_at_home(
+def _list_own_service(
     plan: Mapping[str, Any], server: Mapping[str, Any], at_least: Mapping[str, str], protocol: str | None
 ) -> list[dict[str, Any]]:
     if server["active_standby"]:
-        edge = _to_the_half(plan, server, protocol)
+        edge = _probe_within_pair(plan, server, protocol)
     elif server["kept_running"]:
-        edge = _served(server, server["address"], protocol)
+        edge = _probe_service(server, server["address"], protocol)
     else:
-        return [_not_started(server, server["address"], protocol)]
+        return [_expect_stopped(server, server["address"], protocol)]
     if edge.get("role") and server["redundancy"] != "warm" and server.get("replication") != "none":
         edge["at_least"] = dict(at_least)
     return [edge]
 
 
-def _to_the_half(plan: Mapping[str, Any], server: Mapping[str, Any], protocol: str | None) -> dict[str, Any]:
-    """A node of a pair that takes turns, as it shows itself to itself and to the peer, which it does not refuse.
-    Of a cold pair the one that stands by is not started; what another one's role is, is the product's affair."""
-    planned = elected(plan, server)
+def _probe_within_pair(plan: Mapping[str, Any], server: Mapping[str, Any], protocol: str | None) -> dict[str, Any]:
+    """A node of an active/standby pair, probed by itself or by its peer, which it does not refuse. The standby of a
+    cold pair is not started. The product decides which role any other standby reports."""
+    planned = is_planned_active(plan, server)
     if planned:
-        return _asked(server, server["address"], protocol)
-    halves = (server, plan["servers"].get(server["backup"]))
-    if any(half and half["cold"] for half in halves):
-        return {**_not_started(server, server["address"], protocol), "expect": expected(planned)}
-    edge = _asked(server, server["address"], protocol)
+        return _probe_product(server, server["address"], protocol)
+    nodes = (server, plan["servers"].get(server["backup"]))
+    if any(node and node["cold"] for node in nodes):
+        return {**_expect_stopped(server, server["address"], protocol), "expect": expect_word(planned)}
+    edge = _probe_product(server, server["address"], protocol)
     edge.pop("role", None)
     return edge
 
 
-def _not_started(server: Mapping[str, Any], address: str, protocol: str | None) -> dict[str, Any]:
-    """A server whose program does not run. Where TLS ends before the program, what ends it may run and has nobody to
-    give to."""
+def _expect_stopped(server: Mapping[str, Any], address: str, protocol: str | None) -> dict[str, Any]:
+    """A server whose program does not run. Where HAProxy ends TLS for the program, HAProxy may run and has no server
+    to forward to."""
     refused = {"expect": "refused", "refused_by": ["closed"]}
     if not server["terminates_tls"]:
-        return _edge(server["name"], address, server["port"], "port", **refused)
+        return _make_edge(server["name"], address, server["port"], "port", **refused)
     refused["refused_by"] = ["closed", "service"]
-    return _edge(server["name"], address, server["port"], protocol or server["protocol"], **refused)
+    return _make_edge(server["name"], address, server["port"], protocol or server["protocol"], **refused)
 
 
-def _balancer(plan: Mapping[str, Any], server: Mapping[str, Any], monitor: int) -> dict[str, Any]:
-    """Whom the HAProxy of a server gives to: all that are to serve, and of a pair that takes turns just one."""
+def _probe_balancer(plan: Mapping[str, Any], server: Mapping[str, Any], monitor: int) -> dict[str, Any]:
+    """The servers that HAProxy must route to: all that serve, and one node of each active/standby pair."""
     servers: Mapping[str, Any] = plan["servers"]
     below = [servers[target["name"]] for target in (*server["upstreams"], *server["members"])]
-    halves: dict[str, list[str]] = {}
+    nodes: dict[str, list[str]] = {}
     for target in below:
         if target["active_standby"]:
-            halves.setdefault(pair_of(target), []).append(target["name"])
-    turns = {name: names for name, names in halves.items() if len(names) > 1}
+            nodes.setdefault(pair_of(target), []).append(target["name"])
+    exclusive = {name: names for name, names in nodes.items() if len(names) > 1}
     up = []
     for target in below:
-        must_be_up = elected(plan, target) if pair_of(target) in turns else target["kept_running"]
+        must_be_up = is_planned_active(plan, target) if pair_of(target) in exclusive else target["kept_running"]
         if target["state"] == "active" and must_be_up:
             up.append(target["name"])
-    edge = _edge(server["name"], "127.0.0.1", monitor, "haproxy", up=up)
-    return {**edge, "one_up_of": list(turns.values())} if turns else edge
+    edge = _make_edge(server["name"], "127.0.0.1", monitor, "haproxy", up=up)
+    return {**edge, "one_up_of": list(exclusive.values())} if exclusive else edge
 
 
-def _served(server: Mapping[str, Any], address: str, protocol: str | None = None) -> dict[str, Any]:
+def _probe_service(server: Mapping[str, Any], address: str, protocol: str | None = None) -> dict[str, Any]:
     """The service of a server, as one sees it who has the product's client; a distributor has not."""
     if server["serves_as"] == "distributor":
-        return _edge(server["name"], address, server["port"], _without_client(server))
-    return _asked(server, address, protocol)
+        return _make_edge(server["name"], address, server["port"], _protocol_without_client(server))
+    return _probe_product(server, address, protocol)
 
 
-def _asked(server: Mapping[str, Any], address: str, protocol: str | None) -> dict[str, Any]:
+def _probe_product(server: Mapping[str, Any], address: str, protocol: str | None) -> dict[str, Any]:
     """The service of a server, in its role."""
-    edge = _edge(server["name"], address, server["port"], protocol or server["protocol"])
+    edge = _make_edge(server["name"], address, server["port"], protocol or server["protocol"])
     return {**edge, "role": server["replication_role"]} if server["replication_role"] else edge
 
 
-def _without_client(server: Mapping[str, Any]) -> str:
+def _protocol_without_client(server: Mapping[str, Any]) -> str:
     """How to speak to a server where no client of the product is installed."""
     return {"ldap": "tcp", "ldaps": "tls"}.get(server["protocol"], str(server["protocol"]))
 
@@ -194,59 +194,63 @@ def host_edges(
     mine = [edge for edge in plan["edges"] if edge["from"] == host and edge["protocol"] == "tcp"]
     planned = list(dict.fromkeys(sorted((edge["to"], edge["address"], edge["port"]) for edge in mine)))
     reached = {(to, port) for to, _address, port in planned}
-    halves: dict[str, set[str]] = {}
+    nodes: dict[str, set[str]] = {}
     for to, address, port in planned:
         if address == servers[to]["address"] and port == servers[to]["port"]:
-            halves.setdefault(pair_of(servers[to]), set()).add(to)
+            nodes.setdefault(pair_of(servers[to]), set()).add(to)
     for to, address, port in planned:
         server = servers[to]
         if server["state"] == "down":
             continue
         if port != server["port"]:
-            edges += _further_port(plan, server, address, port)
+            edges += _probe_further_port(plan, server, address, port)
         elif server["active_standby"] and address == server["address"]:
-            edges.append(_half(plan, own, server, len(halves[pair_of(server)]) > 1, protocol))
+            edges.append(_probe_from_outside(plan, own, server, len(nodes[pair_of(server)]) > 1, protocol))
         elif not server["kept_running"]:
-            edges.append(_not_started(server, address, protocol))
+            edges.append(_expect_stopped(server, address, protocol))
         elif own and own["serves_as"] == "distributor":
-            edges.append(_edge(to, address, port, _without_client(server)))
+            edges.append(_make_edge(to, address, port, _protocol_without_client(server)))
         else:
-            edges.append(_asked(server, address, protocol))
+            edges.append(_probe_product(server, address, protocol))
     here = (own or plan["clients"][host])["address"]
     for to, server in sorted(servers.items()):
         if to == host or server["state"] == "down":
             continue
         for port in ports(server):
-            if (to, port) not in reached and not admitted(server, here, port):
-                edges.append(_edge(to, server["address"], port, "tcp", expect="refused", refused_by=_FIREWALLS))
+            if (to, port) not in reached and not is_admitted(server, here, port):
+                edges.append(_make_edge(to, server["address"], port, "tcp", expect="refused", refused_by=_FIREWALLS))
     return edges
 
 
-def _half(
+def _probe_from_outside(
     plan: Mapping[str, Any], own: Mapping[str, Any] | None, server: Mapping[str, Any], both: bool, protocol: str | None
 ) -> dict[str, Any]:
-    """A node of a pair that takes turns, seen from elsewhere: who stands by refuses clients."""
+    """A node of an active/standby pair, probed from outside the pair: the standby refuses clients."""
     if own and pair_of(own) == pair_of(server):
-        return _to_the_half(plan, server, protocol)
-    planned = elected(plan, server)
+        return _probe_within_pair(plan, server, protocol)
+    planned = is_planned_active(plan, server)
     if planned is False:
-        return _edge(server["name"], server["address"], server["port"], "tcp", expect="refused", refused_by=_STANDBY)
+        return _make_edge(
+            server["name"], server["address"], server["port"], "tcp", expect="refused", refused_by=_STANDBY
+        )
     if own and own["serves_as"] == "distributor":
-        edge = _edge(server["name"], server["address"], server["port"], _without_client(server))
+        edge = _make_edge(server["name"], server["address"], server["port"], _protocol_without_client(server))
     else:
-        edge = _asked(server, server["address"], protocol)
+        edge = _probe_product(server, server["address"], protocol)
     if planned is None:
         edge |= {"expect": "either", "refused_by": _STANDBY, **({"one_of": pair_of(server)} if both else {})}
     return edge
 
 
-def _further_port(plan: Mapping[str, Any], server: Mapping[str, Any], address: str, port: int) -> list[dict[str, Any]]:
+def _probe_further_port(
+    plan: Mapping[str, Any], server: Mapping[str, Any], address: str, port: int
+) -> list[dict[str, Any]]:
     """What the product says there is its own affair: the port must be open where the product runs."""
-    if server["active_standby"] and elected(plan, server) is not True:
+    if server["active_standby"] and is_planned_active(plan, server) is not True:
         return []
     if not server["kept_running"]:
         return []
-    return [_edge(server["name"], address, port, "port")]
+    return [_make_edge(server["name"], address, port, "port")]
 
 
 def ports(server: Mapping[str, Any]) -> list[int]:
@@ -255,12 +259,12 @@ def ports(server: Mapping[str, Any]) -> list[int]:
     return [server["port"], *sorted(further - {server["port"]})]
 
 
-def admitted(server: Mapping[str, Any], address: str, port: int | None = None) -> bool:
+def is_admitted(server: Mapping[str, Any], address: str, port: int | None = None) -> bool:
     """Whether the server's firewall lets an address in, perhaps because clients of its network are planned."""
     try:
         source = ipaddress.ip_address(address)
     except ValueError:
-        return True  # a name: nobody can tell without asking for it, so no refusal is claimed
+        return True  # a name: without resolving it, no refusal can be expected
     return any(
         source in ipaddress.ip_network(network, strict=False)
         for opening in server["firewall"]
@@ -272,8 +276,8 @@ def admitted(server: Mapping[str, Any], address: str, port: int | None = None) -
 def places(
     plan: Mapping[str, Any], host: str, protocol: str | None = None, standing_by: Iterable[str] = ()
 ) -> list[dict[str, Any]]:
-    """Where rows written and read by a host go through: the server on it, or a client's endpoints and the pool. Nothing
-    goes through who stands by."""
+    """Where rows written and read by a host go through: the server on it, or a client's endpoints and the pool. A
+    standby is left out."""
     aside = set(standing_by)
     if host in plan["servers"]:
         server = plan["servers"][host]
@@ -281,25 +285,25 @@ def places(
             return []
         if not server["promotable"]:
             return []
-        return [_edge(host, server["address"], server["port"], protocol or server["protocol"])]
+        return [_make_edge(host, server["address"], server["port"], protocol or server["protocol"])]
     client = plan["clients"][host]
     points = [*client["endpoints"], *client["pool"][:1]]
     return [
-        _edge(point["name"], point["address"], point["port"], protocol or client["protocol"])
+        _make_edge(point["name"], point["address"], point["port"], protocol or client["protocol"])
         for point in points
-        if point["name"] not in plan["servers"] or _open_at(plan["servers"][point["name"]], point["address"], aside)
+        if point["name"] not in plan["servers"] or _is_open_at(plan["servers"][point["name"]], point["address"], aside)
     ]
 
 
-def _open_at(server: Mapping[str, Any], address: str, aside: set[str]) -> bool:
+def _is_open_at(server: Mapping[str, Any], address: str, aside: set[str]) -> bool:
     """Whether a server serves at one of its addresses. At one that a pair shares, one node always does."""
     if address != server["address"]:
         return True
     return server["name"] not in aside and server["state"] != "down" and bool(server["promotable"])
 
 
-def _halves(answers: Mapping[str, Mapping[str, Any]]) -> dict[str, bool]:
-    """{server: does it serve}, of all whose pairs take turns and that answered."""
+def _read_active_nodes(answers: Mapping[str, Mapping[str, Any]]) -> dict[str, bool]:
+    """Whether each node of an active/standby pair serves, as far as they answered."""
     return {
         name: bool(edge["reachable"])
         for name, answer in answers.items()
@@ -309,18 +313,18 @@ def _halves(answers: Mapping[str, Mapping[str, Any]]) -> dict[str, bool]:
 
 
 def standing_by(answers: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """The nodes of pairs that do not serve. `answers`: what tier_probe told on each server about itself."""
-    return sorted(name for name, serves in _halves(answers).items() if not serves)
+    """The nodes of pairs that do not serve. `answers`: what tier_probe returned on each server about itself."""
+    return sorted(name for name, serves in _read_active_nodes(answers).items() if not serves)
 
 
 def wrong_pairs(plan: Mapping[str, Any], answers: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """Pairs that take turns of which not just one node serves, as far as both were asked: (pair, what is wrong)."""
-    halves: dict[str, dict[str, bool]] = {}
-    for name, serves in sorted(_halves(answers).items()):
-        halves.setdefault(pair_of(plan["servers"][name]), {})[name] = serves
+    """Active/standby pairs without exactly one serving node, as far as both were asked: (pair, what is wrong)."""
+    nodes: dict[str, dict[str, bool]] = {}
+    for name, serves in sorted(_read_active_nodes(answers).items()):
+        nodes.setdefault(pair_of(plan["servers"][name]), {})[name] = serves
     wrong = []
-    for name, serving in halves.items():
-        here = [half for half, serves in serving.items() if serves]
+    for name, serving in nodes.items():
+        here = [node for node, serves in serving.items() if serves]
         if len(here) > 1:
             wrong.append((name, f"split brain: {' and '.join(here)} both serve, one must"))
         elif not here and len(serving) > 1:
@@ -361,7 +365,7 @@ def report(
             if key not in answer:
                 findings.append({"host": host, "what": step, "why": reason(answer)})
                 if step == "probed":
-                    break  # a host that answers nobody is one finding
+                    break  # a host that does not answer is one finding
             into.extend((host, one) for one in answer.get(key, []))
     for host, edge in probed:
         if not edge["ok"]:
@@ -409,8 +413,8 @@ def report(
         "servers that have all rows": (_count(one for _host, one in found), ""),
     }
     rows += [[what, *(measured[what] if not why else ("-", why))] for what, why in lacking.items()]
-    if halves := _halves(answers):
-        rows.append(["active nodes of pairs", f"{sum(halves.values())} of {len(halves)}", "one of each pair"])
+    if nodes := _read_active_nodes(answers):
+        rows.append(["active nodes of pairs", f"{sum(nodes.values())} of {len(nodes)}", "one of each pair"])
     equal, holding = count_equal(plan, content)
     if holding:
         rows.append(["servers with the same content as others", f"{equal} of {holding}", ""])
@@ -444,9 +448,9 @@ def reason(answer: Mapping[str, Any]) -> str:
     text = str(answer.get("msg") or "").replace("Task failed: ", "").rpartition("can be reached over ssh: ")[2]
     lines = [line.strip() for line in text.splitlines()]
     # What a kept connection says when it breaks; why the next one could not be had stands below.
-    said = [line for line in lines if line and "mux_client" not in line]
-    said = said or [*filter(None, lines), "no answer"]
-    return said[1] if said[0].endswith(":") and said[1:] else said[0]
+    own_words = [line for line in lines if line and "mux_client" not in line]
+    own_words = own_words or [*filter(None, lines), "no answer"]
+    return own_words[1] if own_words[0].endswith(":") and own_words[1:] else own_words[0]
 
 
 def _count(things: Iterable[Mapping[str, Any]]) -> str:
@@ -464,5 +468,5 @@ def _ms(value: float | None) -> str:
 
 
 def names(results: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The rows that were written, from what tier_rows told on each host."""
+    """The rows that were written, from what tier_rows returned on each host."""
     return sorted(one["name"] for result in results for one in result.get("rows", []) if "write_ms" in one)

@@ -96,7 +96,7 @@ def _moves(problem: AllocationProblem, choice: Choice) -> list[dict[str, Any]]:
     number = {server.name: index for index, server in enumerate(problem.active)}
     voluntary = {move.name: move for move in choice.voluntary}
     found = []
-    for proxy, pieces in choice.placement.new.items():
+    for proxy, pieces in choice.placement.arriving.items():
         target = problem.active[proxy].name
         for k, _weight, names in pieces:
             reach = problem.demands[k].reach
@@ -194,7 +194,7 @@ def _result(problem: AllocationProblem, choice: Choice, backups: Backups, move_c
             "cost_ms": cost * milliseconds,
             "latency_ms": latency_cost(placement) * milliseconds,
             "bound_ms": least * milliseconds,
-            # Who is left out decides what the others cost: only between equals does the bound say anything.
+            # The clients left out decide what the others cost: the bound holds only where the same weight is left out.
             "gap": _gap(cost, least) if (left, squares) == (bound.unplaced, bound.squares) else None,
             "moved": len(moves),
             "forced": forced,

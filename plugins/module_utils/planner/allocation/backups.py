@@ -86,7 +86,7 @@ class _Losses:
             after = pack(loss, self.hubs, after, cost, solved.worth(), EFFORT // len(self.problem.active))
             left = sum(weight * len(names) for _class, weight, names in after.out)
         backups = {}
-        for index in sorted({*after.kept, *after.new}):
+        for index in sorted({*after.staying, *after.arriving}):
             parts = [names for _class, _weight, names in after.pieces(index)]
             if parts:
                 backups[loss.active[index].name] = sorted([name for names in parts for name in names])
@@ -116,7 +116,7 @@ class _Losses:
     def _keep(
         self, demand: Demand, weight: int, names: list[str], spare: list[int], held: defaultdict[int, int]
     ) -> None:
-        """Who has a backup that still will do may keep it."""
+        """Clients keep a backup that still has room for them."""
         split: defaultdict[str | None, list[str]] = defaultdict(list)
         for name, server in zip(names, map(self.problem.previous_backups.get, names), strict=True):
             split[server].append(name)

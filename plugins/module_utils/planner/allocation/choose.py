@@ -129,14 +129,14 @@ def _only_needed(problem: AllocationProblem, hubs: Hubs, still: Solved, bound: S
 
 
 def _voluntary(problem: AllocationProblem, placement: Placement, needed: int) -> list[Move]:
-    """Who leaves a proxy that could keep it; those who gain least are the ones who had to."""
+    """The clients that leave a proxy that could keep them. Those that gain least count as needed."""
     number = {server.name: index for index, server in enumerate(problem.active)}
     between = problem.latency.between
     over = excess(problem)
     moves = []
-    for proxy in sorted(placement.new):
+    for proxy in sorted(placement.arriving):
         server = problem.active[proxy]
-        for k, weight, names in placement.new[proxy]:
+        for k, weight, names in placement.arriving[proxy]:
             stays = problem.demands[k].stays
             if not stays:
                 continue
@@ -244,18 +244,18 @@ def _peel(
         change[begin] += amount
         change[end] -= amount
     gain = clients = 0.0
-    taken = []
+    changes = []
     for source, arc in path:
         k, goal, _amount = arc
         costs, demand = hubs.costs(problem.demands[k].site), problem.demands[k]
         gain += (costs[source] if source >= 0 else 0) - (costs[goal] if goal >= 0 else 0)
         if start.flow.by_class[k].get(source, 0) <= start.stay[k].get(source, 0):
             clients += sum(len(names) for _weight, names in demand.runs()) / demand.weight
-        taken.append((k, source, goal))
+        changes.append((k, source, goal))
         arc[2] -= amount
         if not arc[2]:
             arcs[source].remove(arc)
-    return _Reroute(taken, amount, clients, gain / hubs.scale)
+    return _Reroute(changes, amount, clients, gain / hubs.scale)
 
 
 def _walk(start: Solved, steps: list[_Reroute], allowed: float) -> Flow:

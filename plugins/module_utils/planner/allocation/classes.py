@@ -108,13 +108,13 @@ def _assemble(
 
 
 def _limits(policy: Policy, active: list[Proxy], shares: list[float], unit: int, total: int) -> list[int]:
-    kept_free = Fraction(repr(policy.headroom))
+    headroom_used = Fraction(repr(policy.headroom))
     all_shares = math.fsum(shares)
     limits = []
     for server, share in zip(active, shares, strict=True):
         limit = total
         if server.capacity is not None:
-            limit = min(limit, math.floor(server.capacity * (1 - kept_free) / unit))
+            limit = min(limit, math.floor(server.capacity * (1 - headroom_used) / unit))
         if policy.balance is not None and all_shares:
             # Rounded up: at balance 1 the whole demand must still fit.
             limit = min(
@@ -161,7 +161,7 @@ def _classify(problem: AllocationProblem, grouped: dict[Key, list[str]], order: 
         if group is not None:
             spread[group] += [(name, key) for name in grouped[key]]
             continue
-        # Who can go nowhere is told why, and the reason is in the restriction.
+        # The reason why a client can go nowhere is in its restriction.
         why = None if reaches[restriction][0] != frozenset() else restriction
         demand = _class(classes, (site, *reaches[restriction], why), site, reaches[restriction], restriction)
         _add(problem, demand, number, grouped[key], weight // problem.unit)
@@ -225,7 +225,7 @@ def _add_spread_group(
     members: list[tuple[str, Key]],
 ) -> None:
     """Spread members are classed with how many siblings share their class: a hub takes one of them a proxy."""
-    taken: set[int] = set()
+    occupied: set[int] = set()
     together: defaultdict[tuple[str, Any, Any, int], list[str]] = defaultdict(list)
     restriction_of: dict[tuple[str, Any, Any, int], Restriction] = {}
     for name, (site, restriction, _group_name, weight) in members:
@@ -241,12 +241,12 @@ def _add_spread_group(
         demand.weight += weight * len(names)
         for name in sorted(names):
             index = number.get(problem.previous.get(name, ""))
-            if index is None or index in taken or not _may_stay(problem, reach, index, weight):
-                if index in taken:
+            if index is None or index in occupied or not _may_stay(problem, reach, index, weight):
+                if index in occupied:
                     problem.crowded.add(name)
                 demand.free.setdefault(weight, []).append(name)
             else:
-                taken.add(index)
+                occupied.add(index)
                 demand.stays.setdefault(index, {}).setdefault(weight, []).append(name)
 
 

@@ -165,7 +165,7 @@ class _Solver:
         came_class: dict[int, int],
         heap: list[tuple[int, int]],
     ) -> None:
-        """Who is in a full hub can be displaced: their way back costs what they paid last."""
+        """Classes in a full hub can be displaced: their way back costs what they paid last."""
         base = distance + self.price_hub[h]
         credit, costs, stay, flow, price = self.given.credit, self.given.costs, self.stay, self.flow, self.price_class
         for k in self.users[h]:

@@ -78,7 +78,7 @@ class Proxy:
 
     @property
     def domain(self) -> tuple[str, str, str]:
-        """The failure domain: a zone of its site, or the proxy by itself where no zone is told."""
+        """The failure domain: a zone of its site, or the proxy by itself without a zone."""
         return (self.site, "", self.name) if self.zone is None else (self.site, self.zone, "")
 
 

@@ -83,10 +83,10 @@ def _count_clients(placement: Placement, proxies: int) -> int:
 
 def _improve(assignment: Assignment) -> bool:
     """All clients, then parts until none gets better or the effort is spent. True if anything got better."""
-    everybody, proxies = list(range(len(assignment.clients))), list(range(len(assignment.room)))
+    all_clients, proxies = list(range(len(assignment.clients))), list(range(len(assignment.room)))
     effort_of_part = assignment.effort // SHARE_OF_PART
     better = assign_all_by_flows(assignment)
-    better = Search(assignment, everybody, proxies, assignment.effort // SHARE_OF_ALL).run() or better
+    better = Search(assignment, all_clients, proxies, assignment.effort // SHARE_OF_ALL).run() or better
     searched: dict[Part, list[tuple[int, int]]] = {}  # who was where after the last search of a part
     improved = True
     while improved:

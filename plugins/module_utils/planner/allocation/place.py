@@ -4,7 +4,7 @@
 """From classes and hubs to names and proxies.
 
 A hub is the proxies of one site that no restriction tells apart. The flow says how much of which class a hub takes;
-here names are dealt out: who is there stays as far as the flow lets it, the rest is poured in level.
+here names are assigned: clients stay as far as the flow lets them, the rest fills the proxies evenly.
 """
 
 from __future__ import annotations
@@ -228,18 +228,20 @@ def even_hubs(problem: AllocationProblem, hubs: Hubs, solved: Solved) -> None:
                 if len(bins) < 2:
                     continue
                 base = [stay.get(hub, 0) for hub in bins]
-                movable = [units.get(hub, 0) - kept for hub, kept in zip(bins, base, strict=True)]
+                movable = [units.get(hub, 0) - staying for hub, staying in zip(bins, base, strict=True)]
                 rooms = [limit[hub] - load[hub] + part for hub, part in zip(bins, movable, strict=True)]
                 if number in solved.most:
                     most = solved.most[number]
-                    rooms = [min(room, most[hub] - kept) for hub, room, kept in zip(bins, rooms, base, strict=True)]
+                    rooms = [
+                        min(room, most[hub] - staying) for hub, room, staying in zip(bins, rooms, base, strict=True)
+                    ]
                 loads = [float(load[hub] - part) for hub, part in zip(bins, movable, strict=True)]
                 poured = fill(sum(movable), rooms, loads, [share[hub] for hub in bins])
-                for hub, kept, before, after in zip(bins, base, movable, poured, strict=True):
+                for hub, staying, before, after in zip(bins, base, movable, poured, strict=True):
                     if before != after:
                         changed = True
                         load[hub] += after - before
-                        units[hub] = kept + after
+                        units[hub] = staying + after
                         if not units[hub]:
                             del units[hub]
         if not changed:
@@ -247,40 +249,40 @@ def even_hubs(problem: AllocationProblem, hubs: Hubs, solved: Solved) -> None:
 
 
 class Placement:
-    """Who is where. ``kept[p][k]`` stayed, ``new[p]`` came; ``out`` found no proxy."""
+    """The clients at each proxy: ``staying[p][k]``, ``arriving[p]``; ``out`` found no proxy."""
 
     def __init__(self, problem: AllocationProblem, hubs: Hubs) -> None:
         self.problem = problem
         self.hubs = hubs
         self.load = [0] * len(problem.active)
-        self.kept: defaultdict[int, dict[int, Runs]] = defaultdict(dict)
-        self.new: defaultdict[int, list[tuple[int, int, list[str]]]] = defaultdict(list)
+        self.staying: defaultdict[int, dict[int, Runs]] = defaultdict(dict)
+        self.arriving: defaultdict[int, list[tuple[int, int, list[str]]]] = defaultdict(list)
         self.out: list[tuple[int, int, list[str]]] = []
-        self.taken: defaultdict[str, set[int]] = defaultdict(set)  # spread group -> its proxies
+        self.proxies_of_group: defaultdict[str, set[int]] = defaultdict(set)  # spread group -> its proxies
 
     def pieces(self, proxy: int) -> list[tuple[int, int, list[str]]]:
         """Class, weight and names of everyone on a proxy."""
-        kept = self.kept.get(proxy, {})
-        stayed = [(number, weight, names) for number, runs in kept.items() for weight, names in runs.items()]
-        return stayed + self.new.get(proxy, [])
+        staying = self.staying.get(proxy, {})
+        stayed = [(number, weight, names) for number, runs in staying.items() for weight, names in runs.items()]
+        return stayed + self.arriving.get(proxy, [])
 
     def room(self, proxy: int) -> int:
         return self.problem.limits[proxy] - self.load[proxy]
 
     def stay(self, proxy: int, number: int, weight: int, names: list[str]) -> None:
-        runs = self.kept[proxy].setdefault(number, {})
+        runs = self.staying[proxy].setdefault(number, {})
         runs[weight] = sorted(runs[weight] + names) if weight in runs else names
         self._count(proxy, number, weight, names)
 
     def put(self, proxy: int, number: int, weight: int, names: list[str]) -> None:
-        self.new[proxy].append((number, weight, names))
+        self.arriving[proxy].append((number, weight, names))
         self._count(proxy, number, weight, names)
 
     def _count(self, proxy: int, number: int, weight: int, names: list[str]) -> None:
         self.load[proxy] += weight * len(names)
         if self.problem.demands[number].siblings:
             for name in names:
-                self.taken[self.problem.group_of[name]].add(proxy)
+                self.proxies_of_group[self.problem.group_of[name]].add(proxy)
 
 
 def hand_out(problem: AllocationProblem, hubs: Hubs, flow: Flow) -> Placement:
@@ -336,33 +338,33 @@ def _keep(
         for proxy, amount in zip(members, leave, strict=True):
             runs = demand.stays[proxy]
             if amount:
-                runs, gone = _take(runs, amount, light=light)
-                placement.load[proxy] -= weight_of(gone)
-                for weight, names in gone.items():
+                runs, removed = _take(runs, amount, light=light)
+                placement.load[proxy] -= weight_of(removed)
+                for weight, names in removed.items():
                     free[weight] = sorted(free.get(weight, []) + names)
-            placement.kept[proxy][number] = runs
+            placement.staying[proxy][number] = runs
             if demand.siblings:
                 for names in runs.values():
                     for name in names:
-                        placement.taken[problem.group_of[name]].add(proxy)
+                        placement.proxies_of_group[problem.group_of[name]].add(proxy)
     return free, {hub: amount for hub, amount in wanted.items() if amount > 0}
 
 
 def _take(runs: Runs, amount: int, light: bool) -> tuple[Runs, Runs]:
     """Take at least an amount out of runs, last names first: the heavy, so that few move, or the light."""
     left: Runs = {}
-    gone: Runs = {}
+    removed: Runs = {}
     for weight in sorted(runs, reverse=not light):
         names = runs[weight]
         count = min(len(names), amount // weight)
         amount -= count * weight
         rest = len(names) - count
-        gone[weight], left[weight] = names[rest:], names[:rest]
+        removed[weight], left[weight] = names[rest:], names[:rest]
     if amount > 0:
         weight = min(weight for weight, names in left.items() if names and weight >= amount)
-        gone[weight] = left[weight][-1:] + gone[weight]
+        removed[weight] = left[weight][-1:] + removed[weight]
         left[weight] = left[weight][:-1]
-    return {w: names for w, names in left.items() if names}, {w: names for w, names in gone.items() if names}
+    return {w: names for w, names in left.items() if names}, {w: names for w, names in removed.items() if names}
 
 
 def pour(runs: list[Piece], quotas: list[int], whole: bool = False) -> tuple[list[list[Piece]], list[Piece]]:
@@ -455,7 +457,7 @@ def _place_spread(
             together[problem.group_of[name]].append(name)
         for group, some in sorted(together.items()):
             open_to = sorted((-left, proxy) for proxy, left in quota.items() if left > 0)
-            choices = [proxy for _left, proxy in open_to if proxy not in placement.taken[group]][: len(some)]
+            choices = [proxy for _left, proxy in open_to if proxy not in placement.proxies_of_group[group]][: len(some)]
             for name, proxy in zip(some, choices, strict=False):
                 quota[proxy] -= 1
                 placement.put(proxy, number, weight, [name])
@@ -475,8 +477,8 @@ def insert(placement: Placement) -> Placement:
             while names:
                 open_to = [proxy for proxy in hubs.members[hub] if placement.room(proxy) >= weight]
                 if demand.siblings:
-                    taken = placement.taken[problem.group_of[names[0]]]
-                    open_to = [proxy for proxy in open_to if proxy not in taken]
+                    group_proxies = placement.proxies_of_group[problem.group_of[names[0]]]
+                    open_to = [proxy for proxy in open_to if proxy not in group_proxies]
                 if not open_to:
                     break
                 proxy = min(open_to, key=lambda p: (placement.load[p] / (problem.shares[p] or 1e-9), p))
@@ -491,7 +493,7 @@ def insert(placement: Placement) -> Placement:
 
 
 def _back_home(placement: Placement, number: int, weight: int, names: list[str]) -> list[str]:
-    """Who had to make room and finds that there still is some stays after all. Returns the others."""
+    """Clients that had to make room stay where room is left after all. Returns the others."""
     problem = placement.problem
     demand = problem.demands[number]
     others = []
@@ -499,8 +501,8 @@ def _back_home(placement: Placement, number: int, weight: int, names: list[str])
         for proxy, runs in demand.stays.items():
             if problem.previous.get(name) != problem.active[proxy].name or weight not in runs:
                 continue
-            taken = demand.siblings and proxy in placement.taken[problem.group_of[name]]
-            if not taken and placement.room(proxy) >= weight:
+            is_apart = not demand.siblings or proxy not in placement.proxies_of_group[problem.group_of[name]]
+            if is_apart and placement.room(proxy) >= weight:
                 placement.stay(proxy, number, weight, [name])
                 break
         else:
@@ -523,6 +525,6 @@ def moved_weight(placement: Placement) -> int:
     left: defaultdict[int, int] = defaultdict(int)
     for number, demand in enumerate(placement.problem.demands):
         for proxy, runs in demand.stays.items():
-            left[proxy] += weight_of(runs) - weight_of(placement.kept.get(proxy, {}).get(number, {}))
+            left[proxy] += weight_of(runs) - weight_of(placement.staying.get(proxy, {}).get(number, {}))
     over = excess(placement.problem)
     return sum(max(0, units - over.get(proxy, 0)) for proxy, units in left.items())

@@ -1,7 +1,7 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What whole clients of different weights leave undone when they are dealt out as the flow says.
+"""What whole clients of different weights leave undone when they are assigned as the flow says.
 
 The flow splits clients, so a proxy may get one client too many for the room it has, and another proxy too few. A client
 that then finds no room although the flow had a place for it gets one by a chain: others leave its proxy for one with
@@ -44,19 +44,19 @@ def repair(placement: Placement, move_cost: int, left_out: int) -> int:
     ``left_out``: units that the flow leaves out, too. Clients of spread groups are not touched.
     """
     displaced = make_room(placement, move_cost, left_out)
-    mending = _Mending(placement, move_cost)
+    repair_run = _Repair(placement, move_cost)
     for _round in range(ROUNDS):
-        if not mending.bring_nearer():
+        if not repair_run.bring_nearer():
             break
     return displaced
 
 
 def make_room(placement: Placement, move_cost: int, left_out: int) -> int:
-    """The first half of that alone: no move but for those who are left out."""
-    return _Mending(placement, move_cost).make_room(left_out)
+    """The first step of that alone: clients move only for those that are left out."""
+    return _Repair(placement, move_cost).make_room(left_out)
 
 
-class _Mending:
+class _Repair:
     def __init__(self, placement: Placement, move_cost: int) -> None:
         self.placement = placement
         self.problem: AllocationProblem = placement.problem
@@ -75,20 +75,20 @@ class _Mending:
             left = list(names)
             while left and beyond >= weight and tried < MOST_CLIENTS and not self.problem.demands[number].siblings:
                 tried += 1
-                chain = self._chain(number, weight)
+                chain = self._find_chain(number, weight)
                 if chain is None:
                     break
-                displaced += self._carry_out(chain, left.pop(0))
+                displaced += self._move_along(chain, left.pop(0))
                 beyond -= weight
             if left:
                 placement.out.append((number, weight, left))
         return displaced
 
-    def _chain(self, number: int, weight: int) -> Chain | None:
+    def _find_chain(self, number: int, weight: int) -> Chain | None:
         """The cheapest chain found by which a client left out gets a place."""
         order = count()
         heap: list[tuple[int, int, Chain]] = []
-        for cost, proxy in self._open_to(number):
+        for cost, proxy in self._list_targets(number):
             heappush(heap, (weight * cost, next(order), (_Relocation(number, weight, None, proxy),)))
         seen: set[int] = set()
         while heap and len(seen) < MOST_PROXIES:
@@ -101,21 +101,23 @@ class _Mending:
                 continue
             seen.add(last.target)
             passed = {step.target for step in chain}
-            for more, steps in self._leave(last.target, missing, passed):
+            for more, steps in self._list_leaving(last.target, missing, passed):
                 heappush(heap, (cost + more, next(order), chain + steps))
         return None
 
-    def _leave(self, proxy: int, missing: int, passed: set[int]) -> Iterator[tuple[int, Chain]]:
-        """Who may leave a proxy to make room, and where to: one client, or several lighter ones to where there is."""
+    def _list_leaving(self, proxy: int, missing: int, passed: set[int]) -> Iterator[tuple[int, Chain]]:
+        """The clients that may leave a proxy to make room: one, or several lighter ones to free room."""
         lighter: list[tuple[int, int, _Relocation]] = []
         for number, weight, _names in self.placement.pieces(proxy):
             demand = self.problem.demands[number]
             if demand.siblings:
                 continue
             here = self.hubs.costs(demand.site)[self.hubs.of_proxy[proxy]]
-            leaving = self.move_cost if number in self.placement.kept.get(proxy, {}) and proxy not in self.over else 0
+            leaving = (
+                self.move_cost if number in self.placement.staying.get(proxy, {}) and proxy not in self.over else 0
+            )
             full = 0
-            for cost, target in self._open_to(number):
+            for cost, target in self._list_targets(number):
                 if target in passed:
                     continue
                 step = _Relocation(number, weight, proxy, target)
@@ -130,9 +132,11 @@ class _Mending:
                     full += not fits
                 if fits:
                     break
-        yield from self._several(lighter, missing)
+        yield from self._combine_lighter(lighter, missing)
 
-    def _several(self, lighter: list[tuple[int, int, _Relocation]], missing: int) -> Iterator[tuple[int, Chain]]:
+    def _combine_lighter(
+        self, lighter: list[tuple[int, int, _Relocation]], missing: int
+    ) -> Iterator[tuple[int, Chain]]:
         steps: list[_Relocation] = []
         rooms: dict[int, int] = {}
         # Clients of one class and weight may be listed twice: those that stayed, and those that came.
@@ -151,22 +155,22 @@ class _Mending:
         if missing <= 0:
             yield cost, tuple(steps)
 
-    def _open_to(self, number: int) -> Iterator[tuple[int, int]]:
+    def _list_targets(self, number: int) -> Iterator[tuple[int, int]]:
         """(cost of a unit, proxy), nearest first."""
         demand = self.problem.demands[number]
         for cost, hub in self.hubs.row(demand.site, demand.reach):
             for proxy in self.hubs.members[hub]:
                 yield cost, proxy
 
-    def _carry_out(self, chain: Chain, name: str) -> int:
+    def _move_along(self, chain: Chain, name: str) -> int:
         """The last client of the chain goes first: it makes room for the one before. Returns the units displaced."""
         displaced = 0
         for step in reversed(chain):
             if step.source is None:
                 self._put(step, name)
                 continue
-            one, kept = self._take(step.source, step.number, step.weight)
-            displaced += step.weight if kept and step.source not in self.over else 0
+            one, was_staying = self._take(step.source, step.number, step.weight)
+            displaced += step.weight if was_staying and step.source not in self.over else 0
             self._put(step, one)
         return displaced
 
@@ -176,7 +180,7 @@ class _Mending:
 
     def _take(self, proxy: int, number: int, weight: int) -> tuple[str, bool]:
         """Take one client of a class and weight off a proxy, those that came before those that stayed."""
-        new = self.placement.new[proxy]
+        new = self.placement.arriving[proxy]
         for index, (k, each, names) in enumerate(new):
             if (k, each) == (number, weight):
                 if len(names) > 1:
@@ -185,51 +189,55 @@ class _Mending:
                     del new[index]
                 self.placement.load[proxy] -= weight
                 return names[-1], False
-        names = self.placement.kept[proxy][number][weight]
+        names = self.placement.staying[proxy][number][weight]
         self._keep(proxy, number, weight, names[:-1])
         return names[-1], True
 
     def _keep(self, proxy: int, number: int, weight: int, names: list[str]) -> None:
         """Only these of a class and weight stay. What the placement shares with the problem is left alone."""
-        runs = dict(self.placement.kept[proxy][number])
+        runs = dict(self.placement.staying[proxy][number])
         self.placement.load[proxy] -= weight * (len(runs[weight]) - len(names))
         runs[weight] = names
-        self.placement.kept[proxy][number] = {each: some for each, some in runs.items() if some}
+        self.placement.staying[proxy][number] = {each: some for each, some in runs.items() if some}
 
     def _put(self, step: _Relocation, name: str) -> None:
         home = self.number.get(self.problem.previous.get(name, ""))
         if home == step.target and home in self.problem.demands[step.number].stays:
-            kept = self.placement.kept[home]
-            kept[step.number] = dict(kept.get(step.number, {}))
+            was_staying = self.placement.staying[home]
+            was_staying[step.number] = dict(was_staying.get(step.number, {}))
             self.placement.stay(home, step.number, step.weight, [name])
         else:
             self.placement.put(step.target, step.number, step.weight, [name])
 
     def bring_nearer(self) -> bool:
-        """Who has room nearer goes there, if that is worth the move. True if anyone did."""
+        """Move clients to nearer room where that is worth the move. True if any moved."""
         placement, changed = self.placement, False
         for proxy, hub in enumerate(self.hubs.of_proxy):
-            for number, runs in list(placement.kept.get(proxy, {}).items()):
+            for number, runs in list(placement.staying.get(proxy, {}).items()):
                 site = self.problem.demands[number].site
                 far = self.hubs.costs(site)[hub] - (0 if proxy in self.over else self.move_cost)
                 if far <= 0 or self.problem.demands[number].siblings:
                     continue
                 for weight, names in list(runs.items()):
-                    left = self._nearer(number, weight, names, far)
+                    left = self._move_nearer_alike(number, weight, names, far)
                     if len(left) < len(names):
                         self._keep(proxy, number, weight, left)
                         changed = True
-            pieces, placement.new[proxy] = placement.new[proxy], []
+            pieces, placement.arriving[proxy] = placement.arriving[proxy], []
             for number, weight, names in pieces:
                 far = self.hubs.costs(self.problem.demands[number].site)[hub]
-                left = names if self.problem.demands[number].siblings else self._nearer(number, weight, names, far)
+                left = (
+                    names
+                    if self.problem.demands[number].siblings
+                    else self._move_nearer_alike(number, weight, names, far)
+                )
                 placement.load[proxy] -= weight * (len(names) - len(left))
                 changed = changed or len(left) < len(names)
                 if left:
-                    placement.new[proxy].append((number, weight, left))
+                    placement.arriving[proxy].append((number, weight, left))
         return changed
 
-    def _nearer(self, number: int, weight: int, names: list[str], far: int) -> list[str]:
+    def _move_nearer_alike(self, number: int, weight: int, names: list[str], far: int) -> list[str]:
         """Put as many as there is room for where a unit costs less than ``far``. Returns the others."""
         placement, shares = self.placement, self.problem.shares
         demand = self.problem.demands[number]

@@ -81,8 +81,8 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Observation:
-    """What a server told: its role, how far its data is (a position for each writing server), a digest that is equal
-    where the content is, and the state of the servers it gives to. None and empty: its protocol does not tell.
+    """What a server reported: its role, its position (one for each writing server), a digest that is equal where
+    the content is, and the state of the servers it routes to. None and empty: its protocol does not report it.
     """
 
     role: str | None = None
@@ -188,7 +188,7 @@ def _json(text: str, source: str) -> Any:
 
 
 def _is_text(value: Any) -> bool:
-    """JSON may hold nodes of characters, which nobody can write down."""
+    """JSON may hold lone surrogates, which no encoding can write."""
     return isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)
 
 
@@ -205,7 +205,7 @@ def _short(value: Any) -> str:
 
 
 def _refused_on_the_way(error: OSError, address: str) -> bool:
-    """Whether a firewall answered. IPv4 has one error for that and for a host that nobody finds on the link, whose
+    """Whether a firewall answered. IPv4 has one error for that and for a host that is not found on the link, whose
     entry in the ARP table is then empty (flags 0x0)."""
     if error.errno in (errno.EACCES, errno.EPERM):
         return True

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What HAProxy on this host says about the servers it gives to, over the page of its monitor."""
+"""What HAProxy on this host says about the servers it routes to, over the page of its monitor."""
 
 from __future__ import annotations
 

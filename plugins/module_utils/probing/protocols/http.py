@@ -29,9 +29,9 @@ from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocol
 )
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.stream import (
     Deadline,
-    connected,
+    open_connection,
+    read_waiting,
     tls_reason,
-    waiting,
 )
 
 # No answer to a probe is longer.
@@ -116,7 +116,7 @@ class HttpSession:
 
     def _open(self) -> http.client.HTTPConnection:
         endpoint, stream = first_that_answers(
-            self._endpoints, lambda endpoint: connected(endpoint, self._access, self._timeout, self._tls)
+            self._endpoints, lambda endpoint: open_connection(endpoint, self._access, self._timeout, self._tls)
         )
         self.server = endpoint.name
         connection = http.client.HTTPConnection(endpoint.address, endpoint.port, timeout=self._timeout)
@@ -125,8 +125,8 @@ class HttpSession:
         connection.sock = stream
         return connection
 
-    def _kept(self) -> http.client.HTTPConnection:
-        if self._connection.sock is None or waiting(self._connection.sock) != b"":
+    def _reuse_connection(self) -> http.client.HTTPConnection:
+        if self._connection.sock is None or read_waiting(self._connection.sock) != b"":
             self.close()
             try:
                 self._connection = self._open()
@@ -136,9 +136,9 @@ class HttpSession:
 
     def ask(self, request: Request) -> str:
         """The body of the answer."""
-        connection = self._kept()
+        connection = self._reuse_connection()
         try:
-            status, reason, body = self._answer(connection, request)
+            status, reason, body = self._read_reply(connection, request)
         except Unavailable:
             self.close()
             raise
@@ -157,7 +157,7 @@ class HttpSession:
             raise Unavailable(f"{request} answers {status} {reason}")
         return body.decode(errors="replace")
 
-    def _answer(self, connection: http.client.HTTPConnection, request: Request) -> tuple[int, str, bytes]:
+    def _read_reply(self, connection: http.client.HTTPConnection, request: Request) -> tuple[int, str, bytes]:
         stream, deadline = connection.sock, Deadline(self._timeout)
         connection.response_class = lambda _socket, **options: http.client.HTTPResponse(  # type: ignore[assignment]
             _Timed(stream, deadline),  # type: ignore[arg-type]

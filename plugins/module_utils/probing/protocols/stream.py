@@ -18,7 +18,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocol
 )
 
 
-def connected(endpoint: Endpoint, access: Access, timeout: float, tls: bool) -> socket.socket:
+def open_connection(endpoint: Endpoint, access: Access, timeout: float, tls: bool) -> socket.socket:
     """A connection that stands; with TLS the server's certificate is valid for the address or name."""
     try:
         plain = socket.create_connection((endpoint.address, endpoint.port), timeout)
@@ -55,7 +55,7 @@ def tls_reason(error: Exception) -> str:
     return str(getattr(error, "reason", None) or getattr(error, "strerror", None) or error)
 
 
-def waiting(connection: socket.socket) -> bytes | None:
+def read_waiting(connection: socket.socket) -> bytes | None:
     """What lies ready to be read on a kept connection, without waiting for more. None: the server has closed it."""
     connection.settimeout(0)
     try:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Plain TCP and TLS: for products whose own protocol nobody speaks here. With `send` and `expect` a read is what is
+"""Plain TCP and TLS: for products whose own protocol is not spoken here. With `send` and `expect` a read is what is
 sent and an answer that matches; with `expect` alone it is what the server says to who connects.
 """
 
@@ -22,12 +22,12 @@ from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocol
 )
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.stream import (
     Deadline,
-    connected,
+    open_connection,
+    read_waiting,
     tls_reason,
-    waiting,
 )
 
-# Who has not matched after so many bytes does not speak what was expected.
+# A server without a match after so many bytes does not speak the expected protocol.
 LIMIT = 65536
 
 
@@ -39,19 +39,19 @@ class StreamSession:
         self._access = access
         self._timeout = timeout
         self._tls = tls
-        self._send = _sent(access)
-        self._expect = _pattern(access.tcp.get("expect"))
+        self._send = _bytes_to_send(access)
+        self._expect = _compile_pattern(access.tcp.get("expect"))
         self._connection = self._open()
 
     def _open(self) -> socket.socket:
         endpoint, connection = first_that_answers(
-            self._endpoints, lambda endpoint: connected(endpoint, self._access, self._timeout, self._tls)
+            self._endpoints, lambda endpoint: open_connection(endpoint, self._access, self._timeout, self._tls)
         )
         self.server = endpoint.name
         self._used = False
         return connection
 
-    def _anew(self) -> None:
+    def _reconnect(self) -> None:
         """A server greets once: what only expects has to connect for every read."""
         self.close()
         try:
@@ -63,11 +63,11 @@ class StreamSession:
         if self._expect is None:
             raise Unavailable("a read over plain TCP or TLS needs an answer to expect (access.tcp.expect)")
         if self._used and not self._send:
-            self._anew()
+            self._reconnect()
         deadline = Deadline(self._timeout)
         got = b""
         try:
-            if self._used and waiting(self._connection) is None:
+            if self._used and read_waiting(self._connection) is None:
                 raise Unavailable("the server has closed the connection", lost=True)
             deadline.apply(self._connection)
             self._connection.sendall(self._send)
@@ -77,11 +77,11 @@ class StreamSession:
                 deadline.apply(self._connection)
                 more = self._connection.recv(LIMIT - len(got))
                 if not more:
-                    raise Unavailable(f"the server closed the connection after {_told(got)}", lost=True)
+                    raise Unavailable(f"the server closed the connection after {_show_bytes(got)}", lost=True)
                 got += more
         except TimeoutError as error:
             raise Unavailable(
-                f"no answer that matches within {self._timeout:g} s, but {_told(got)}", lost=not got
+                f"no answer that matches within {self._timeout:g} s, but {_show_bytes(got)}", lost=not got
             ) from error
         except OSError as error:
             raise Unavailable(f"the connection broke: {tls_reason(error)}", lost=True) from error
@@ -127,7 +127,7 @@ class Tls(Tcp):
     tls = True
 
 
-def _sent(access: Access) -> bytes:
+def _bytes_to_send(access: Access) -> bytes:
     try:
         coded = bytes.fromhex(access.tcp.get("send_secret") or access.tcp.get("send_hex") or "")
     except ValueError as error:
@@ -135,12 +135,12 @@ def _sent(access: Access) -> bytes:
     return coded or str(access.tcp.get("send") or "").encode()
 
 
-def _pattern(expect: str | None) -> re.Pattern[bytes] | None:
+def _compile_pattern(expect: str | None) -> re.Pattern[bytes] | None:
     try:
         return re.compile(expect.encode()) if expect else None
     except re.error as error:
         raise Unavailable(f"access.tcp.expect is no regular expression: {error}") from error
 
 
-def _told(got: bytes) -> str:
+def _show_bytes(got: bytes) -> str:
     return repr(got[:60]) if got else "nothing"

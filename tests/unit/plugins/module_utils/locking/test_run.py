@@ -71,7 +71,7 @@ def test_process_with_the_number_of_a_dead_one_is_another() -> None:
 
 
 @pytest.mark.parametrize("key", ["host", "boot", "namespace"])
-def test_nobody_knows_whether_the_run_of_another_controller_has_ended(key: str) -> None:
+def test_a_run_of_another_controller_never_counts_as_ended(key: str) -> None:
     mine = describe_run("deploy", os.getpid(), {}, {})
     other = {**mine, "process": {**mine["process"], "started": "1", key: "another"}}
     assert not has_ended(other, mine)

@@ -58,7 +58,7 @@ def asked(*questions, **more):
         asked({**TEXT, "type": "password", "default": "x"}),
     ],
 )
-def test_what_awx_takes(spec):
+def test_surveys_that_awx_accepts(spec):
     assert list(survey_problems(spec)) == []
 
 
@@ -96,7 +96,7 @@ def test_what_awx_takes(spec):
         (asked({**CHOICE, "type": "multiselect", "default": ["x"]}), "question 0: the default of a question of type"),
     ],
 )
-def test_what_awx_refuses(spec, problem):
+def test_surveys_that_awx_would_refuse_are_refused(spec, problem):
     assert any(found.startswith(problem) for found in survey_problems(spec)), list(survey_problems(spec))
 
 
@@ -149,7 +149,7 @@ def test_a_flag_is_asked_as_a_choice_of_words():
     }
 
 
-def test_what_no_survey_can_ask_for_is_not_asked():
+def test_variables_that_no_survey_can_ask_for_are_left_out():
     with pytest.raises(ValueError, match="takes a mapping"):
         question(Variable("tiers_x", "all", "mapping", "", "X"))
 
@@ -203,7 +203,7 @@ def test_answers(answers, problems):
         (".github/site.yml", "- hosts: all\n", False),
     ],
 )
-def test_what_awx_takes_for_a_playbook(path, text, found):
+def test_playbooks_are_recognized_as_awx_does(path, text, found):
     assert is_playbook(path, text) is found
 
 
@@ -288,7 +288,7 @@ def test_a_plan_travels_unless_it_is_too_large():
         ({"variables": {"tiers_loss": {"type": "x"}}}, "'variables' is to say {} or {required: true} of tiers_loss"),
     ],
 )
-def test_a_wrong_description_of_a_playbook_is_told(data, problem):
+def test_a_wrong_description_of_a_playbook_is_reported(data, problem):
     found, problems = parse_operation(data)
     assert found is None
     assert any(told.startswith(problem) for told in problems), problems

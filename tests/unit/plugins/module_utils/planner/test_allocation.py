@@ -98,7 +98,7 @@ def test_restrictions(client: dict[str, Any], where: str) -> None:
         ({"weight": 9}, {"pa": proxy("ams", 8), "pb": proxy("bru", 5)}, "larger than any proxy it may use"),
     ],
 )
-def test_unplaced_clients_are_told_why(client: dict[str, Any], proxies: dict[str, Any], why: str) -> None:
+def test_unplaced_clients_have_a_reason(client: dict[str, Any], proxies: dict[str, Any], why: str) -> None:
     assert allocate({"c": {"site": "ams", **client}}, proxies, None)["unplaced"] == {"c": why}
 
 
@@ -147,7 +147,7 @@ def test_spread_member_moves_when_its_proxy_keeps_a_sibling() -> None:
         (200, 20, 6, 1.1, 0.0, MIXED, (48, 48, 201.7)),
     ],
 )
-def test_whole_clients_are_packed_as_well_as_can_be(
+def test_unsplit_clients_are_packed_as_well_as_possible(
     clients: int,
     proxies: int,
     sites: int,
@@ -164,7 +164,7 @@ def test_whole_clients_are_packed_as_well_as_can_be(
     assert result["stats"]["cost_ms"] == pytest.approx(best[2])
 
 
-def test_whole_clients_are_packed_well_where_the_best_is_not_found() -> None:
+def test_unsplit_clients_are_packed_well_where_the_best_is_not_found() -> None:
     """After a loss, with too little room. The best is again what an integer program found."""
     case = instance(120, 10, 5, 120, 0.97, True, 0.0, (1, 1, 1, 10, 30))
     before = allocate(**case)
@@ -259,7 +259,7 @@ def test_a_lost_proxy_moves_only_its_own(change: dict[str, Any], why: str) -> No
     assert {(move["from"], move["forced"], move["why"]) for move in after["moves"]} == {("p1", True, why)}
 
 
-def test_displaced_clients_are_told_so() -> None:
+def test_moves_of_displaced_clients_name_the_reason() -> None:
     """The pinned newcomer needs the only place; the one that can go elsewhere goes."""
     clients = {"a": {"site": "ams"}, "b": {"site": "ams", "pin": "p1"}}
     proxies = {"p1": proxy("ams", 1), "p2": proxy("bru", 1)}
@@ -296,7 +296,7 @@ def test_backups_are_in_another_zone_and_fit() -> None:
     assert all(entry == {"ok": True, "left_over_weight": 0} for entry in result["survives"].values())
 
 
-def test_what_does_not_survive_is_told() -> None:
+def test_failures_that_leave_clients_out_are_reported() -> None:
     result = allocate(population(15, "ams"), {"p1": proxy("ams", 10), "p2": proxy("bru", 8)}, MATRIX)
     assert loads(result) == {"p1": 10, "p2": 5}
     assert result["survives"] == {

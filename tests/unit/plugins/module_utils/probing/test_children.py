@@ -48,7 +48,7 @@ def test_a_blocked_call_is_killed_at_its_deadline_and_the_others_answer() -> Non
     assert time.monotonic() - began < 3
 
 
-def test_a_long_answer_arrives_whole() -> None:
+def test_a_long_answer_arrives_completely() -> None:
     assert run_in_children([lambda: {"text": "x" * 300_000}], 10) == [{"text": "x" * 300_000}]
 
 
@@ -96,7 +96,7 @@ def test_a_server_that_never_ends_its_tls_handshake_is_no_answer_within_the_dead
     assert refused["ok"]
 
 
-def test_rows_that_hang_are_told_with_their_server() -> None:
+def test_rows_that_hang_are_reported_with_their_server() -> None:
     def work(endpoint: Endpoint) -> dict[str, Any]:
         if endpoint.name == "hangs":
             return blocked()
@@ -106,7 +106,7 @@ def test_rows_that_hang_are_told_with_their_server() -> None:
     assert [one["why"] for one in rows.at_once(work, [hangs, answers], 0.3)] == ["not done within 0.3 s", ""]
 
 
-def test_a_driver_that_gives_up_by_itself_keeps_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_driver_that_ends_by_itself_reports_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     class Driver:
         def observe(self, *_arguments: Any) -> None:
             raise Unavailable("it is starting")

@@ -124,7 +124,7 @@ def test_all_rows_may_go_with_one_request(web: int, store: Store) -> None:
     assert [r for r in store.requests if r.startswith("DELETE")] == ["DELETE /rows?prefix=r-"]
 
 
-def test_what_http_shows(web: int) -> None:
+def test_http_reports_role_and_position(web: int) -> None:
     assert driver("http").observe(at(web), WEB, 2) == Observation("provider", {"m1": "17"})
     assert driver("http").observe(at(web), Access(), 2) == Observation()
 
@@ -142,7 +142,7 @@ def test_a_method_of_its_own(web: int, store: Store) -> None:
         ({"token": "t"}, "Bearer t"),
     ],
 )
-def test_who_asks_over_http(web: int, store: Store, given: dict[str, str], authorization: str) -> None:
+def test_http_requests_carry_the_credentials(web: int, store: Store, given: dict[str, str], authorization: str) -> None:
     access = Access(user="all", password="word", http={"read": "/", "headers": {"X-Probe": 1}, **given})
     session(access, at(web)).read()
     assert store.headers["Authorization"] == authorization
@@ -216,7 +216,7 @@ def test_a_path_that_is_none(web: int, path: str) -> None:
     assert "InvalidURL" in str(told) and not told.lost
 
 
-def test_what_is_not_offered_is_said(web: int) -> None:
+def test_operations_that_are_not_offered_are_refused(web: int) -> None:
     told = refused(Access(http={"read": "/"}), "write", at(web))
     assert str(told) == "the product offers no request for this: access.http.write"
 
@@ -271,7 +271,7 @@ def dies_on_the_second(connection: socket.socket) -> None:
     whole_request(connection)
 
 
-def test_a_read_on_a_lost_kept_connection_is_repeated_once(web: int) -> None:
+def test_a_read_on_a_broken_persistent_connection_is_repeated_once(web: int) -> None:
     with scripted(dies_on_the_second, dies_on_the_second) as port:
         reader, samples = worker("read", at(port))
         for _request in range(3):
@@ -280,7 +280,7 @@ def test_a_read_on_a_lost_kept_connection_is_repeated_once(web: int) -> None:
     assert (reader.requests, reader.failed) == (3, 0)
 
 
-def test_a_write_on_a_lost_kept_connection_never_is(store: Store) -> None:
+def test_a_write_on_a_broken_persistent_connection_is_never_repeated(store: Store) -> None:
     with scripted(dies_on_the_second) as port:
         writer, samples = worker("write", at(port))
         writer._request()
@@ -446,7 +446,7 @@ def test_an_open_port_is_all_there_is_without_an_answer_to_expect() -> None:
 
 
 @pytest.mark.parametrize("protocol", ["tcp", "tls", "haproxy"])
-def test_no_rows_where_nobody_knows_how(tls: dict[str, str], protocol: str) -> None:
+def test_protocols_without_rows_refuse_them(tls: dict[str, str], protocol: str) -> None:
     context = server_context(tls) if protocol == "tls" else None
     with scripted(silent, context=context) as port:
         seen = rows.write(at(port, protocol), "r", [], Access(ca_path=tls["ca"]), 1, 0)
@@ -503,7 +503,7 @@ def test_rows_by_commands(listening: int, scripts: dict[str, list[str]]) -> None
     )
 
 
-def test_what_a_command_is_told(listening: int, scripts: dict[str, list[str]]) -> None:
+def test_a_command_gets_endpoint_and_access_as_variables(listening: int, scripts: dict[str, list[str]]) -> None:
     words = ["{address}", "{port}", "{user}", "{ca}", "{certificate}", "{key}", "{name}", "{password}", '{"a": 1}']
     access = Access("me", "hidden", ca_path="/ca", certificate_path="/crt", key_path="/key")
     access = Access(**{**vars(access), "commands": {"write": [scripts["read"][0], "tell", *words]}})
@@ -627,7 +627,7 @@ def test_a_status_that_is_none(listening: int) -> None:
         ("command", {"commands": {operation: ["x"] for operation in OPERATIONS}}, set(OPERATIONS)),
     ],
 )
-def test_what_is_offered(protocol: str, access: dict[str, Any], offered: set[str]) -> None:
+def test_each_protocol_offers_its_operations(protocol: str, access: dict[str, Any], offered: set[str]) -> None:
     assert driver(protocol).offers(Access.of(access)) == offered
 
 

@@ -94,7 +94,7 @@ def requests(samples: io.StringIO) -> list[list[Any]]:
     return [line for line in map(json.loads, samples.getvalue().splitlines()) if isinstance(line, list)]
 
 
-def test_a_read_on_a_lost_connection_is_tried_once_more(product: Product) -> None:
+def test_a_read_on_a_broken_connection_is_repeated_once(product: Product) -> None:
     reader, samples = worker(product, "read", persistent=True)
     reader._request()
     product.down = {"a"}
@@ -132,7 +132,7 @@ def test_a_write_is_never_repeated(product: Product) -> None:
     assert (writer.requests, writer.failed) == (3, 1)
 
 
-def test_nobody_answers(product: Product) -> None:
+def test_requests_to_silent_servers_fail(product: Product) -> None:
     reader, samples = worker(product, "read", persistent=False)
     product.down = {"a", "b"}
     reader._request()

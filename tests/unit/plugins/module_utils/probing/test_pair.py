@@ -61,7 +61,7 @@ def write(path: Path, text: str, age: float) -> None:
         ),
     ],
 )
-def test_after_a_minute_it_is_said_that_a_failover_does_not_succeed(
+def test_after_a_minute_a_failover_is_reported_as_failed(
     agent: Path, state: str, age: float, failed: float | None, unsettled: float, why: str
 ) -> None:
     write(agent / "turn", state, age)
@@ -71,7 +71,7 @@ def test_after_a_minute_it_is_said_that_a_failover_does_not_succeed(
     assert pair.unsettled(agent) == why
 
 
-def test_a_node_that_was_never_elected_says_so(agent: Path) -> None:
+def test_a_node_without_an_election_reports_it(agent: Path) -> None:
     assert "it has not been elected or refused since its start" in pair.unsettled(agent)
 
 

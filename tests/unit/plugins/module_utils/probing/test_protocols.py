@@ -116,7 +116,7 @@ def test_an_open_port_where_a_refusal_is_expected(listening: int) -> None:
         (socket.gaierror(-2, "unknown"), "name"),
     ],
 )
-def test_who_refuses(monkeypatch: pytest.MonkeyPatch, error: OSError, by: str) -> None:
+def test_a_refusal_names_what_refused(monkeypatch: pytest.MonkeyPatch, error: OSError, by: str) -> None:
     def refuse(*_args: Any) -> None:
         raise error
 
@@ -181,7 +181,7 @@ class Fake:
         (Unavailable("LDAP: no"), {}, "LDAP: no"),
     ],
 )
-def test_what_was_observed(
+def test_the_observed_state_is_described(
     monkeypatch: pytest.MonkeyPatch,
     listening: int,
     observed: Observation | Unavailable,
@@ -193,9 +193,7 @@ def test_what_was_observed(
     assert (result["ok"], result["why"]) == (not why, why)
 
 
-def test_what_is_not_as_expected_is_tried_again(
-    monkeypatch: pytest.MonkeyPatch, listening: int, tmp_path: Path
-) -> None:
+def test_an_unexpected_answer_is_probed_again(monkeypatch: pytest.MonkeyPatch, listening: int, tmp_path: Path) -> None:
     class Starting:
         """Each attempt is a process of its own: what the first leaves for the second lies on disk."""
 
@@ -249,7 +247,7 @@ def test_holding_an_address(address: str, expect: str, ok: bool) -> None:
         (1, 1, "either", False),
     ],
 )
-def test_which_half_of_a_pair_serves(
+def test_a_node_reports_whether_it_is_active(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, serves: int, settled: int, expect: str, ok: bool
 ) -> None:
     turn = tmp_path / "turn"
@@ -261,7 +259,7 @@ def test_which_half_of_a_pair_serves(
     assert bool(result["why"]) is not ok
 
 
-def test_nothing_is_deployed_that_tells_which_half_serves() -> None:
+def test_a_host_without_a_failover_agent_is_reported() -> None:
     result = seen(edge(1, protocol="turn"))
     assert (result["ok"], result["refused_by"]) == (False, "service")
     assert "/etc/tiers/turn cannot be run" in result["why"]
@@ -356,7 +354,7 @@ def test_either_is_open_or_refused_by_who_may(listening: int, closed: int) -> No
 
 
 @pytest.mark.parametrize("expect", ["refused", "either"])
-def test_who_takes_the_connection_and_does_not_serve_refuses(listening: int, expect: str) -> None:
+def test_a_service_that_accepts_and_does_not_answer_refuses(listening: int, expect: str) -> None:
     silent = Access(tcp={"expect": "never said"})
     by_service = edge(listening, expect=expect, refused_by=["closed", "service"])
     result = probe.probe({**by_service, "protocol": "tcp"}, silent, 0.3)
@@ -374,7 +372,9 @@ def test_who_takes_the_connection_and_does_not_serve_refuses(listening: int, exp
         ("closed", "closed", {"neither of a and b serves, one has to"}),
     ],
 )
-def test_of_a_group_one_is_open(request: pytest.FixtureRequest, first: str, second: str, why: set[str]) -> None:
+def test_exactly_one_edge_of_a_group_must_be_open(
+    request: pytest.FixtureRequest, first: str, second: str, why: set[str]
+) -> None:
     edges = [
         edge(request.getfixturevalue(port), expect="either", one_of="g", name=name)
         for name, port in (("a", first), ("b", second))
@@ -383,7 +383,7 @@ def test_of_a_group_one_is_open(request: pytest.FixtureRequest, first: str, seco
     assert {result["why"] for result in results if not result["ok"]} | (why & {""}) == why
 
 
-def test_a_group_is_looked_at_again_as_a_whole(monkeypatch: pytest.MonkeyPatch, listening: int, tmp_path: Path) -> None:
+def test_all_edges_of_a_group_are_probed_again(monkeypatch: pytest.MonkeyPatch, listening: int, tmp_path: Path) -> None:
     """A node that refused at first may serve by now."""
 
     def look(asked: dict[str, Any], _access: Access, _timeout: float) -> dict[str, Any]:
@@ -405,7 +405,7 @@ def test_a_group_is_looked_at_again_as_a_whole(monkeypatch: pytest.MonkeyPatch, 
         ({"a": "DOWN"}, "HAProxy routes to none of a, b"),
     ],
 )
-def test_a_balancer_gives_to_one_half(
+def test_a_balancer_routes_to_one_node_of_a_pair(
     monkeypatch: pytest.MonkeyPatch, listening: int, states: dict[str, str], why: str
 ) -> None:
     monkeypatch.setattr(probe, "driver", lambda _protocol: Fake(Observation(servers=states)))

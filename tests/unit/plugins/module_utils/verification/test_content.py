@@ -34,7 +34,7 @@ def test_the_server_that_differs_from_most_others_is_named() -> None:
     assert content.count_equal(PLAN, answers) == (3, 4)
 
 
-def test_of_two_opinions_that_of_the_master_counts() -> None:
+def test_the_content_of_the_master_counts_as_right_against_one_other() -> None:
     answers = {"m": held("z"), "mb": held("a")}
     assert [name for name, _why in content.differing(PLAN, answers)] == ["mb"]
 
@@ -48,7 +48,7 @@ def test_of_two_opinions_that_of_the_master_counts() -> None:
         ({"m": {"edges": []}}, True, (0, 0)),
     ],
 )
-def test_what_cannot_be_compared_is_no_difference(answers: Any, settled: bool, equal: tuple[int, int]) -> None:
+def test_content_at_other_positions_is_no_difference(answers: Any, settled: bool, equal: tuple[int, int]) -> None:
     assert content.differing(PLAN, answers) == []
     assert content.is_compared(answers) is settled
     assert content.count_equal(PLAN, answers) == equal

@@ -11,7 +11,11 @@ from typing import Any
 import pytest
 
 from ansible_collections.distributed.tiers.plugins.module_utils.verification import drill, drill_report
-from ansible_collections.distributed.tiers.plugins.module_utils.verification.promises import ALLOWED, judge, lasting
+from ansible_collections.distributed.tiers.plugins.module_utils.verification.promises import (
+    ALLOWED,
+    judge,
+    judge_lasting,
+)
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.samples import (
     Sample,
     Stall,
@@ -116,7 +120,7 @@ def test_experiments_come_from_the_plan() -> None:
     assert found["skipped"] == []
 
 
-def test_what_the_topology_has_not_is_skipped_with_a_word() -> None:
+def test_experiments_without_a_target_are_skipped_with_a_reason() -> None:
     found = drill.experiments({"servers": {"m": server("m", "master")}, "clients": {"c": client("c", "m")}})
     assert found["todo"] == []
     assert {one["kind"]: one["why"] for one in found["skipped"]} == {
@@ -176,7 +180,7 @@ def test_only_what_is_offered_is_asked(offers: list[str], kinds: set[str]) -> No
     assert {s["protocol"] for p in programs for s in p["servers"]} == ({"command"} if kinds else set())
 
 
-def test_of_a_pair_the_half_that_serves_is_lost() -> None:
+def test_the_active_node_of_a_pair_fails_in_the_drill() -> None:
     found = {one["kind"]: one for one in drill.experiments(PLAN, standing_by=["m", "db"])["todo"]}
     assert (found["master"]["target"], found["master"]["backup"]) == ("mb", "m")
     assert found["master"]["title"] == "the master fails: mb"
@@ -303,7 +307,7 @@ def test_proxy_alone_but_its_clients_lose_the_pool_too() -> None:
     assert not verdict["no other client is affected"]
 
 
-def test_proxy_alone_but_nobody_lost_it() -> None:
+def test_proxy_alone_without_an_affected_client_is_not_measured() -> None:
     """Then it was not off, or its clients were not its own: the promise says exactly."""
     assert not judged("proxy_alone", load())["exactly its own clients lose service"]
 
@@ -388,7 +392,7 @@ def test_a_synchronous_product_may_not_miss_one() -> None:
     ("replication", "told"),
     [("asynchronous", "any, reported (asynchronous replication)"), ("none", "any, reported (nothing is replicated)")],
 )
-def test_what_a_product_does_not_promise_is_told(replication: str, told: str) -> None:
+def test_unpromised_writes_are_reported(replication: str, told: str) -> None:
     plan = {**PLAN, "servers": {**PLAN["servers"], "m": {**PLAN["servers"]["m"], "replication": replication}}}
     promises = judge(experiment("master"), plan, load(), TIMES, ALLOWED, 7)
     (one,) = (p for p in promises if "missing at the backup" in p["promise"])
@@ -416,14 +420,14 @@ def test_clients_of_the_master_itself() -> None:
 
 
 @pytest.mark.parametrize("kind", ["proxy_alone", "proxy_backed", "member", "distributor", "master"])
-def test_what_could_not_be_measured_is_neither_kept_nor_broken(kind: str) -> None:
+def test_unmeasured_promises_are_neither_kept_nor_broken(kind: str) -> None:
     promises = judge(experiment(kind), PLAN, [], TIMES, ALLOWED, None, offers=[])
     assert {p["ok"] for p in promises if "comes back" not in p["promise"]} == {None}
     assert all("not measured: the product offers no" in p["measured"] for p in promises if p["ok"] is None)
     assert next(p["ok"] for p in promises if "comes back" in p["promise"])
 
 
-def test_where_nobody_else_asks_nobody_else_can_notice() -> None:
+def test_unaffected_clients_are_not_measured_without_requests() -> None:
     only = {"c2": {**client("c2", "y", "yb"), "pool": []}}
     broken = load(outage("c2", HOME, 100.4, 104), server="yb")
     promises = judge(
@@ -439,7 +443,7 @@ def test_where_nobody_else_asks_nobody_else_can_notice() -> None:
     assert verdict["its return interrupts no client"]
 
 
-def test_where_everybody_was_lost_the_return_costs_nobody_else() -> None:
+def test_the_return_affects_no_client_where_all_were_affected() -> None:
     only = {"c1": {**client("c1", "x"), "pool": []}}
     broken = [s for s in load(outage("c1", HOME, 100.4, 114)) if s.client == "c1" and s.stream in HOME]
     promises = judge(experiment("proxy_alone"), {**PLAN, "clients": only}, broken, TIMES, ALLOWED)
@@ -469,12 +473,12 @@ def test_a_takeover_is_proven_by_every_client_that_it_concerns() -> None:
     assert "no request of c1" in one["measured"]
 
 
-def test_a_pool_that_nobody_asked_while_the_master_was_away_is_no_proof() -> None:
+def test_a_pool_without_requests_while_the_master_was_down_proves_nothing() -> None:
     samples = [sample for sample in load() if sample.stream not in drill.POOL]
     assert judged("master", samples, missing=0)["so does the pool"] is False
 
 
-def test_what_can_be_measured_is() -> None:
+def test_offered_operations_are_measured() -> None:
     reads = [sample for sample in load() if sample.stream not in drill.HOME_WRITES]
     promises = judge(experiment("master"), PLAN, reads, TIMES, ALLOWED, None, offers=["read"])
     verdict = {p["promise"]: p["ok"] for p in promises}
@@ -504,7 +508,7 @@ def test_a_return_that_takes_too_long() -> None:
     ],
 )
 def test_lasting(missing: dict[str, int], unread: dict[str, str], written: int, ok: bool) -> None:
-    assert lasting(missing, unread, written)["ok"] is ok
+    assert judge_lasting(missing, unread, written)["ok"] is ok
 
 
 def record(**more: Any) -> dict[str, Any]:
@@ -574,7 +578,7 @@ def test_nothing_measured_is_nothing_proven() -> None:
         ("none", "one", ["a", "b"], True),
     ],
 )
-def test_what_may_be_missing_for_good(replication: str, active: str, gone: list[str], ok: bool) -> None:
+def test_writes_that_may_be_missing_after_a_failover(replication: str, active: str, gone: list[str], ok: bool) -> None:
     master = {**PLAN["servers"]["m"], "replication": replication, "active_standby": active == "one"}
     plan = {**PLAN, "servers": {**PLAN["servers"], "m": master}}
     kept = record(

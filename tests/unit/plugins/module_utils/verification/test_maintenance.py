@@ -97,7 +97,9 @@ def drained(answers: Answers, name: str) -> None:
         ("d", "db serves"),
     ],
 )
-def test_who_serves_meanwhile_is_said(plan: dict[str, Any], answers: Answers, name: str, meanwhile: str) -> None:
+def test_the_servers_that_serve_meanwhile_are_named(
+    plan: dict[str, Any], answers: Answers, name: str, meanwhile: str
+) -> None:
     verdict = maintenance.drain(plan, answers, [name])
     assert (verdict["todo"], verdict["wrong"], verdict["lost"]) == ([name], [], [])
     assert verdict["text"].splitlines()[1].split(None, 1) == [name, meanwhile]
@@ -116,7 +118,7 @@ def test_who_serves_meanwhile_is_said(plan: dict[str, Any], answers: Answers, na
     ],
 )
 @pytest.mark.parametrize("how", ["down", "drained", "cannot write", "nobody reaches it", "not asked"])
-def test_service_that_nobody_else_gives_is_told(
+def test_service_without_a_substitute_is_reported(
     plan: dict[str, Any], answers: Answers, away: list[str], asked: list[str], lost: str, how: str
 ) -> None:
     for name in away:
@@ -134,7 +136,7 @@ def test_service_that_nobody_else_gives_is_told(
     assert (verdict["todo"], verdict["lost"]) == (asked, [lost])
 
 
-def test_what_is_lost_already_is_nothing_to_ask_about(plan: dict[str, Any], answers: Answers) -> None:
+def test_service_that_is_down_already_needs_no_confirmation(plan: dict[str, Any], answers: Answers) -> None:
     answers["z"] = {"msg": "timed out"}
     assert maintenance.drain(plan, answers, ["p1"])["lost"] == []
 
@@ -143,7 +145,7 @@ def test_the_pool_needs_as_many_as_the_inventory_says(plan: dict[str, Any], answ
     assert maintenance.drain(plan, answers, ["p1"], 2)["lost"] == ["The pool would not serve without p1."]
 
 
-def test_who_is_behind_is_not_to_serve_alone(plan: dict[str, Any], answers: Answers) -> None:
+def test_a_server_that_is_behind_must_not_serve_alone(plan: dict[str, Any], answers: Answers) -> None:
     for name, change in (("m", NOW), ("mb", LONG_AGO)):
         answers[name]["edges"][0].update(role="provider", position={"1": change})
     assert maintenance.drain(plan, answers, ["m"])["lost"] == [
@@ -163,7 +165,7 @@ def test_who_is_behind_is_not_to_serve_alone(plan: dict[str, Any], answers: Answ
         ),
     ],
 )
-def test_what_cannot_be_drained_is_said_all_at_once(
+def test_all_reasons_against_a_drain_are_reported_at_once(
     plan: dict[str, Any], answers: Answers, asked: list[str], wrong: list[str]
 ) -> None:
     plan["servers"]["down"] = server("down", "parallel", state="down")
@@ -175,14 +177,14 @@ def test_what_cannot_be_drained_is_said_all_at_once(
     assert all(said.startswith(expected) for said, expected in zip(verdict["wrong"], wrong, strict=True))
 
 
-def test_who_is_down_in_the_inventory_serves_for_nobody(plan: dict[str, Any], answers: Answers) -> None:
+def test_a_server_that_is_down_in_the_inventory_is_no_substitute(plan: dict[str, Any], answers: Answers) -> None:
     plan["servers"]["db"]["state"] = "down"
     answers["db"] = {"edges": []}
     verdict = maintenance.drain(plan, answers, ["d"])
     assert verdict["text"].splitlines()[1].split(None, 1) == ["d", "nobody serves"]
 
 
-def test_what_is_drained_already_is_left_alone(plan: dict[str, Any], answers: Answers) -> None:
+def test_a_drained_server_is_left_alone(plan: dict[str, Any], answers: Answers) -> None:
     drained(answers, "p1")
     verdict = maintenance.drain(plan, answers, ["p1"])
     assert (verdict["todo"], verdict["wrong"], verdict["lost"]) == ([], [], [])
@@ -260,7 +262,7 @@ def test_a_server_may_restart_while_all_others_are_healthy(plan: dict[str, Any],
     ],
 )
 @pytest.mark.parametrize("how", ["down", "drained", "closed", "nobody reaches it"])
-def test_a_server_may_not_restart_while_its_stand_in_serves_nobody(
+def test_a_server_must_not_restart_while_its_peer_serves_no_client(
     plan: dict[str, Any], answers: Answers, away: str, name: str, lost: str, how: str
 ) -> None:
     if how == "drained":
@@ -276,13 +278,13 @@ def test_a_server_may_not_restart_while_its_stand_in_serves_nobody(
     assert any(said.startswith(f"{away}: ") for said in verdict["missing"])
 
 
-def test_a_server_that_serves_nobody_may_restart(plan: dict[str, Any], answers: Answers) -> None:
+def test_a_server_without_clients_may_restart(plan: dict[str, Any], answers: Answers) -> None:
     drained(answers, "mb")
     interrupted(answers, "m")
     assert maintenance.restart(plan, answers, "m")["lost"] == []
 
 
-def test_what_the_plan_loses_anyway_is_accepted(plan: dict[str, Any], answers: Answers) -> None:
+def test_service_that_the_plan_drops_is_accepted(plan: dict[str, Any], answers: Answers) -> None:
     """A system without backups can be deployed."""
     for name in ("mb", "xb", "p2", "db"):
         del plan["servers"][name]
@@ -363,7 +365,7 @@ def test_only_servers_that_matter_are_asked(plan: dict[str, Any], name: str, ask
 
 
 @pytest.mark.parametrize("asked", [["d"], ["db"], ["d", "db"]])
-def test_the_half_that_serves_hands_over_to_the_other(plan: dict[str, Any], answers: Answers, asked: list[str]) -> None:
+def test_the_active_node_switches_over_to_its_peer(plan: dict[str, Any], answers: Answers, asked: list[str]) -> None:
     verdict = maintenance.switch_over(plan, answers, asked)
     assert verdict["wrong"] == []
     (step,) = verdict["todo"]
@@ -371,7 +373,7 @@ def test_the_half_that_serves_hands_over_to_the_other(plan: dict[str, Any], answ
     assert (step["edge"]["protocol"], step["edge"]["address"], step["edge"]["expect"]) == ("address", "v", "open")
 
 
-def test_a_pair_that_takes_turns_switches_back(plan: dict[str, Any], answers: Answers) -> None:
+def test_an_active_standby_pair_switches_back(plan: dict[str, Any], answers: Answers) -> None:
     for name, serves in (("d", False), ("db", True)):
         plan["servers"][name].update(active_standby=True, redundancy="cold" if name == "db" else None)
         answers[name]["edges"].append(saw(name, "turn", reachable=serves))
@@ -410,7 +412,7 @@ def test_a_pair_that_cannot_switch_over_says_why(
     assert verdict["wrong"][0].startswith(wrong)
 
 
-def test_a_half_that_is_behind_takes_nothing_over(plan: dict[str, Any], answers: Answers) -> None:
+def test_a_node_that_is_behind_is_not_promoted(plan: dict[str, Any], answers: Answers) -> None:
     for name in ("m", "mb"):
         plan["servers"][name].update(leader_election=True, active_standby=True, failback="manual")
         answers[name]["edges"][0]["position"] = {"1": NOW if name == "m" else LONG_AGO}
@@ -429,7 +431,7 @@ def records(plan: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {name: {"plan_digest": "now"} for name in plan["servers"]}
 
 
-def test_who_is_down_and_leant_on_by_nobody_may_go(plan: dict[str, Any], records: dict[str, Any]) -> None:
+def test_a_server_that_is_down_and_unused_can_be_retired(plan: dict[str, Any], records: dict[str, Any]) -> None:
     for name in ("p1", "x", "xb"):
         plan["servers"][name]["state"] = "down"
         records[name]["plan_digest"] = "earlier"
@@ -437,7 +439,7 @@ def test_who_is_down_and_leant_on_by_nobody_may_go(plan: dict[str, Any], records
     assert (verdict["todo"], verdict["wrong"]) == (["p1", "x", "xb"], [])
 
 
-def test_who_is_gone_already_is_left_alone(plan: dict[str, Any], records: dict[str, Any]) -> None:
+def test_a_retired_server_is_left_alone(plan: dict[str, Any], records: dict[str, Any]) -> None:
     plan["servers"]["p1"]["state"] = "down"
     records["p1"] = {}
     verdict = maintenance.retire(plan, records, ["p1"])
@@ -453,7 +455,7 @@ def test_who_is_gone_already_is_left_alone(plan: dict[str, Any], records: dict[s
         ([], {}, maintenance.WHO),
     ],
 )
-def test_who_is_needed_stays(
+def test_a_server_that_others_need_cannot_be_retired(
     plan: dict[str, Any], records: dict[str, Any], asked: list[str], change: dict[str, str], wrong: str
 ) -> None:
     for name, state in change.items():
@@ -462,7 +464,7 @@ def test_who_is_needed_stays(
 
 
 @pytest.mark.parametrize("record", [{"plan_digest": "earlier"}, {}])
-def test_who_was_not_deployed_since_may_lean_on_it(
+def test_a_server_with_an_older_deployment_may_still_use_it(
     plan: dict[str, Any], records: dict[str, Any], record: dict[str, str]
 ) -> None:
     plan["servers"]["p1"]["state"] = "down"
@@ -574,7 +576,7 @@ def test_server_without_data_of_another_is_not_resynced(
     assert wrong.startswith(why)
 
 
-def test_resync_says_which_service_would_be_lost(stateful: dict[str, Any], answers: Answers) -> None:
+def test_resync_names_the_service_that_would_fail(stateful: dict[str, Any], answers: Answers) -> None:
     assert maintenance.resync(stateful, answers, ["z"])["lost"] == ["1 clients would have no server without z."]
 
 

@@ -205,7 +205,7 @@ def test_clients_that_are_not_deployed_yet(answers: Answers, recorded: dict[str,
     assert row(status.report(PLAN, answers, recorded), "x")["clients"] == "3, deployed 1"
 
 
-def test_what_changed_after_a_server_was_asked_is_no_lag(answers: Answers, recorded: dict[str, Any]) -> None:
+def test_changes_after_a_server_was_asked_are_no_lag(answers: Answers, recorded: dict[str, Any]) -> None:
     second = 1767225600.0  # OLD's
     answers["x"]["edges"][0].update(position={"1": OLD, "2": OTHER}, at=second + 0.01)
     assert row(status.report(PLAN, answers, recorded), "x")["lag"] == "in step"
@@ -213,7 +213,7 @@ def test_what_changed_after_a_server_was_asked_is_no_lag(answers: Answers, recor
     assert row(status.report(PLAN, answers, recorded), "x")["lag"] == "1.0 s"
 
 
-def test_who_was_not_asked_is_not_down(answers: Answers, recorded: dict[str, Any]) -> None:
+def test_a_server_that_was_not_asked_is_not_down(answers: Answers, recorded: dict[str, Any]) -> None:
     """As under --limit."""
     del answers["mb"], answers["x"], recorded["x"]
     report = status.report(PLAN, answers, recorded)
@@ -222,7 +222,7 @@ def test_who_was_not_asked_is_not_down(answers: Answers, recorded: dict[str, Any
     assert row(report, "m")["backup"] == "mb"
 
 
-def test_nobody_answers() -> None:
+def test_a_silent_server_is_down() -> None:
     """Still a table."""
     report = status.report(PLAN, {name: {"msg": "no route"} for name in PLAN["servers"]}, {})
     assert {one["observed"] for one in report["servers"]} == {"DOWN"}
@@ -253,7 +253,7 @@ def turns(answers: Answers) -> Turns:
     return {**PLAN, "servers": servers}, answers
 
 
-def test_which_half_of_a_pair_serves(turns: Turns, recorded: dict[str, Any]) -> None:
+def test_the_active_node_of_a_pair_is_shown(turns: Turns, recorded: dict[str, Any]) -> None:
     report = status.report(*turns, recorded)
     assert report["ok"], report["alerts"]
     assert row(report, "m")["observed"] == "provider, serves"
@@ -267,7 +267,9 @@ def test_which_half_of_a_pair_serves(turns: Turns, recorded: dict[str, Any]) -> 
         (False, False, "neither of m and mb serves: runbook 'No node of a pair serves'"),
     ],
 )
-def test_not_just_one_half_serves(turns: Turns, recorded: dict[str, Any], m: bool, mb: bool, alert: str) -> None:
+def test_an_alert_where_not_exactly_one_node_serves(
+    turns: Turns, recorded: dict[str, Any], m: bool, mb: bool, alert: str
+) -> None:
     turns[1]["m"]["edges"][-1]["reachable"] = m
     turns[1]["mb"]["edges"][-1].update(reachable=mb)
     report = status.report(*turns, recorded)
@@ -275,7 +277,7 @@ def test_not_just_one_half_serves(turns: Turns, recorded: dict[str, Any], m: boo
     assert alert in report["text"]
 
 
-def test_a_cold_half_that_stands_by_is_not_down(turns: Turns, recorded: dict[str, Any]) -> None:
+def test_a_cold_standby_is_not_down(turns: Turns, recorded: dict[str, Any]) -> None:
     """After a takeover it is the primary."""
     plan, answers = turns
     plan["servers"]["mb"] = Slice({**plan["servers"]["mb"], "redundancy": "cold", "failback": "never"})
@@ -315,7 +317,7 @@ def test_positions_that_are_no_times(
     assert row(status.report(PLAN, answers, recorded), "x")["lag"] == lag
 
 
-def test_a_product_that_tells_no_status_is_said_to(answers: Answers, recorded: dict[str, Any]) -> None:
+def test_a_product_without_a_status_is_reported_as_not_measured(answers: Answers, recorded: dict[str, Any]) -> None:
     for answer in answers.values():
         answer["edges"][0].update(role=None, position={})
     report = status.report(PLAN, answers, recorded, offers=["read"])
@@ -338,9 +340,7 @@ def test_a_site_that_is_cut_off_is_no_split_brain(answers: Answers, recorded: di
     assert alerts == ["y reaches no master: its clients cannot write"]
 
 
-def test_two_masters_that_take_writes_and_a_site_that_is_cut_off_are_told_apart(
-    answers: Answers, recorded: dict[str, Any]
-) -> None:
+def test_a_split_brain_and_a_site_that_is_cut_off_are_distinguished(answers: Answers, recorded: dict[str, Any]) -> None:
     answers["y"]["edges"][1]["servers"] = {"m": "DOWN", "mb": "DOWN"}
     answers["p1"]["edges"].append(edge("p1", "haproxy", address="l", servers={"m": "DOWN", "mb": "UP"}))
     upstreams = Slice({**PLAN["servers"]["p1"], "upstreams": MASTERS})
@@ -424,7 +424,7 @@ def test_a_member_that_somebody_drained_is_no_interrupted_operation(answers: Ans
     assert not any("nothing records" in alert for alert in status.report(PLAN, answers, recorded)["alerts"])
 
 
-def test_what_is_wrong_with_a_host_is_an_alert(answers: Answers, recorded: dict[str, Any]) -> None:
+def test_a_deviation_of_a_host_is_an_alert(answers: Answers, recorded: dict[str, Any]) -> None:
     gone = {"findings": [{"look": "firewall", "why": "the table is not loaded"}]}
     report = status.report(PLAN, answers, recorded, hosts={"m": gone, "x": {"findings": []}})
     assert report["alerts"] == ["m: firewall: the table is not loaded"]

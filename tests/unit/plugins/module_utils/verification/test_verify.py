@@ -94,7 +94,7 @@ def short(edges: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
     return [(e["name"], e["address"], e["protocol"], e.get("expect", "open"), e.get("role")) for e in probed(edges)]
 
 
-def test_every_server_that_is_to_serve_looks_whether_it_is_drained(plan: dict[str, Any]) -> None:
+def test_every_serving_server_checks_whether_it_is_drained(plan: dict[str, Any]) -> None:
     plan["servers"]["p"]["state"] = "draining"
     looks = {
         name: [e["expect"] for e in verify.own_edges(plan, name) if e["protocol"] == "drained"]
@@ -103,7 +103,7 @@ def test_every_server_that_is_to_serve_looks_whether_it_is_drained(plan: dict[st
     assert looks == {name: [] if name == "p" else ["refused"] for name in plan["servers"]}
 
 
-def test_a_master_probes_itself_its_half_and_is_refused_by_the_rest(plan: dict[str, Any]) -> None:
+def test_a_master_probes_itself_and_its_peer_and_is_refused_by_the_rest(plan: dict[str, Any]) -> None:
     assert short(verify.host_edges(plan, "m")) == [
         ("m", "10.0.0.1", "ldaps", "open", "provider"),
         ("mb", "10.0.0.2", "ldaps", "open", "provider"),
@@ -138,7 +138,7 @@ def test_a_distributor_has_no_client_of_the_product(plan: dict[str, Any]) -> Non
     assert edges[1]["up"] == ["p"]
 
 
-def test_who_is_let_in_as_a_clients_network_is_not_claimed_to_be_refused(plan: dict[str, Any]) -> None:
+def test_hosts_in_the_network_of_clients_need_not_be_refused(plan: dict[str, Any]) -> None:
     """The proxy stands in the network of clients that the distributor serves."""
     refused = [e["name"] for e in probed(verify.host_edges(plan, "x")) if e.get("expect") == "refused"]
     assert refused == ["p"]
@@ -150,7 +150,7 @@ def test_every_pair_is_planned_admitted_or_refused(plan: dict[str, Any]) -> None
         reached = {e["name"] for e in verify.host_edges(plan, host)}
         here = (plan["servers"].get(host) or plan["clients"][host])["address"]
         for name, one in plan["servers"].items():
-            assert name in reached or name == host or verify.admitted(one, here)
+            assert name in reached or name == host or verify.is_admitted(one, here)
 
 
 def test_the_backup_must_not_hold_the_shared_address(plan: dict[str, Any]) -> None:
@@ -181,7 +181,7 @@ def test_a_server_that_is_down_by_plan_is_left_alone(plan: dict[str, Any]) -> No
 
 
 def test_a_name_for_an_address_claims_no_refusal(plan: dict[str, Any]) -> None:
-    assert verify.admitted(plan["servers"]["m"], "host.example.org")
+    assert verify.is_admitted(plan["servers"]["m"], "host.example.org")
 
 
 def test_newest() -> None:
@@ -217,7 +217,7 @@ def full(edges: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
     return [(e["name"], e["protocol"], e.get("expect", "open"), e.get("role"), e.get("one_of")) for e in probed(edges)]
 
 
-def test_who_stands_by_refuses_all_but_its_other_half(turns: dict[str, Any]) -> None:
+def test_a_standby_refuses_all_but_its_peer(turns: dict[str, Any]) -> None:
     assert full(verify.host_edges(turns, "x"))[2:4] == [
         ("m", "https", "open", "provider", None),
         ("mb", "tcp", "refused", None, None),
@@ -235,7 +235,7 @@ def test_who_stands_by_refuses_all_but_its_other_half(turns: dict[str, Any]) -> 
 
 
 @pytest.mark.parametrize("failback", ["manual", "never"])
-def test_where_nobody_takes_service_back_by_himself_just_one_half_serves(turns: dict[str, Any], failback: str) -> None:
+def test_without_automatic_failback_either_node_may_be_active(turns: dict[str, Any], failback: str) -> None:
     turns["servers"]["mb"]["failback"] = failback
     assert full(verify.host_edges(turns, "x"))[2:4] == [
         ("m", "https", "either", "provider", "m"),
@@ -250,18 +250,18 @@ def test_where_nobody_takes_service_back_by_himself_just_one_half_serves(turns: 
     assert (balancer["up"], balancer["one_up_of"]) == ([], [["m", "mb"]])
 
 
-def test_relays_give_to_the_half_that_is_to_serve(turns: dict[str, Any]) -> None:
+def test_relays_route_to_the_node_that_must_be_active(turns: dict[str, Any]) -> None:
     balancer = next(e for e in verify.own_edges(turns, "x") if e["protocol"] == "haproxy")
     assert (balancer["up"], balancer["one_up_of"]) == (["m"], [["m", "mb"]])
 
 
 def test_a_primary_that_is_drained_leaves_it_open_who_serves(turns: dict[str, Any]) -> None:
     turns["servers"]["m"]["state"] = "draining"
-    assert verify.elected(turns, turns["servers"]["mb"]) is None
+    assert verify.is_planned_active(turns, turns["servers"]["mb"]) is None
 
 
 @pytest.mark.parametrize(("failback", "expect"), [("auto", "refused"), ("never", "either")])
-def test_of_a_cold_pair_who_stands_by_is_not_started(turns: dict[str, Any], failback: str, expect: str) -> None:
+def test_the_standby_of_a_cold_pair_is_not_started(turns: dict[str, Any], failback: str, expect: str) -> None:
     turns["servers"]["mb"].update(redundancy="cold", failback=failback)
     (service, turn) = probed(verify.own_edges(turns, "mb"))
     assert (service["protocol"], service["expect"], service["refused_by"]) == ("port", expect, ["closed"])
@@ -275,7 +275,7 @@ def test_of_a_cold_pair_who_stands_by_is_not_started(turns: dict[str, Any], fail
     assert verify.places(turns, "mb", standing_by=["mb"]) == []
 
 
-def test_at_a_shared_address_one_half_always_serves(turns: dict[str, Any]) -> None:
+def test_at_a_shared_address_one_node_always_serves(turns: dict[str, Any]) -> None:
     for name in ("m", "mb"):
         turns["servers"][name]["virtual_address"] = "10.0.0.8"
     turns["servers"]["mb"]["failback"] = "never"
@@ -345,7 +345,9 @@ def turn(name: str, serves: bool) -> dict[str, Any]:
         (False, False, [("m", "neither of m and mb serves: runbook 'No node of a pair serves'")]),
     ],
 )
-def test_just_one_half_serves(turns: dict[str, Any], m: bool, mb: bool, wrong: list[tuple[str, str]]) -> None:
+def test_exactly_one_node_of_a_pair_must_serve(
+    turns: dict[str, Any], m: bool, mb: bool, wrong: list[tuple[str, str]]
+) -> None:
     answers = {"m": turn("m", m), "mb": turn("mb", mb)}
     assert verify.wrong_pairs(turns, answers) == wrong
     assert verify.not_whole(turns, answers) == [why for _pair, why in wrong]
@@ -354,17 +356,17 @@ def test_just_one_half_serves(turns: dict[str, Any], m: bool, mb: bool, wrong: l
     assert [(f["host"], f["why"]) for f in report["findings"] if f["what"] == "its pair"] == wrong
 
 
-def test_what_is_not_whole(turns: dict[str, Any]) -> None:
+def test_deviations_of_a_degraded_system_are_listed(turns: dict[str, Any]) -> None:
     answers = {"m": {"unreachable": True}, "mb": {"edges": [seen(name="mb", ok=False, why="late")]}}
     assert verify.not_whole(turns, answers) == ["m: no answer", "mb: late"]
 
 
-def test_one_half_alone_is_no_finding(turns: dict[str, Any]) -> None:
+def test_one_answer_of_a_pair_alone_is_no_finding(turns: dict[str, Any]) -> None:
     """As under --limit."""
     assert verify.wrong_pairs(turns, {"mb": turn("mb", False)}) == []
 
 
-def test_what_is_not_offered_is_said_to_be_not_measured(plan: dict[str, Any]) -> None:
+def test_operations_that_are_not_offered_count_as_not_measured(plan: dict[str, Any]) -> None:
     text = verify.report(plan, {"c": {"probed": {"edges": [seen()]}}}, offers=["read"])["text"]
     assert "not measured: the product offers no status to probes" in text
     assert "not measured: the product offers no write and no names and no remove to probes" in text
@@ -454,7 +456,7 @@ def test_an_ill_host_is_one_finding(plan: dict[str, Any]) -> None:
     assert [(f["host"], f["why"]) for f in report["findings"]] == [("m", "Missing sudo password")]
 
 
-def test_what_is_wrong_with_a_host_is_a_finding(plan: dict[str, Any]) -> None:
+def test_a_deviation_of_a_host_is_a_finding(plan: dict[str, Any]) -> None:
     gone = {"host": {"findings": [{"look": "names", "why": "m does not resolve"}]}, "probed": {"edges": []}}
     unkept = {"host": {"findings": [], "clock": {"synchronized_by": [], "named": ""}}, "probed": {"edges": []}}
     found = verify.report(plan, {"c": gone, "m": unkept})["findings"]
