@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation.classes import plan_again
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation.flow import Flow
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation.model import (
     MICROSECONDS,
@@ -31,6 +32,8 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocati
 TRIES = 5  # at meeting the budget, where weights differ and the flow only estimates how many clients move
 OUTSIDE = -1
 MOST_STEPS = 10000
+FOLLOWING_RUNS = 4  # that a plan foresees
+MOST_CLIENTS_TWICE = 100_000  # of more, a plan is not planned again: it would take twice as long
 
 
 @dataclass
@@ -55,10 +58,75 @@ class Move:
 
 
 def choose(problem: AllocationProblem) -> Choice:
-    """Decide on a placement."""
+    """Decide on a placement that the next run leaves as it is.
+
+    Clients of different weights are packed by a search that ends where no step of it gains anything. The next run
+    begins where this one ended, with all moves paid for, and may get past that point. So this one goes on from there
+    itself, as long as the moves of both together gain more than they cost.
+    """
     hubs = Hubs(problem, (demand.reach for demand in problem.demands), excess(problem))
-    rooms = hubs.rooms(problem.limits)
     move_cost = round(problem.policy.move_cost * MICROSECONDS)
+    choice = _decide(problem, hubs, move_cost)
+    for _run in range(FOLLOWING_RUNS):
+        further = _go_on(problem, hubs, choice, move_cost)
+        if further is None:
+            break
+        choice = further
+    return choice
+
+
+def _go_on(problem: AllocationProblem, hubs: Hubs, choice: Choice, move_cost: int) -> Choice | None:
+    """The choice with what the next run would change of it, or None if that is nothing or no gain."""
+    over = problem.clients > MOST_CLIENTS_TWICE or problem.unchanged or choice.held_back
+    if over or _proven(choice.placement, choice.bound, move_cost):
+        return None
+    placed = _proxies_of(choice.placement)
+    names = [server.name for server in problem.active]
+    following = plan_again(problem, {name: names[proxy] for name, proxy in placed.items()})
+    reach = (demand.reach for demand in following.demands)
+    then = _proxies_of(_decide(following, Hubs(following, reach, excess(following)), move_cost).placement)
+    if then == placed:
+        return None
+    placement = _placed_as(problem, hubs, then)
+    if value(placement, move_cost) >= value(choice.placement, move_cost):
+        return None
+    further = replace(choice, placement=placement, voluntary=_voluntary(problem, placement, choice.needed))
+    budget = problem.policy.move_budget
+    return further if budget is None or _asked(further) <= budget else None
+
+
+def _proxies_of(placement: Placement) -> dict[str, int]:
+    """The proxy of each client that has one."""
+    return {
+        name: proxy
+        for proxy in range(len(placement.problem.active))
+        for _number, _weight, names in placement.pieces(proxy)
+        for name in names
+    }
+
+
+def _placed_as(problem: AllocationProblem, hubs: Hubs, placed: dict[str, int]) -> Placement:
+    """The placement in which each client has that proxy."""
+    placement = Placement(problem, hubs)
+    for number, demand in enumerate(problem.demands):
+        for home, runs in ((OUTSIDE, demand.free), *demand.stays.items()):
+            for weight, names in runs.items():
+                parts: dict[int, list[str]] = {}
+                for name in names:
+                    parts.setdefault(placed.get(name, OUTSIDE), []).append(name)
+                for proxy, part in parts.items():
+                    if proxy == OUTSIDE:
+                        placement.out.append((number, weight, part))
+                    elif proxy == home:
+                        placement.stay(proxy, number, weight, part)
+                    else:
+                        placement.put(proxy, number, weight, part)
+    return placement
+
+
+def _decide(problem: AllocationProblem, hubs: Hubs, move_cost: int) -> Choice:
+    """The choice of one run by itself."""
+    rooms = hubs.rooms(problem.limits)
     bound = solve_classes(problem, hubs, move_cost, rooms)
     if problem.unchanged:
         return Choice(_as_deployed(problem, hubs), bound, 0, [], False)

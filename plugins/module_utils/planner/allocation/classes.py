@@ -14,6 +14,7 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -103,8 +104,16 @@ def _assemble(
         policy, servers, active, limits, capacities, shares, [], latency, previous, previous_backups,
         set(), {}, unit, total, clients, _digest(policy, servers, latency, grouped, order),
     )  # fmt: skip
-    _classify(problem, grouped, order)
+    problem.grouped = {key: grouped[key] for key in order}
+    _classify(problem)
     return problem
+
+
+def plan_again(problem: AllocationProblem, placed: Mapping[str, str]) -> AllocationProblem:
+    """The problem of the next run, if everybody is where ``placed`` says by then and nothing else changes."""
+    following = replace(problem, previous=placed, demands=[], crowded=set(), group_of={}, unchanged=False)
+    _classify(following)
+    return following
 
 
 def _limits(policy: Policy, active: list[Proxy], shares: list[float], unit: int, total: int) -> list[int]:
@@ -145,13 +154,13 @@ def _digest(
     return digest.hexdigest()
 
 
-def _classify(problem: AllocationProblem, grouped: dict[Key, list[str]], order: list[Key]) -> None:
+def _classify(problem: AllocationProblem) -> None:
     """Turn the groups into demand classes, and tell who may stay where it is."""
     number = {server.name: index for index, server in enumerate(problem.active)}
     reaches: dict[Restriction, tuple[frozenset[int] | None, frozenset[int] | None]] = {}
     classes: dict[tuple[Any, ...], Demand] = {}
     spread: defaultdict[str, list[tuple[str, Key]]] = defaultdict(list)
-    for key in order:
+    for key, names in problem.grouped.items():
         site, restriction, group, weight = key
         if restriction not in reaches:
             reaches[restriction] = (
@@ -159,12 +168,12 @@ def _classify(problem: AllocationProblem, grouped: dict[Key, list[str]], order: 
                 _reach(problem.active, number, (None,) + restriction[1:]),
             )
         if group is not None:
-            spread[group] += [(name, key) for name in grouped[key]]
+            spread[group] += [(name, key) for name in names]
             continue
         # The reason why a client can go nowhere is in its restriction.
         why = None if reaches[restriction][0] != frozenset() else restriction
         demand = _class(classes, (site, *reaches[restriction], why), site, reaches[restriction], restriction)
-        _add(problem, demand, number, grouped[key], weight // problem.unit)
+        _add(problem, demand, number, names, weight // problem.unit)
     for group, members in sorted(spread.items()):
         _add_spread_group(problem, classes, number, reaches, group, members)
     problem.demands = sorted(

@@ -123,6 +123,7 @@ class AllocationProblem:
     clients: int
     digest: str
     unchanged: bool = False  # the input is the one that was deployed, and so is what came of it
+    grouped: Mapping[Key, list[str]] = field(default_factory=dict)  # the clients as read, in canonical order
 
 
 class Latency:
