@@ -18,7 +18,6 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner import v
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.difference import difference
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.plan import SCHEMA, make_plan
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.structure import json_schema
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import SERVER_FIELDS, TOPOLOGY_FIELDS
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.values import number, word
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.variables import TABLE, Variable
 from ansible_collections.distributed.tiers.tests.unit.plugins.filter.templating import template
@@ -90,9 +89,3 @@ def test_the_page_has_it(table: tuple[Variable, ...], monkeypatch: pytest.Monkey
     spec.loader.exec_module(generate)
     monkeypatch.setattr(generate, "TABLE", table)
     assert f"| `tiers_rack_unit` | server | number | - | {MEANING} |" in generate.variables()
-
-
-def test_every_field_of_the_table_is_one_of_the_planner() -> None:
-    for variable in TABLE:
-        known = TOPOLOGY_FIELDS if variable.systemwide else SERVER_FIELDS
-        assert not variable.field or variable.field in known, variable.name
