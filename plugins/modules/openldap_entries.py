@@ -209,7 +209,7 @@ class Entries:
             self.module.fail_json(
                 msg=f"This server holds no {base}, {source or 'no other master'} does not give it, and other servers "
                 "of the system run, or are not in this run (--limit): the data is elsewhere. Start the other master, "
-                "or restore the data (restore_data); to begin an empty directory in spite of that, set "
+                "or restore a dump; to begin an empty directory in spite of that, set "
                 "product_openldap_begin: true."
             )
 

@@ -702,6 +702,8 @@ MADE_IN_RUNS = frozenset(
         "tiers_earlier",
         "tiers_resync_why",
         "tiers_resync_source",
+        "tiers_restart_needed",
+        "tiers_reload_needed",
         "tiers_serving",
         "tiers_restart_needed",
         "tiers_reload_needed",

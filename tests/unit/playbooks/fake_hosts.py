@@ -399,6 +399,7 @@ def run_tasks_in_place() -> None:
         vars_before, groups_before = host.vars, host.groups
         handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         self._task = task.copy()
+        self._new_stdin = None  # of ansible-core 2.18
         try:
             self.run()
         finally:

@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from ansible_collections.distributed.tiers.tests.unit.contract import contract
 from ansible_collections.distributed.tiers.tests.unit.playbooks.running import REPOSITORY
 
 FAKE_HOSTS = Path(__file__).with_name("fake_hosts.py")
@@ -39,7 +40,7 @@ SETTINGS = {
     "balancer_check_seconds": 1,
     "tiers_rules": {"certificate-names": {"severity": "off", "why": "The hosts are fake."}},
 }
-PRODUCT = {
+PRODUCT: dict[str, Any] = {
     "name": "product",
     "version": "1",
     "port": 7000,
@@ -54,25 +55,6 @@ PRODUCT = {
     "tls": "none",
     "notes": "A product that only logs what it is asked to do.",
 }
-ENTRY_POINTS = [
-    "install",
-    "configure_master",
-    "configure_proxy",
-    "configure_parallel",
-    "start",
-    "stop",
-    "check",
-    "drain",
-    "undrain",
-    "remove",
-    "resync_check",
-    "resync",
-    "earlier",
-    "roll_back",
-    "balancing",
-    "probe",
-    "client",
-]
 WORDS = "'{{ tiers_server.version }}', '{{ product_restart | default(0) }}', '{{ product_reload | default(0) }}'"
 CONFIGURE = f"""
 - ansible.builtin.command: {{argv: [fake-product, ENTRY, {WORDS}]}}
@@ -125,7 +107,7 @@ class Fleet:
         (role / "meta/product.yml").write_text(
             yaml.safe_dump({**PRODUCT, **settings.pop("product", {})}), encoding="utf-8"
         )
-        for entry in ENTRY_POINTS:
+        for entry in contract(PRODUCT["tiers"]):
             (role / f"tasks/{entry}.yml").write_text(f"---{task_file(entry)}", encoding="utf-8")
         data: dict[str, Any] = {"all": {"vars": {**SETTINGS, **settings}}}
         number = 10

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,27 +14,12 @@ import pytest
 import yaml
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import KEYS, Product, parse_product
+from ansible_collections.distributed.tiers.tests.unit.contract import PAGE, contract
 
 ROOT = Path(__file__).parents[3]
 EXAMPLES = ROOT / "tests/collections/ansible_collections"
 ROLES = sorted(
     tasks.parent for tasks in (*ROOT.glob("roles/product_*/tasks"), *EXAMPLES.glob("example/*/roles/*/tasks"))
-)
-TASKS = (
-    "install",
-    "start",
-    "stop",
-    "check",
-    "remove",
-    "save_data",
-    "restore_data",
-    "resync_check",
-    "resync",
-    "earlier",
-    "roll_back",
-    "balancing",
-    "probe",
-    "client",
 )
 # What every entry point of a server needs is its slice of the plan; these serve clients.
 FOR_CLIENTS = {"client": "tiers_client", "probe": None}
@@ -50,8 +36,33 @@ def product(role: Path) -> Product:
     return parsed
 
 
-def entry_points(role: Path) -> list[str]:
-    return [*TASKS, *(f"configure_{tier}" for tier in product(role).tiers)]
+def entry_points(role: Path) -> set[str]:
+    return contract(product(role).tiers)
+
+
+def arguments(paths: Iterable[Path], *actions: str) -> Iterator[dict[str, Any]]:
+    """What the tasks in these files give to these actions."""
+
+    def search(part: Any) -> Iterator[dict[str, Any]]:
+        if isinstance(part, dict):
+            yield from (part[action] for action in actions if action in part)
+            part = list(part.values())
+        if isinstance(part, list):
+            for item in part:
+                yield from search(item)
+
+    for path in paths:
+        yield from search(read(path))
+
+
+def called() -> set[str]:
+    """The entry points of product roles that playbooks and other roles include."""
+    files = {*ROOT.glob("playbooks/**/*.yml"), *ROOT.glob("roles/*/tasks/*.yml")} - {
+        *ROOT.glob("roles/product_*/**/*.yml")
+    }
+    includes = arguments(files, "ansible.builtin.include_role", "ansible.builtin.import_role")
+    names = {one["tasks_from"].removesuffix(".yml") for one in includes if "product_role" in one["name"]}
+    return {name.replace("{{ tiers_server.serves_as }}", "<tier>") for name in names}
 
 
 @pytest.fixture(params=ROLES, ids=lambda role: role.name)
@@ -63,14 +74,25 @@ def test_there_is_a_product() -> None:
     assert {"product_openldap", "product_service", "files"} <= {role.name for role in ROLES}
 
 
+def test_an_operation_calls_each_entry_point_and_no_others() -> None:
+    assert called() == contract(["<tier>"])
+
+
 def test_every_task_file_is_there_and_does_something(role: Path) -> None:
     empty = [name for name in entry_points(role) if not read(role / f"tasks/{name}.yml")]
     assert empty == []
 
 
-def test_every_entry_point_is_described(role: Path) -> None:
+def test_a_role_describes_the_entry_points_and_no_others(role: Path) -> None:
     specs = read(role / "meta/argument_specs.yml")["argument_specs"]
-    assert [name for name in entry_points(role) if not specs.get(name, {}).get("description")] == []
+    assert {*specs} == entry_points(role)
+    assert [name for name, spec in specs.items() if not spec.get("description")] == []
+
+
+def test_outputs_are_public(role: Path) -> None:
+    """What a playbook or another role reads has no leading underscore."""
+    facts = {name for given in arguments(role.glob("tasks/*.yml"), "ansible.builtin.set_fact") for name in given}
+    assert {name for name in facts if not name.startswith(("tiers_", f"__{role.name}"))} == set()
 
 
 def test_entry_points_demand_their_slice_of_the_plan(role: Path) -> None:
@@ -120,7 +142,6 @@ def test_every_variable_is_explained(role: Path) -> None:
     assert [name for name in read(role / "defaults/main.yml") if f"`{name}`" not in readme] == []
 
 
-def test_the_page_about_products_names_the_whole_contract() -> None:
-    page = (ROOT / "docs/products.md").read_text()
-    missing = [word for word in (*TASKS, "configure_<tier>", *KEYS) if f"`{word}`" not in page]
-    assert missing == []
+def test_the_page_about_products_names_all_of_product_yml() -> None:
+    page = PAGE.read_text()
+    assert [key for key in KEYS if f"`{key}`" not in page] == []
