@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import importlib.util
 import io
 import json
 import os
@@ -34,6 +35,7 @@ from ansible.utils.display import Display
 Result = dict[str, Any]
 OK: Result = {"changed": False}
 KEEPALIVED = "keepalived.service"
+RUN = os.getpid()
 FACTS = "/etc/ansible/facts.d"
 
 
@@ -257,7 +259,8 @@ class Host:
 
     def failed(self, call: str, fault: str) -> Result:
         if fault == "kill":
-            os.killpg(0, signal.SIGKILL)
+            os.kill(RUN, signal.SIGKILL)
+            os._exit(1)
         return answer(1, f"{call} fails on {self.name}") | {"failed": True, "msg": f"{call} fails on {self.name}"}
 
     # ---- what a host shows
@@ -392,7 +395,10 @@ def install(home: Path) -> None:
 
 
 def run_tasks_in_place() -> None:
-    """Have the run execute its tasks itself, in order: two thirds of the time goes into a process for each of them."""
+    """Have the run execute its tasks itself, in order: two thirds of the time goes into a process for each of them.
+
+    From ansible-core 2.21 on, a task calls the run back and waits for its answer, so there it needs its own process.
+    """
 
     def start(self: WorkerProcess) -> None:
         host, task, streams = self._host, self._task, (sys.stdin, sys.stdout, sys.stderr)
@@ -426,7 +432,8 @@ def main() -> None:
     home = Path(sys.argv[1])
     (home / "sent").mkdir(exist_ok=True)
     install(home)
-    run_tasks_in_place()
+    if importlib.util.find_spec("ansible._internal._rpc_host") is None:
+        run_tasks_in_place()
     playbook(["ansible-playbook", *sys.argv[2:]])
 
 
