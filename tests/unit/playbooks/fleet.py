@@ -147,6 +147,16 @@ class Fleet:
                 data["all"]["vars"][name] = value
         self.inventory.write_text(yaml.safe_dump(data), encoding="utf-8")
 
+    def add(self, group: str, name: str) -> None:
+        """Add a fresh host to the inventory."""
+        data = yaml.safe_load(self.inventory.read_text(encoding="utf-8"))
+        data[group]["hosts"][name] = {"tiers_address": "192.0.2.99", "tiers_zone": name}
+        self.inventory.write_text(yaml.safe_dump(data), encoding="utf-8")
+
+    def set_active(self, name: str) -> None:
+        """Have this node of an active/standby pair be the elected one."""
+        (self.home / "holders").write_text(json.dumps([name]), encoding="utf-8")
+
     def run(self, playbook: str, *arguments: str, **extra: Any) -> Run:
         """Run a playbook of the collection; `extra` are its variables."""
         log = self.home / "calls"

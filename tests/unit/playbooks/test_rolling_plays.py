@@ -108,6 +108,23 @@ def test_a_server_that_does_not_restart_gets_its_traffic_back_and_the_run_ends(d
 
 
 @pytest.mark.slow
+def test_other_restarts_follow_the_waves(deployed: Fleet) -> None:
+    """Servers below need what changed above: a new password of the replication, for one."""
+    run = deployed.run("deploy", "--limit", "m1,m2,px1", product_restart=1)
+    assert run.code == 0, run.text
+    assert run.hosts("start") == ["m1", "m2", "px1"]
+
+
+@pytest.mark.slow
+def test_a_fresh_server_starts_after_the_masters_and_before_they_are_upgraded(deployed: Fleet) -> None:
+    deployed.change(tiers_version="2")
+    deployed.add("proxy", "px2")
+    run = deployed.run("deploy", "--limit", "m1,m2,px2")
+    assert run.code == 0, run.text
+    assert run.hosts("start") == ["px2", "m2", "m1"]
+
+
+@pytest.mark.slow
 def test_a_server_that_cannot_be_drained_is_not_restarted(deployed: Fleet) -> None:
     deployed.set_faults({"d1": {"drain p1": "fail"}})
     run = deployed.run("deploy", "--limit", "p1,p2", product_restart=1)
@@ -253,6 +270,20 @@ def test_a_drained_node_takes_part_in_no_election_until_undrain(pair: Fleet) -> 
     run = pair.run("undrain")
     assert run.code == 0, run.text
     assert run.of("m1")[-3:] == ["record undrain", "start keepalived", "remove record"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("active", ["m1", "m2"])
+def test_the_active_node_is_upgraded_after_its_peer(active: str, tmp_path: Path) -> None:
+    hot = {group: {name: {"tiers_failback": "manual"} for name in hosts} for group, hosts in PAIR.items()}
+    hot["backup"]["m2"] |= {"tiers_backup_of": "m1"}
+    fleet = Fleet.make(tmp_path / "hot", hot, product={"active": "one"}, tiers_clients=[])
+    assert fleet.run("deploy").code == 0
+    fleet.set_active(active)
+    fleet.change(tiers_version="2")
+    run = fleet.run("deploy")
+    assert run.code == 0, run.text
+    assert run.hosts("start")[-1] == active
 
 
 @pytest.mark.slow
