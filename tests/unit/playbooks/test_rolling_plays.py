@@ -23,6 +23,7 @@ SERVERS: dict[str, dict[str, dict[str, Any]]] = {
     "proxy": {"px1": {}},
     "parallel": {"p1": {}, "p2": {}},
     "distributor": {"d1": {}},
+    "client": {"c1": {}},
 }
 # One server's restart: guard, stop traffic, restart, health, deployment record, start traffic.
 RESTART = [
@@ -58,6 +59,8 @@ def test_fresh_servers_of_a_wave_start_together_and_each_wave_after_the_one_befo
     places = [[run.places(host, "install", "start haproxy", "record deployed") for host in wave] for wave in waves]
     for before, after in pairwise(places):
         assert max(max(host) for host in before) < min(min(host) for host in after)
+    assert run.of("c1") == ["client"]
+    assert min(run.places("c1", "client")) > max(run.places("d1", "record deployed"))
     begin, end = zip(*((host[0], host[-1]) for host in places[2]))
     assert max(begin) < min(end), "the servers of a wave did not start together"
 
