@@ -705,8 +705,6 @@ MADE_IN_RUNS = frozenset(
         "tiers_restart_needed",
         "tiers_reload_needed",
         "tiers_serving",
-        "tiers_restart_needed",
-        "tiers_reload_needed",
         "tiers_wave",
     }
 )
