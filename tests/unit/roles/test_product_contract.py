@@ -36,7 +36,9 @@ def product(role: Path) -> Product:
 
 
 def entry_points(role: Path) -> set[str]:
-    return contract(product(role).tiers)
+    """Those of the contract; a product that does not stop its own traffic needs none for that."""
+    (balancing,) = read(role / "vars/balancing.yml").values()
+    return contract(product(role).tiers) - (set() if "drain" in balancing else {"drain", "undrain"})
 
 
 def arguments(paths: Iterable[Path], *actions: str) -> Iterator[dict[str, Any]]:

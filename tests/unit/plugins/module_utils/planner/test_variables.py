@@ -60,10 +60,8 @@ def test_the_record_keeps_it_and_the_next_plan_tells_what_changes(read: Any) -> 
     plan = make_plan(read(HIGH)).plan
     assert plan is not None
     server = plan["servers"]["m1"]
-    (path,) = REPOSITORY.glob("roles/*/tasks/record.yml")
-    (task,) = yaml.safe_load(path.read_text(encoding="utf-8"))
-    (record,) = task["vars"].values()
-    expression = record["settings"]
+    variables_of_role = yaml.safe_load((REPOSITORY / "roles/server/vars/main.yml").read_text(encoding="utf-8"))
+    expression = variables_of_role["__server_record"]["settings"]
     settings = json.loads(json.dumps(template(expression, {"tiers_plan": plan, "tiers_server": server})))
     assert settings["rack_unit"] == 7
     assert settings.keys() == {variable.recorded for variable in variables.TABLE if variable.recorded}
