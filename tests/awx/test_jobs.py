@@ -24,7 +24,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.operations.playb
 
 REPOSITORY = Path(__file__).parents[2]
 BINARIES = Path(sys.executable).parent
-SECRETS = {"tiers_ca_passphrase": "x", "product_openldap_probe_password": "y"}
+SECRETS = {"tiers_ca_passphrase": "hush-hush-hush", "product_openldap_probe_password": "y"}
 AUTHORITY = {"tiers_ca_certificate": "c", "tiers_ca_key": "k"}
 # Every connection is refused at once, whatever address the inventory has.
 NOBODY = {

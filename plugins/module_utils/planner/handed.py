@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from typing import Any, Literal, get_args, get_origin, is_typeddict
+from typing import Any, Literal, TypeAlias, get_args, get_origin, is_typeddict
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import Problem
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.plan import SCHEMA, digest_of
@@ -47,7 +47,7 @@ MOST_DEVIATIONS = 20
 WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false", type(None): "null"}
 
 # Where a value stands in the plan: the way to what holds it, and its own key.
-Way = tuple[Any, Any] | None
+Way: TypeAlias = "tuple[Any, Any] | None"
 # Adds to the list what is wrong with a value.
 ValueCheck = Callable[[Any, Way, list[str]], None]
 
@@ -93,7 +93,7 @@ def object_check(kind: Any) -> ValueCheck:
     required = [key for key, field in fields.items() if field.required]
 
     def check(value: Any, way: Way, found: list[str]) -> None:
-        if type(value) is not dict:
+        if not isinstance(value, dict):
             found.append(mismatch(way, "an object", value))
             return
         for key in required:
@@ -110,7 +110,7 @@ def object_check(kind: Any) -> ValueCheck:
 
 def names_check(check_item: ValueCheck) -> ValueCheck:
     def check(value: Any, way: Way, found: list[str]) -> None:
-        if type(value) is not dict:
+        if not isinstance(value, dict):
             found.append(mismatch(way, "an object", value))
             return
         for key, item in value.items():
@@ -121,7 +121,7 @@ def names_check(check_item: ValueCheck) -> ValueCheck:
 
 def list_check(check_item: ValueCheck) -> ValueCheck:
     def check(value: Any, way: Way, found: list[str]) -> None:
-        if type(value) is not list:
+        if not isinstance(value, list):
             found.append(mismatch(way, "a list", value))
             return
         for number, item in enumerate(value):
@@ -147,7 +147,7 @@ def value_check(kind: Any, limit: AtLeast | Matches | None) -> ValueCheck:
         elif inner is not None:
             inner(value, way, found)
             return
-        elif type(value) is str and value in words:
+        elif isinstance(value, str) and value in words:
             return
         found.append(mismatch(way, must, value))
 

@@ -237,7 +237,7 @@ PlannedEdge = TypedDict(
         "address": Annotated[str, "At which address of it."],
         "port": Annotated[PortNumber, "Port."],
         "port_name": Annotated[
-            str | None, "What the product calls the port; null for the port that the server serves on."
+            "str | None", "What the product calls the port; null for the port that the server serves on."
         ],
         "protocol": Annotated[Literal["tcp", "udp"], "The transport."],
         "why": Annotated[str, "The reason, for people."],
@@ -267,8 +267,8 @@ ClientMove = TypedDict(
     "ClientMove",
     {
         "client": Annotated[str, "Name of the client."],
-        "from": Annotated[str | None, "The proxy before."],
-        "to": Annotated[str | None, "The proxy now."],
+        "from": Annotated["str | None", "The proxy before."],
+        "to": Annotated["str | None", "The proxy now."],
         "forced": Annotated[
             bool, "Whether it cannot stay: the rules forbid it, or others need the room. Other moves gain enough."
         ],

@@ -426,13 +426,19 @@ def run_tasks_in_place() -> None:
     Display.set_queue = lambda self, queue: None
 
 
+def has_rpc_host() -> bool:
+    """Whether this ansible-core needs a process for each task, as 2.21 does."""
+    internal = importlib.util.find_spec("ansible._internal")
+    return internal is not None and importlib.util.find_spec("ansible._internal._rpc_host") is not None
+
+
 def main() -> None:
     from ansible.cli.playbook import main as playbook
 
     home = Path(sys.argv[1])
     (home / "sent").mkdir(exist_ok=True)
     install(home)
-    if importlib.util.find_spec("ansible._internal._rpc_host") is None:
+    if not has_rpc_host():
         run_tasks_in_place()
     playbook(["ansible-playbook", *sys.argv[2:]])
 

@@ -24,6 +24,7 @@ VARIABLES = (
     "distributor/defaults/main.yml",
     "distributor/vars/main.yml",
     "product_service/vars/balancing.yml",
+    "product_service/defaults/main.yml",
     "product_service/vars/main.yml",
 )
 

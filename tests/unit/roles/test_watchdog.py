@@ -432,8 +432,9 @@ ROLES = PROGRAM.parents[2]
 SERVER = {"address": "192.0.2.71", "port": 636, "serves_as": "proxy", "proxy_mode": "product", "watchdog_seconds": 20}
 SERVER |= {"tls": "product", "protocol": "ldaps", "local_port": None, "pair": None}
 SERVER |= {"steps_aside_for": None, "free_percent": 5}
-OPENLDAP = ("product_openldap/vars/main.yml", "product_openldap/vars/balancing.yml", "product_openldap/vars/probe.yml")
-SERVICE = ("product_service/vars/main.yml", "product_service/vars/balancing.yml", "product_service/vars/probe.yml")
+FILES = ("defaults/main", "vars/main", "vars/balancing", "vars/probe")
+OPENLDAP = tuple(f"product_openldap/{name}.yml" for name in FILES)
+SERVICE = tuple(f"product_service/{name}.yml" for name in FILES)
 HAPROXY = {"type": "http", "address": "127.0.0.1", "port": 8404, "path": "/healthz", "tls": False}
 
 
