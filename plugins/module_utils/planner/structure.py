@@ -64,8 +64,8 @@ class PoolMember(TypedDict):
     address: Annotated[str, "IP address."]
     port: Annotated[PortNumber, "Port."]
     weight: Annotated[float, "Its share of the load."]
-    state: Annotated[State, "What is asked of it."]
-    backup: Annotated[PlannedEndpoint | None, "Who takes its place."]
+    state: Annotated[State, "The state that the inventory asks for."]
+    backup: Annotated[PlannedEndpoint | None, "The server that replaces it while it is down."]
 
 
 class CertificateNames(TypedDict):
@@ -79,7 +79,7 @@ class FirewallOpening(TypedDict):
     """One opening of a firewall."""
 
     port: NotRequired[Annotated[PortNumber, "Port; none with `vrrp`."]]
-    protocol: Annotated[Literal["tcp", "udp", "vrrp"], "What is let in."]
+    protocol: Annotated[Literal["tcp", "udp", "vrrp"], "The protocol of the accepted packets."]
     sources: Annotated[list[str], "Networks it is open to."]
     why: Annotated[str, "The reason, for people."]
 
@@ -93,7 +93,7 @@ class ProxyClients(TypedDict):
 
 
 class ServerSlice(TypedDict):
-    """What the roles of one server need to know."""
+    """The slice of one server: what its roles need to know."""
 
     name: Annotated[str, "Inventory name."]
     tier: Annotated[Literal["master", "proxy", "parallel", "distributor", "backup"], "The group it is in."]
@@ -105,7 +105,7 @@ class ServerSlice(TypedDict):
     backup: Annotated[str | None, "The backup that stands behind it."]
     redundancy: Annotated[Literal["cold", "warm", "hot"] | None, "Kind of a backup."]
     failback: Annotated[
-        Literal["auto", "manual", "never"] | None, "How the primary of its pair takes over again; null without a pair."
+        Literal["auto", "manual", "never"] | None, "How its pair fails back to the primary; null without a pair."
     ]
     leader_election: Annotated[
         bool,
@@ -135,30 +135,31 @@ class ServerSlice(TypedDict):
     speaks_tls: Annotated[bool, "Whether it is spoken to over TLS."]
     replication_role: Annotated[
         Literal["provider", "replica"] | None,
-        "What it must report of itself: `provider` if writes start at it, `replica` if it follows others; null where a "
+        "The role it must report: `provider` if writes start at it, `replica` if it follows others; null where a "
         "pass-through or a cache answers for the servers behind it.",
     ]
     address: Annotated[str, "IP address others reach it by."]
     port: Annotated[PortNumber, "The port it serves on."]
-    protocol: Annotated[str, "How it is spoken to."]
+    protocol: Annotated[str, "The protocol that it speaks."]
     tls: Annotated[
         Literal["product", "terminated", "none"],
-        "Who does TLS for the product: the product itself, HAProxy before it on the same host, or nobody.",
+        "The program that speaks TLS for the product: the product itself, HAProxy before it on the same host, or none.",
     ]
     local_port: Annotated[
-        int | None, "Where the product listens on loopback; null unless HAProxy ends TLS for it (`terminates_tls`)."
+        int | None,
+        "The port on loopback on which the product listens; null unless HAProxy ends TLS for it (`terminates_tls`).",
     ]
     proxy_mode: Annotated[
         Literal["product", "pass", "cache"] | None,
-        "What does a proxy's work: the product, HAProxy (`pass`), nginx (`cache`); null for all others.",
+        "The program that does a proxy's work: the product, HAProxy (`pass`), nginx (`cache`); null if it is no proxy.",
     ]
     site: Annotated[str, "The place it stands at."]
     zone: Annotated[str | None, "Failure domain inside the site."]
-    state: Annotated[State, "What is asked of it."]
+    state: Annotated[State, "The state that the inventory asks for."]
     capacity: Annotated[int | None, "Connections it can hold; null is unlimited."]
     weight: Annotated[float, "Its share of the load."]
     version: Annotated[str | None, "Version of the product; null is the newest there is."]
-    replication: Annotated[Literal["synchronous", "asynchronous", "none"], "How its data reach the others."]
+    replication: Annotated[Literal["synchronous", "asynchronous", "none"], "How its data reach the other servers."]
     product: Annotated[str, "Short name of the product."]
     product_role: Annotated[str, "Full name of the product's role."]
     upstreams: Annotated[
@@ -176,11 +177,12 @@ class ServerSlice(TypedDict):
         " no port for them.",
     ]
     pair: Annotated[PlannedEndpoint | None, "The peer in its pair."]
-    members: Annotated[list[PoolMember], "Whom a distributor shares the load out to."]
+    members: Annotated[list[PoolMember], "The servers to which a distributor routes clients."]
     virtual_address: Annotated[str | None, "The address it shares with its peer."]
     virtual_router_id: Annotated[int | None, "The number VRRP knows its pair by; null without a leader election."]
     failure_detection: Annotated[
-        float | None, "Seconds of silence after which it counts a peer as lost, 0 never; null where nobody says."
+        float | None,
+        "Seconds of silence after which it treats a peer as failed; 0 is never, null is the default of the product.",
     ]
     steps_aside_for: Annotated[
         str | None,
@@ -193,12 +195,12 @@ class ServerSlice(TypedDict):
     watchdog_seconds: Annotated[
         float, "Seconds within which a program on it that runs but gives no answer is restarted; 0 switches this off."
     ]
-    reload_delay: Annotated[float | None, "Seconds it waits before it reloads from its master; null where nobody says."]
+    reload_delay: Annotated[float | None, "Seconds it waits before it reloads from its master; null is no delay set."]
     reloads_at_once: Annotated[int | None, "Most proxies that reload at one time; null is unlimited."]
-    tls_names: Annotated[CertificateNames, "What its certificate must be good for."]
-    firewall: Annotated[list[FirewallOpening], "What its firewall lets in."]
-    clients: Annotated[ProxyClients | None, "Whom a proxy serves; null for all others."]
-    pool_address: Annotated[str | None, "Where clients reach the pool of a member."]
+    tls_names: Annotated[CertificateNames, "The names and addresses that its certificate must hold."]
+    firewall: Annotated[list[FirewallOpening], "The connections that its firewall accepts."]
+    clients: Annotated[ProxyClients | None, "The clients that a proxy serves; null for all other servers."]
+    pool_address: Annotated[str | None, "The address at which clients reach the pool of a member."]
     wave: Annotated[Count, "The wave it starts in."]
     upgrade_wave: Annotated[Count, "The wave after which it is restarted for another release, where it runs already."]
 
@@ -209,7 +211,7 @@ class ClientEndpoint(TypedDict):
     name: Annotated[str, "Name of the server, or `pool`."]
     address: Annotated[str, "IP address."]
     port: Annotated[PortNumber, "Port."]
-    role: Annotated[Literal["proxy", "backup", "pool", "master"], "What it is to the client."]
+    role: Annotated[Literal["proxy", "backup", "pool", "master"], "The kind of server that it is for the client."]
 
 
 class ClientSlice(TypedDict):
@@ -222,22 +224,22 @@ class ClientSlice(TypedDict):
         list[ClientEndpoint],
         "Its servers, best first. A pair that shares an address is there once, under the name of its primary.",
     ]
-    pool: Annotated[list[PlannedEndpoint], "Where it reaches the pool; empty without one."]
+    pool: Annotated[list[PlannedEndpoint], "The endpoints of the pool; empty without a pool."]
     product: Annotated[str, "Short name of the product."]
     product_role: Annotated[str, "Full name of the product's role."]
-    protocol: Annotated[str, "How servers are spoken to."]
-    tls_names: Annotated[CertificateNames, "What its certificate must be good for."]
+    protocol: Annotated[str, "The protocol that its servers speak."]
+    tls_names: Annotated[CertificateNames, "The names and addresses that its certificate must hold."]
 
 
 PlannedEdge = TypedDict(
     "PlannedEdge",
     {
-        "from": Annotated[str, "Who connects."],
+        "from": Annotated[str, "The host that connects."],
         "to": Annotated[str, "To which server."],
         "address": Annotated[str, "At which address of it."],
         "port": Annotated[PortNumber, "Port."],
         "port_name": Annotated[
-            "str | None", "What the product calls the port; null for the port that the server serves on."
+            "str | None", "The product's name of the port; null for the port that the server serves on."
         ],
         "protocol": Annotated[Literal["tcp", "udp"], "The transport."],
         "why": Annotated[str, "The reason, for people."],
@@ -249,7 +251,7 @@ PlannedEdge.__doc__ = "One planned connection."
 class SiteSummary(TypedDict):
     """One site."""
 
-    clients: Annotated[Count, "How many clients it has."]
+    clients: Annotated[Count, "Number of its clients."]
     weight: Annotated[Count, "Their connections."]
     servers: Annotated[list[str], "Its servers."]
 
@@ -279,7 +281,7 @@ ClientMove.__doc__ = "One client that changes its proxy."
 
 
 class Survival(TypedDict):
-    """What the loss of a proxy comes to."""
+    """The outcome if a proxy fails."""
 
     ok: Annotated[bool, "Whether every client finds a place."]
     left_over_weight: Annotated[Count, "Connections that find none."]
@@ -322,12 +324,12 @@ class PlanFinding(TypedDict):
     """One finding."""
 
     rule: Annotated[str, "Name of the rule, docs/rules.md."]
-    severity: Annotated[Literal["warning"], "How grave it is."]
+    severity: Annotated[Literal["warning"], "Its severity."]
     host: Annotated[str | None, "The hosts it is about, as a person is told; null for the whole system."]
     hosts: Annotated[
         list[str], "The names of these hosts, or of clients of a population, sorted: the first 1,000 of `count`."
     ]
-    count: Annotated[int, "How many hosts or clients it is about; 0 for the whole system."]
+    count: Annotated[int, "Number of hosts or clients that it is about; 0 for the whole system."]
     variable: Annotated[str | None, "The variable it is about."]
     message: Annotated[str, "What is wrong."]
     remedy: Annotated[str, "How to repair it."]
@@ -355,9 +357,10 @@ class PlanData(TypedDict):
     ]
     sites: Annotated[dict[str, SiteSummary], "Servers and clients of each site."]
     recorded_settings: Annotated[
-        list[str], "The keys of a server that the deployment record keeps, so that a later plan tells what it changes."
+        list[str],
+        "The keys of a server that the deployment record keeps, so that a later plan can show what it changes.",
     ]
-    allocation: Annotated[ClientAllocation, "Who serves which clients."]
+    allocation: Annotated[ClientAllocation, "The client allocation: which server serves which clients."]
     findings: Annotated[list[PlanFinding], "The findings that are no errors."]
 
 

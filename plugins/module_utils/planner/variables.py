@@ -63,7 +63,7 @@ class Variable:
     # Where its value goes: the field of a server, or of the topology for a systemwide one. A field that Server does not
     # have is handed on to the slice of the plan, under this name.
     field: str = ""
-    # The key of the slice that the deployment record keeps, so that a later plan tells what it would change.
+    # The key of the slice that the deployment record keeps, so that a later plan can show what it would change.
     recorded: str = ""
 
     @property
@@ -113,7 +113,7 @@ TABLE: tuple[Variable, ...] = (
         "mapping",
         "",
         "The description of the product `service`, see docs/describe.md; "
-        "`ansible-doc -t role distributed.tiers.product_service` tells each part.",
+        "`ansible-doc -t role distributed.tiers.product_service` describes each part.",
         description,
     ),
     Variable(
@@ -129,7 +129,7 @@ TABLE: tuple[Variable, ...] = (
         "all",
         "mapping",
         "",
-        "How many hosts each tier must have; guards against a half-read inventory.",
+        "Number of hosts that each tier must have; guards against a half-read inventory.",
         expected,
         field="expected",
     ),
@@ -148,7 +148,7 @@ TABLE: tuple[Variable, ...] = (
         "server, client",
         "address",
         "`ansible_host`, then the inventory name",
-        "How others reach the host. Always from the inventory, never from facts.",
+        "The address at which other hosts reach the host. Always from the inventory, never from facts.",
         address,
         recorded="address",
     ),
@@ -318,7 +318,7 @@ TABLE: tuple[Variable, ...] = (
         "server",
         "word",
         "",
-        "What keeps the clock right, such as chrony or the hypervisor; `none` if nothing does.",
+        "The program or host that keeps the clock right, such as chrony or the hypervisor; `none` if nothing does.",
         word,
         field="time_service",
     ),
@@ -356,7 +356,7 @@ TABLE: tuple[Variable, ...] = (
         "backup",
         "choice",
         "hot where the product can",
-        "Cold: installed. Warm: running, serving nobody. Hot: kept in step.",
+        "Cold: installed. Warm: running, without clients. Hot: running and in step.",
         choice(REDUNDANCY),
         REDUNDANCY,
         field="redundancy",
@@ -367,7 +367,7 @@ TABLE: tuple[Variable, ...] = (
         "backup",
         "choice",
         "auto where the product can",
-        "How the primary takes over again once it is back: by itself, when its backup fails, or when told.",
+        "How the pair fails back to its primary: by itself, when the backup fails, or on command.",
         choice(FAILBACK),
         FAILBACK,
         field="failback",
@@ -460,7 +460,7 @@ TABLE: tuple[Variable, ...] = (
         "all",
         "flag",
         "false",
-        "Allows `drain` and `resync` to take away service that nobody else gives meanwhile.",
+        "Allows `drain` and `resync` to interrupt service that no other server provides meanwhile.",
         flag,
         asked=True,
     ),
