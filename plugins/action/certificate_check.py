@@ -66,8 +66,8 @@ def parse_installed(text: str) -> Installed | None:
     if not digest.strip():
         return None
     found = PEM.search(pems)
-    ca = pems[found.end() :] if found else ""
-    return Installed(digest.split()[0], parse_certificate(found.group() if found else ""), ca)
+    end = found.end() if found else len(pems)
+    return Installed(digest.split()[0], parse_certificate(found.group() if found else ""), pems[end:])
 
 
 def parse_certificate(pem: str) -> IssuedCertificate | None:

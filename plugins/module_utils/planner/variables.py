@@ -77,6 +77,8 @@ class Variable:
         return self.read.bounds if isinstance(self.read, Within) else None
 
 
+POLICY_KEYS = "; ".join(f"`{key}`: {meaning}, {POLICY_BOUNDS[key].text}" for key, meaning in POLICY.items())
+
 TABLE: tuple[Variable, ...] = (
     # The system.
     Variable(
@@ -416,9 +418,7 @@ TABLE: tuple[Variable, ...] = (
         "all",
         "mapping",
         "`move_cost: 20`",
-        "How clients are assigned. Keys: "
-        + "; ".join(f"`{k}`: {v}, {POLICY_BOUNDS[k].text}" for k, v in POLICY.items())
-        + ".",
+        f"How clients are assigned. Keys: {POLICY_KEYS}.",
         policy,
         field="policy",
     ),

@@ -28,8 +28,10 @@ def build_manifest(
         **release,
         # A package may be given with its version.
         "packages": [str(package).partition("=")[0] for package in release["packages"]],
-        "files": [place_file(file, group) for file in files]
-        + [{**root, "dest": dest, "mode": mode} for dest, mode in own_files.items()],
+        "files": [
+            *(place_file(file, group) for file in files),
+            *({**root, "dest": dest, "mode": mode} for dest, mode in own_files.items()),
+        ],
         "check": build_check(check),
     }
 
