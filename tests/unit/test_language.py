@@ -25,8 +25,6 @@ PAGES = sorted(
         *REPOSITORY.glob("roles/*/README.md"),
     ]
 )
-# Pages that are not revised yet
-LATER = {"describe.md", "products.md"}
 HEADINGS = re.compile(
     r"^#+ (What|Who|How|Why|Where|When|If) |^#+ .*\b(is|are|was|has|have|fails|hangs)\b", re.MULTILINE
 )
@@ -148,13 +146,12 @@ def test_rules_are_written_in_sentences_with_a_subject(name: str) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
 def test_pages_use_the_words_of_the_glossary(page: Path) -> None:
     text = prose(page)
-    forms = (FORBIDDEN,) if page.name in LATER else (FORBIDDEN, IN_PAGES, RIDDLE)
-    assert [match[0] for form in forms for match in form.finditer(text)] == []
+    assert [match[0] for form in (FORBIDDEN, IN_PAGES, RIDDLE) for match in form.finditer(text)] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
 def test_headings_are_tasks_or_nouns(page: Path) -> None:
-    assert page.name in LATER or [match[0] for match in HEADINGS.finditer(prose(page))] == []
+    assert [match[0] for match in HEADINGS.finditer(prose(page))] == []
 
 
 @pytest.mark.parametrize("path", sorted(REPOSITORY.glob("playbooks/*.yml")), ids=lambda path: path.stem)
