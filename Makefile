@@ -194,7 +194,7 @@ release: importer install-test $(CACHE)/release/.made ## Archive, bill of materi
 	pytest --junitxml=$(CACHE)/results/release.xml tests/release
 
 # Mitogen halves what a deployment takes. It looks at host keys by Ansible's setting alone.
-MITOGEN = ANSIBLE_STRATEGY_PLUGINS=$$(echo $(CURDIR)/$(VENV)/lib/python3*/site-packages/ansible_mitogen/plugins/strategy) \
+MITOGEN = ANSIBLE_STRATEGY_PLUGINS=$(CURDIR)/molecule/shared/strategy:$$(echo $(CURDIR)/$(VENV)/lib/python3*/site-packages/ansible_mitogen/plugins/strategy) \
   ANSIBLE_STRATEGY=mitogen_linear ANSIBLE_HOST_KEY_CHECKING=False ANSIBLE_TIMEOUT=60
 NAME := default
 TESTS :=
