@@ -55,7 +55,8 @@ def run(tree: Path, command: str) -> str:
     """What a command prints in the copy."""
     environment = {
         **os.environ,
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        # Contributors work in the development environment, whichever ansible-core runs the tests.
+        "PATH": f"{REPOSITORY / '.venv/bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}",
         "ANSIBLE_CONFIG": str(tree / "ansible.cfg"),
         "ANSIBLE_COLLECTIONS_PATH": str(tree / ".cache/collections"),
     }
