@@ -59,8 +59,8 @@ EXAMPLES = r"""
     cmd: set -o pipefail; openssl pkey -in server.key -pubout -outform DER | sha256sum && cat server.crt ca.crt
     executable: /bin/bash
   register: installed
-  changed_when: false
-  failed_when: false
+  changed_when: false    # only looks
+  failed_when: false    # a host may have none yet
 
 - name: Check whether the certificate matches the plan
   distributed.tiers.certificate_check:

@@ -45,7 +45,7 @@ EXAMPLES = r"""
   loop: "{{ before.servers }}"
   delegate_to: "{{ item }}"
   register: probed
-  failed_when: false
+  failed_when: false    # restart_check judges the result
 
 - name: Check whether m1 can go out of service
   distributed.tiers.restart_check:

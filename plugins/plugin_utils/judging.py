@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
@@ -40,9 +41,9 @@ class JudgingAction(ActionBase):
         _checked, options = self.validate_argument_spec(argument_spec=self.arguments)
         return result | {"changed": False, **self.judge(options, variables)}
 
+    @abstractmethod
     def judge(self, options: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
         """What the action returns. `options`: its validated options; `variables`: those of the task."""
-        raise NotImplementedError
 
 
 def answers_of(variables: Mapping[str, Any], group: str = "tiers_servers") -> Answers:

@@ -287,7 +287,12 @@ def places(
             return []
         return [_make_edge(host, server["address"], server["port"], protocol or server["protocol"])]
     client = plan["clients"][host]
-    points = [*client["endpoints"], *client["pool"][:1]]
+    # The endpoints of a client without a proxy are those of the pool.
+    known = {(point["address"], point["port"]) for point in client["endpoints"]}
+    points = [
+        *client["endpoints"],
+        *(point for point in client["pool"][:1] if (point["address"], point["port"]) not in known),
+    ]
     return [
         _make_edge(point["name"], point["address"], point["port"], protocol or client["protocol"])
         for point in points

@@ -194,6 +194,12 @@ def test_places(plan: dict[str, Any]) -> None:
     assert verify.places(plan, "d") == []
 
 
+def test_rows_of_a_client_without_a_proxy_go_through_the_pool_once(plan: dict[str, Any]) -> None:
+    client = plan["clients"]["c"]
+    client["endpoints"] = [{**client["pool"][0], "role": "pool"}]
+    assert [place["name"] for place in verify.places(plan, "c")] == ["pool"]
+
+
 def test_no_rows_go_through_a_server_that_is_planned_to_be_down(plan: dict[str, Any]) -> None:
     """Not even one of an active/standby pair, which no probe asks whether it serves."""
     plan["servers"]["m"].update(state="down", active_standby=True)
