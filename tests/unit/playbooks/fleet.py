@@ -74,7 +74,8 @@ OTHERS = {
     "resync_check": "\n- ansible.builtin.set_fact: {tiers_resync_why: ''}\n",
     "balancing": """
 - ansible.builtin.set_fact:
-    tiers_balancing: {mode: tcp, tls: pass, check: {type: tcp, send: hi, expect: hi}, drain: product}
+    tiers_balancing:
+      {mode: tcp, tls: pass, check: {type: tcp, send: hi, expect: hi}, drain: "{{ product_drain | default('product') }}"}
 """,
     "probe": "\n- ansible.builtin.set_fact: {tiers_probe_access: {}, tiers_probe_units: [product]}\n",
 }

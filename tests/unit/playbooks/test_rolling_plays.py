@@ -164,6 +164,15 @@ def test_a_drained_server_is_restarted_and_stays_drained_until_undrain(deployed:
     assert run.of("p1")[-4:] == ["check", "record undrain", "admit p1", "remove record"]
 
 
+def test_the_firewall_stops_the_traffic_of_a_product_that_does_not(deployed: Fleet) -> None:
+    run = deployed.run("drain", tiers_targets="px1", tiers_drain_confirm=True, product_drain="firewall")
+    assert run.code == 0, run.text
+    assert run.of("px1")[-3:] == ["record drain", "load tiers_drain", "record drain, complete"]
+    run = deployed.run("undrain", product_drain="firewall")
+    assert run.code == 0, run.text
+    assert run.of("px1")[-4:] == ["check", "record undrain", "start traffic", "remove record"]
+
+
 def test_a_drain_that_fails_starts_the_traffic_again(deployed: Fleet) -> None:
     deployed.set_faults({"m2": {"drain": "fail"}})
     run = deployed.run("drain", tiers_targets="m2,px1", tiers_drain_confirm=True)
