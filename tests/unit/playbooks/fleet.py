@@ -75,7 +75,8 @@ OTHERS = {
     "balancing": """
 - ansible.builtin.set_fact:
     tiers_balancing:
-      {mode: tcp, tls: pass, check: {type: tcp, send: hi, expect: hi}, drain: "{{ product_drain | default('product') }}"}
+      {mode: tcp, tls: pass, check: {type: tcp, send: hi, expect: hi},
+       drain: "{{ product_drain | default('product') }}"}
 """,
     "probe": "\n- ansible.builtin.set_fact: {tiers_probe_access: {}, tiers_probe_units: [product]}\n",
 }
