@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import re
@@ -295,42 +296,54 @@ def test_haproxy_takes_it(listeners: list[dict[str, Any]], tmp_path: Path) -> No
 
 
 class Cache(socketserver.BaseRequestHandler):
-    """Answers like Redis with a password. Like it, a replica that loads its data says so to whoever has logged in."""
+    """Answers like Redis with a password. Without an `answer` it reads the question and stays silent."""
 
-    said: ClassVar[list[bytes]] = []
-    loading = False
+    asked: ClassVar[list[bytes]] = []
+    answer: ClassVar[bytes] = b""
 
     def handle(self) -> None:
         self.request.settimeout(5)
-        asked = self.request.recv(1000)
-        type(self).said.append(asked)
-        pong = b"-LOADING Redis is loading the dataset in memory\r\n" if self.loading else b"+PONG\r\n"
-        self.request.sendall(b"+OK\r\n" + pong if asked == b"AUTH secret\r\nPING\r\n" else b"-NOAUTH\r\n")
+        question = self.request.recv(1000)
+        type(self).asked.append(question)
+        if self.answer:
+            self.request.sendall(self.answer if question == QUESTION else b"-NOAUTH\r\n")
+        else:
+            with contextlib.suppress(OSError):
+                self.request.recv(1000)
+
+
+QUESTION = b"AUTH secret\r\nPING\r\n"
+PONG = b"+OK\r\n+PONG\r\n"
+UNFIT = {
+    "loading": b"+OK\r\n-LOADING Redis is loading the dataset in memory\r\n",
+    "wrong password": b"-WRONGPASS invalid username-password pair\r\n+PONG\r\n",
+    "no answer": b"",
+}
 
 
 @pytest.mark.skipif(not shutil.which("haproxy"), reason="HAProxy is not installed here")
-def test_a_replica_that_loads_its_data_gets_no_clients(tmp_path: Path) -> None:
+def test_a_tcp_server_with_a_wrong_answer_or_none_gets_no_clients(tmp_path: Path) -> None:
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Cache) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         check = {"type": "tcp", "send": r"AUTH secret\r\nPING\r\n", "expect": r"^\+OK\r\n\+PONG"}
         member = {"name": "p1", "address": "127.0.0.1", "port": server.server_address[1]}
         pool = {"name": "pool", "bind": f"127.0.0.1:{free_port()}", "balance": "leastconn", "check": check}
-        monitor = free_port()
-        text = render(pool | {"servers": [member]}, balancer_monitor_port=monitor, balancer_interval="300ms")
+        settings = {"balancer_monitor_port": (monitor := free_port()), "balancer_interval": "300ms"}
+        text = render(pool | {"servers": [member]}, balancer_timeout_check="300ms", **settings)
         text = re.sub(r"\n    (stats socket|log) .*", "", haproxy.for_anybody(text))
         (tmp_path / "haproxy.cfg").write_text(text)
         with subprocess.Popen(["haproxy", "-db", "-f", tmp_path / "haproxy.cfg"], stderr=subprocess.DEVNULL) as running:
             try:
-                assert becomes(monitor, 200)
-                Cache.loading = True
-                assert becomes(monitor, 503)
-                Cache.loading = False
-                assert becomes(monitor, 200)
+                for name, answer in UNFIT.items():
+                    Cache.answer = PONG
+                    assert becomes(monitor, 200), "it is not in the pool with the right answer"
+                    Cache.answer = answer
+                    assert becomes(monitor, 503), f"it stays in the pool: {name}"
             finally:
                 running.terminate()
         server.shutdown()
-    # Nothing else ever came: a connection that says nothing is an error in the log of some products.
-    assert {*Cache.said} == {b"AUTH secret\r\nPING\r\n"}
+    # HAProxy opened no other connection: one that asks nothing is an error in the log of some products.
+    assert {*Cache.asked} == {QUESTION}
 
 
 def free_port() -> int:
