@@ -8,7 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible_collections.distributed.tiers.plugins.plugin_utils.reading import READ, is_ill, known, why_failed
+from ansible_collections.distributed.tiers.plugins.plugin_utils.reading import (
+    READ,
+    is_ill,
+    known,
+    local_fact,
+    why_failed,
+)
 
 
 class Answers:
@@ -31,7 +37,7 @@ class Answers:
         """For each host the record of its deployment, empty where there is none or this run could not read it. A fact
         cache may hold one of a host that is down."""
         facts = {
-            host: None if is_ill(variables.get(READ)) else known(host, variables)[1]
+            host: None if is_ill(variables.get(READ)) else local_fact(known(host, variables)[1], "tiers")
             for host, variables in self._variables.items()
         }
         return {host: fact if isinstance(fact, Mapping) else {} for host, fact in facts.items()}

@@ -53,11 +53,16 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology
 from ansible_collections.distributed.tiers.plugins.module_utils.text import ended
 from ansible_collections.distributed.tiers.plugins.plugin_utils.files import check_has_end, why_not
 from ansible_collections.distributed.tiers.plugins.plugin_utils.populations import read_population
-from ansible_collections.distributed.tiers.plugins.plugin_utils.reading import Reading, known
+from ansible_collections.distributed.tiers.plugins.plugin_utils.reading import (
+    Reading,
+    debian_release,
+    known,
+    local_fact,
+)
 
 # (host, variables as they stand, name of one of them) -> its value with the templates filled in
 Template = Callable[[str, Mapping[str, Any], str], Any]
-# (host, its variables) -> whether it was asked what is deployed on it, and what that is
+# (host, its variables) -> whether it was asked what is deployed on it, and the facts it answered
 Record = Callable[[str, Mapping[str, Any]], tuple[bool, Any]]
 
 
@@ -111,7 +116,7 @@ def read_inventory(
         variables_of_it = views.raw(host)
         if file := made_of_line(str(host), variables_of_it):
             lines.setdefault(file, []).append(str(host))
-        fact = record(str(host), variables_of_it)[1]
+        fact = local_fact(record(str(host), variables_of_it)[1], "tiers")
         # It may be another system's.
         if isinstance(fact, Mapping) and fact.get("system") == topology.name and (deployed := read_fact(fact)):
             retired[str(host)] = deployed
@@ -181,7 +186,7 @@ def in_run(
 
     `judges`: the run only reports, so it is no error that no server could be read.
     """
-    mine = {*topology.servers, *topology.clients}
+    mine = {host.name for host in topology.hosts()}
     others = [system.hosts for system in systems]
     run = [host for host in hosts if host not in mine]
     milder = {"deployment-unknown": {"severity": WARNING, "why": "this playbook reports what does not answer"}}
@@ -260,9 +265,11 @@ class _Views:
             certificate = filled_in(self.template, host, raw, variables.OWN_CERTIFICATE)
             if isinstance(certificate, str):
                 view[variables.CERTIFICATE_FOR] = certificate_names(certificate)
-        seen, fact = self.record(host, raw)
+        seen, facts = self.record(host, raw)
         if seen:
-            view[variables.LOCAL_FACT] = fact
+            view[variables.LOCAL_FACT] = local_fact(facts, "tiers")
+            view[variables.VOTER_FACT] = local_fact(facts, "tiers_voter")
+            view[variables.DEBIAN] = debian_release(facts)
         self.add_secrets(host, view, (variables.UNLOCKS_CA,))
         return view
 

@@ -26,8 +26,8 @@ class Reading:
         self.answered: list[str] = []
         self.unread: dict[str, str] = {}
 
-    def record(self, host: str, variables: Mapping[str, Any]) -> tuple[bool, Any]:
-        """Whether the host answered, and the record of its deployment. None: nothing is deployed on it."""
+    def record(self, host: str, variables: Mapping[str, Any]) -> tuple[bool, Mapping[str, Any]]:
+        """Whether the host answered, and its facts, the record of its deployment among them."""
         read = variables.get(READ)
         if not isinstance(read, Mapping) or read.get("skipped"):
             read = self.outside.get(host, {})
@@ -35,22 +35,35 @@ class Reading:
         local = facts.get("ansible_local") if isinstance(facts, Mapping) else None
         if is_ill(read):
             self.unread[host] = UNREACHABLE if read.get("unreachable") else why_failed(read)
-        elif isinstance(local, Mapping):
+        elif isinstance(facts, Mapping) and isinstance(local, Mapping):
             self.answered.append(host)
-            return True, local.get("tiers")
-        return False, None
+            return True, facts
+        return False, {}
 
 
-def known(_host: str, variables: Mapping[str, Any]) -> tuple[bool, Any]:
-    """Whether a host's local facts were gathered, by this run or by one before, and ours among them."""
+def known(_host: str, variables: Mapping[str, Any]) -> tuple[bool, Mapping[str, Any]]:
+    """Whether a host's local facts were gathered, by this run or by one before, and all of its facts."""
     facts = variables.get("ansible_facts")
-    local = facts.get("ansible_local") if isinstance(facts, Mapping) else None
-    return isinstance(local, Mapping), local.get("tiers") if isinstance(local, Mapping) else None
+    if isinstance(facts, Mapping) and isinstance(facts.get("ansible_local"), Mapping):
+        return True, facts
+    return False, {}
 
 
-def nothing(_host: str, _variables: Mapping[str, Any]) -> tuple[bool, Any]:
+def nothing(_host: str, _variables: Mapping[str, Any]) -> tuple[bool, Mapping[str, Any]]:
     """For a plan as for fresh hosts."""
-    return False, None
+    return False, {}
+
+
+def local_fact(facts: Mapping[str, Any], name: str) -> Any:
+    """A local fact of a host: `tiers`, the record of its deployment, or `tiers_voter`, that of a voter."""
+    local = facts.get("ansible_local")
+    return local.get(name) if isinstance(local, Mapping) else None
+
+
+def debian_release(facts: Mapping[str, Any]) -> str | None:
+    """The host's release of Debian. A task's result has it with a prefix, the host's facts without."""
+    release = facts.get("distribution_major_version", facts.get("ansible_distribution_major_version"))
+    return release if isinstance(release, str) else None
 
 
 def is_ill(read: Any) -> bool:

@@ -22,7 +22,12 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.structur
     choices_of,
     read_fields,
 )
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Client, Server, Topology
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import (
+    Client,
+    Server,
+    Topology,
+    VoterHost,
+)
 
 RULE = "handed-plan"
 # What a host's variables say -> the variable that says it. If one differs, the plan was made of another inventory.
@@ -39,6 +44,7 @@ OF_SERVERS = {
     "capacity": "tiers_capacity",
     "weight": "tiers_weight",
 }
+OF_VOTERS = {"address": "tiers_address"}
 OF_CLIENTS = {"address": "tiers_address", "site": "tiers_site", "product": "tiers_product"}
 
 
@@ -189,12 +195,15 @@ def misfits(plan: Mapping[str, Any], topology: Topology, part: bool) -> Iterator
             yield Problem(
                 None, variable, f"The plan is of {key} '{shorten(plan[key])}', this inventory of '{mine}'.", rule=RULE
             )
-    of_plan: tuple[tuple[str, Mapping[str, Any], dict[str, Any]], ...] = (
-        ("servers", topology.servers, OF_SERVERS),
-        ("clients", topology.clients, OF_CLIENTS),
+    only_votes = {name: voter for name, voter in plan["voters"].items() if voter["only_votes"]}
+    of_plan: tuple[tuple[str, Mapping[str, Any], Mapping[str, Any], dict[str, Any]], ...] = (
+        ("servers", plan["servers"], topology.servers, OF_SERVERS),
+        ("clients", plan["clients"], topology.clients, OF_CLIENTS),
+        # Too few hosts for an arbiter have no slice.
+        ("voters", only_votes, topology.voter_hosts if plan["voters"] else {}, OF_VOTERS),
     )
-    for kind, hosts, keys in of_plan:
-        absent = [name for name in plan[kind] if name not in hosts]
+    for kind, of_kind, hosts, keys in of_plan:
+        absent = [name for name in of_kind if name not in hosts]
         if absent and not part:
             yield Problem(
                 None,
@@ -205,7 +214,7 @@ def misfits(plan: Mapping[str, Any], topology: Topology, part: bool) -> Iterator
                 hosts=tuple(absent),
             )
         for name, host in hosts.items():
-            planned = plan[kind].get(name)
+            planned = of_kind.get(name)
             if planned is None:
                 yield Problem(name, None, f"The plan has no such host among its {kind}.", rule=RULE)
                 continue
@@ -220,8 +229,8 @@ def misfits(plan: Mapping[str, Any], topology: Topology, part: bool) -> Iterator
                     )
 
 
-def value_of(topology: Topology, host: Server | Client, key: str) -> Any:
-    if key == "product":
+def value_of(topology: Topology, host: Server | Client | VoterHost, key: str) -> Any:
+    if key == "product" and not isinstance(host, VoterHost):
         product = topology.product_of(host)
         return product.name if product else None
     return getattr(host, key)

@@ -36,6 +36,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.sequence
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Client, Server, Topology
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.traits import traits
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.variables import recorded_settings
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.voters import Host, timing
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.wiring import POOL, Wiring, reach
 
 SCHEMA = 2
@@ -153,6 +154,8 @@ class _Planner:
             "domain": topology.domain,
             "servers": {s.name: self.server(s, opened[s.name]) for s in topology.servers.values()},
             "clients": {c.name: self.client(c) for c in topology.clients.values()},
+            "arbiter": self.arbiter(),
+            "voters": {v.name: self.voter(v, opened[v.name]) for v in self.wiring.voters},
             "edges": edges,
             "waves": [
                 [s.name for s in topology.servers.values() if self.wave(s) == number] for number in range(len(WAVES))
@@ -195,6 +198,8 @@ class _Planner:
             "redundancy": redundancy,
             "failback": failback_of(self.topology, server),
             "leader_election": has_leader_election(self.topology, server),
+            "failover": self.failover(server),
+            "arbiter_endpoints": self.wiring.arbiter_endpoints(server),
             **derived,
             "address": server.address,
             "port": server.port,
@@ -231,6 +236,48 @@ class _Planner:
             "wave": self.wave(server),
             "upgrade_wave": self.upgrade_waves[server.name],
             **server.handed_on,
+        }
+
+    def failover(self, server: Server) -> str | None:
+        """What decides which node of the server's pair serves, or has the shared address."""
+        if is_active_standby(self.topology, server):
+            return self.topology.failover
+        return "vrrp" if has_leader_election(self.topology, server) else None
+
+    def arbiter(self) -> dict[str, Any] | None:
+        """The voters as all of them know each other; None without an arbiter."""
+        voters = self.wiring.voters
+        if not voters:
+            return None
+        waits = timing(self.topology, voters)
+        return {
+            "voters": [
+                {
+                    "name": voter.name,
+                    "address": voter.address,
+                    "client_port": self.topology.arbiter_client_port,
+                    "peer_port": self.topology.arbiter_peer_port,
+                    "site": voter.site,
+                    "zone": voter.zone,
+                }
+                for voter in voters
+            ],
+            "heartbeat_ms": waits.heartbeat,
+            "election_ms": waits.election,
+        }
+
+    def voter(self, voter: Host, firewall: list[dict[str, Any]]) -> dict[str, Any]:
+        """One voter's slice of the plan. A server has its names and its firewall in the slice of the server, too."""
+        names = [voter.name, f"{voter.name}.{self.topology.domain}"]
+        return {
+            "name": voter.name,
+            "address": voter.address,
+            "client_port": self.topology.arbiter_client_port,
+            "peer_port": self.topology.arbiter_peer_port,
+            **(self.arbiter() or {}),
+            "only_votes": not isinstance(voter, Server),
+            "tls_names": self.tls_names(voter) if isinstance(voter, Server) else {"dns": names, "ip": [voter.address]},
+            "firewall": firewall,
         }
 
     def upstream_catches_up(self, server: Server) -> bool:

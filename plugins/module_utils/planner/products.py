@@ -17,6 +17,8 @@ COLLECTION = "distributed.tiers"
 TIERS = ("master", "proxy", "parallel", "distributor")
 REDUNDANCY = ("cold", "warm", "hot")
 FAILBACK = ("auto", "manual", "never")
+# What decides which node of an active/standby pair serves.
+FAILOVER = ("vrrp", "lease")
 REPLICATION = ("synchronous", "asynchronous", "none")
 TLS = ("product", "terminated", "none")
 ACTIVE = ("both", "one")

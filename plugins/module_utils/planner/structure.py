@@ -92,6 +92,40 @@ class ProxyClients(TypedDict):
     weight: Annotated[Count, "Their connections."]
 
 
+class Voter(TypedDict):
+    """A voter as the others know it."""
+
+    name: Annotated[str, "Inventory name of its host."]
+    address: Annotated[str, "IP address."]
+    client_port: Annotated[PortNumber, "The port at which it serves the nodes of pairs."]
+    peer_port: Annotated[PortNumber, "The port at which the other voters reach it."]
+    site: Annotated[str, "The place it is at."]
+    zone: Annotated[str | None, "Failure domain inside the site."]
+
+
+class Arbiter(TypedDict):
+    """The voters of the system: etcd, which grants the leases by which nodes of pairs serve."""
+
+    voters: Annotated[list[Voter], "All voters, by name."]
+    heartbeat_ms: Annotated[Count, "Milliseconds between two reports of the leader to the others."]
+    election_ms: Annotated[Count, "Milliseconds of silence after which the voters elect another leader."]
+
+
+class VoterSlice(TypedDict):
+    """The slice of one voter: what the role `arbiter` needs to know on its host."""
+
+    name: Annotated[str, "Inventory name of its host."]
+    address: Annotated[str, "IP address it listens on."]
+    client_port: Annotated[PortNumber, "The port at which it serves the nodes of pairs."]
+    peer_port: Annotated[PortNumber, "The port at which the other voters reach it."]
+    voters: Annotated[list[Voter], "All voters, by name; itself among them."]
+    heartbeat_ms: Annotated[Count, "Milliseconds between two reports of the leader to the others."]
+    election_ms: Annotated[Count, "Milliseconds of silence after which the voters elect another leader."]
+    only_votes: Annotated[bool, "Whether its host is no server, and does nothing else."]
+    tls_names: Annotated[CertificateNames, "The names and addresses that its certificate must hold."]
+    firewall: Annotated[list[FirewallOpening], "The connections that the firewall of its host accepts."]
+
+
 class ServerSlice(TypedDict):
     """The slice of one server: what its roles need to know."""
 
@@ -111,6 +145,15 @@ class ServerSlice(TypedDict):
         bool,
         "Whether keepalived elects a node of its pair: the active node, the holder of their shared address, or both in "
         "one.",
+    ]
+    failover: Annotated[
+        Literal["vrrp", "lease"] | None,
+        "What decides which node of its pair serves: the nodes between them, or a lease that the arbiter grants; null "
+        "without a leader election. `lease` without voters: nothing decides, a failover is made by hand.",
+    ]
+    arbiter_endpoints: Annotated[
+        list[PlannedEndpoint],
+        "The voters that a node of an active/standby pair asks; empty for all other servers, and without an arbiter.",
     ]
     active_standby: Annotated[bool, "Whether one node of its pair serves at a time: the standby refuses clients."]
     cold: Annotated[bool, "Whether it is a backup that is installed and stopped."]
@@ -238,9 +281,7 @@ PlannedEdge = TypedDict(
         "to": Annotated[str, "To which server."],
         "address": Annotated[str, "At which address of it."],
         "port": Annotated[PortNumber, "Port."],
-        "port_name": Annotated[
-            "str | None", "The product's name of the port; null for the port that the server serves on."
-        ],
+        "port_name": Annotated["str | None", "Name of the port; null for the port that the server serves on."],
         "protocol": Annotated[Literal["tcp", "udp"], "The transport."],
         "why": Annotated[str, "The reason, for people."],
     },
@@ -349,6 +390,8 @@ class PlanData(TypedDict):
     ]
     servers: Annotated[dict[str, ServerSlice], "Each server by its inventory name."]
     clients: Annotated[dict[str, ClientSlice], "Each host of the group `client`."]
+    arbiter: Annotated[Arbiter | None, "The voters that grant leases to nodes of pairs; null without an arbiter."]
+    voters: Annotated[dict[str, VoterSlice], "Each voter by the inventory name of its host."]
     edges: Annotated[list[PlannedEdge], "Every planned connection between two hosts of the inventory."]
     waves: Annotated[list[list[str]], "The servers in the order they start, one list a wave."]
     upgrade_order: Annotated[
@@ -370,6 +413,9 @@ HANDED_ON_TYPES: dict[str, Any] = {"number": float, "flag": bool, "list": list[s
 DEFINITIONS = {
     "server": ServerSlice,
     "client": ClientSlice,
+    "arbiter": Arbiter,
+    "voter": Voter,
+    "voter_slice": VoterSlice,
     "endpoint": PlannedEndpoint,
     "role_endpoint": ClientEndpoint,
     "member": PoolMember,

@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner import variables
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.bounds import CLIENT_WEIGHT
@@ -29,6 +29,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.shown im
     shown,
 )
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.values import (
+    ARBITER,
     GROUPS,
     BadValueError,
     address,
@@ -106,6 +107,25 @@ class Server:
     # Whether this run has looked what is deployed on it, and what it found.
     seen: bool = False
     deployed: Deployed | None = None
+    # Its release of Debian, and the voters of the last deployment, as far as this run has read them.
+    debian: str | None = None
+    voters: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class VoterHost:
+    """A host of the group `arbiter` that is in no tier: it votes, and does nothing else."""
+
+    name: str
+    address: str
+    site: str
+    zone: str | None = None
+    missing_secrets: tuple[str, ...] = ()
+    login: str | None = None
+    debian: str | None = None
+    voters: tuple[str, ...] = ()
+
+    tier: ClassVar[str] = ARBITER
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +158,10 @@ class Topology:
     domain: str = DEFAULT_DOMAIN
     servers: Mapping[str, Server] = field(default_factory=dict)
     clients: Mapping[str, Client] = field(default_factory=dict)
+    # Hosts that are voters and nothing else.
+    voter_hosts: Mapping[str, VoterHost] = field(default_factory=dict)
+    # The hosts of the group `arbiter`; empty where the planner chooses the voters.
+    arbiter_group: tuple[str, ...] = ()
     # Named clients that are no inventory hosts, as the allocation wants them.
     population: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     products: Mapping[str, Product] = field(default_factory=dict)
@@ -163,6 +187,9 @@ class Topology:
     client_timeout: float | None = None
     reloads_at_once: int | None = None
     upgrading: bool = False
+    failover: str = "vrrp"
+    arbiter_client_port: int = 2379
+    arbiter_peer_port: int = 2380
     resolve: bool = False
     # The loss that was asked for, as selectors of servers.
     loss: tuple[str, ...] = ()
@@ -189,7 +216,11 @@ class Topology:
     def tier(self, *tiers: str) -> list[Server]:
         return [server for tier in tiers for server in self._by_tier.get(tier, ())]
 
-    def hosts(self) -> list[Server | Client]:
+    def hosts(self) -> list[Server | Client | VoterHost]:
+        return [*self.servers.values(), *self.clients.values(), *self.voter_hosts.values()]
+
+    def with_product(self) -> list[Server | Client]:
+        """The hosts that have a product: all but those that only vote."""
         return [*self.servers.values(), *self.clients.values()]
 
     def is_read(self) -> bool:
@@ -355,6 +386,11 @@ class _VariableReader:
         held = self.hostvars.get(host, {})
         return tuple(name for name in names if name not in held or held[name] in (None, "", False))
 
+    def missing_ca_secret(self, host: str) -> tuple[str, ...]:
+        """The passphrase of the CA, where a host without a certificate of its own lacks it."""
+        own = variables.OWN_CERTIFICATE in self.hostvars.get(host, {})
+        return () if own else self.missing(host, (variables.UNLOCKS_CA,))
+
     def server(self, name: str, tier: str, products: Mapping[str, Product]) -> Server:
         product_name = self.value(name, "tiers_product", "")
         product = products.get(product_name)
@@ -376,6 +412,20 @@ class _VariableReader:
             login=self.login(name),
             seen=variables.LOCAL_FACT in self.hostvars.get(name, {}),
             deployed=read_fact(self.hostvars.get(name, {}).get(variables.LOCAL_FACT)),
+            debian=self.hostvars.get(name, {}).get(variables.DEBIAN),
+            voters=read_voters(self.hostvars.get(name, {}).get(variables.VOTER_FACT)),
+        )
+
+    def voter_host(self, name: str) -> VoterHost:
+        return VoterHost(
+            name=name,
+            address=self.address(name),
+            site=self.value(name, "tiers_site", DEFAULT_SITE),
+            zone=self.value(name, "tiers_zone"),
+            login=self.login(name),
+            missing_secrets=self.missing_ca_secret(name),
+            debian=self.hostvars.get(name, {}).get(variables.DEBIAN),
+            voters=read_voters(self.hostvars.get(name, {}).get(variables.VOTER_FACT)),
         )
 
     def client(self, name: str) -> Client:
@@ -396,9 +446,7 @@ class _VariableReader:
             spread=self.value(name, "tiers_spread"),
             direct=self.value(name, "tiers_direct", False),
             login=self.login(name),
-            missing_secrets=()
-            if variables.OWN_CERTIFICATE in self.hostvars.get(name, {})
-            else self.missing(name, (variables.UNLOCKS_CA,)),
+            missing_secrets=self.missing_ca_secret(name),
         )
 
 
@@ -432,6 +480,12 @@ def read_fact(fact: Any) -> Deployed | None:
     )
 
 
+def read_voters(fact: Any) -> tuple[str, ...]:
+    """The voters that the record of one of them names."""
+    voters = fact.get("voters") if isinstance(fact, Mapping) and fact.get("schema") == 1 else None
+    return tuple(as_text(name) for name in voters) if isinstance(voters, (list, tuple)) else ()
+
+
 def as_text(value: Any) -> str:
     return str(value) if isinstance(value, str) else shown(value)
 
@@ -452,13 +506,15 @@ def group_names(value: Any) -> tuple[dict[str, tuple[str, ...]], Problem | None]
 
 
 def members(groups: Mapping[str, Any], names: Mapping[str, tuple[str, ...]]) -> dict[str, list[str]]:
-    """{host: its tiers}, of every host that is in a tier, sorted by name."""
+    """{host: its tiers}, of every host that is in a tier, sorted by name. A server may be in the group of the voters,
+    too; a client may not."""
     found: dict[str, list[str]] = {}
     for tier, of_tier in names.items():
         for group in of_tier:
             for host in groups.get(group) or ():
-                if tier not in found.setdefault(str(host), []):
-                    found[str(host)].append(tier)
+                tiers = found.setdefault(str(host), [])
+                if tier not in tiers and not (tier == ARBITER and tiers and tiers != ["client"]):
+                    tiers.append(tier)
     return dict(sorted(found.items()))
 
 
@@ -492,8 +548,13 @@ def read_topology(
 
     for host in hosts:
         reading.names(host)
-    servers = {h: reading.server(h, tiers[0], products) for h, tiers in tiers_of.items() if tiers[0] != "client"}
+    servers = {
+        h: reading.server(h, tiers[0], products) for h, tiers in tiers_of.items() if tiers[0] not in ("client", ARBITER)
+    }
     clients = {h: reading.client(h) for h, tiers in tiers_of.items() if tiers[0] == "client"}
+
+    voter_hosts = {h: reading.voter_host(h) for h, tiers in tiers_of.items() if tiers[0] == ARBITER}
+    arbiter_group = {str(host) for group in names[ARBITER] for host in groups.get(group) or ()}
 
     # Their content is in the products they describe.
     for variable in DESCRIPTIONS:
@@ -512,6 +573,8 @@ def read_topology(
     return Topology(
         servers=servers,
         clients=clients,
+        voter_hosts=voter_hosts,
+        arbiter_group=tuple(sorted(arbiter_group)),
         population={name: client for name, client in population.items() if name not in tiers_of},
         products=products,
         group_names=names,

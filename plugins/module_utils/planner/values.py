@@ -29,7 +29,9 @@ from ansible_collections.distributed.tiers.plugins.module_utils.text import did_
 
 IPAddress: TypeAlias = "ipaddress.IPv4Address | ipaddress.IPv6Address"
 
-GROUPS = (*TIERS, "backup", "client")
+# The group of the voters: its hosts may be in a tier, too.
+ARBITER = "arbiter"
+GROUPS = (*TIERS, "backup", "client", ARBITER)
 SEVERITIES = (WARNING, OFF)
 POLICY = {
     "move_cost": "milliseconds a client must gain before it is moved without need",

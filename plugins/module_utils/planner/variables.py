@@ -12,7 +12,11 @@ from typing import Any
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.bounds import CAPACITY, STATES, Bounds
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.bounds import POLICY as POLICY_BOUNDS
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import FAILBACK, REDUNDANCY
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import (
+    FAILBACK,
+    FAILOVER,
+    REDUNDANCY,
+)
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.values import (
     POLICY,
     RATES,
@@ -375,6 +379,36 @@ TABLE: tuple[Variable, ...] = (
         field="failback",
         recorded="failback",
     ),
+    # The arbiter: who decides which node of a pair serves.
+    Variable(
+        "tiers_failover",
+        "all",
+        "choice",
+        "vrrp",
+        "How the nodes of an active/standby pair decide which of them serves. `vrrp`: the two nodes among themselves. "
+        "`lease`: by a lease that the arbiter grants, etcd on three or five voters.",
+        choice(FAILOVER),
+        FAILOVER,
+        field="failover",
+    ),
+    Variable(
+        "tiers_arbiter_client_port",
+        "all",
+        "port",
+        "2379",
+        "The port at which the voters of the arbiter serve the nodes of pairs.",
+        integer(1, 65535),
+        field="arbiter_client_port",
+    ),
+    Variable(
+        "tiers_arbiter_peer_port",
+        "all",
+        "port",
+        "2380",
+        "The port at which the voters of the arbiter reach each other.",
+        integer(1, 65535),
+        field="arbiter_peer_port",
+    ),
     # Clients and how they are assigned.
     Variable(
         "tiers_clients",
@@ -690,6 +724,7 @@ MADE_IN_RUNS = frozenset(
         "tiers_plan",
         "tiers_server",
         "tiers_client",
+        "tiers_voter",
         "tiers_validation",
         "tiers_plan_summary",
         "tiers_balancing",
@@ -725,3 +760,6 @@ CERTIFICATE_FOR = "certificate.names"
 OPTIONS = "product.options"
 OPENED = "settings.opened"
 LOCAL_FACT = "ansible_local.tiers"
+# The record of a voter, and the host's release of Debian, as far as this run has read them.
+VOTER_FACT = "ansible_local.tiers_voter"
+DEBIAN = "distribution_major_version"

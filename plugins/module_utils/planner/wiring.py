@@ -13,8 +13,14 @@ from typing import Any
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.pairing import primary_of, router_ids
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import WATCHDOG, Port
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Client, Server, Topology
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import (
+    Client,
+    Server,
+    Topology,
+    VoterHost,
+)
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.upstreams import upstreams
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.voters import choose_voters, users_of
 
 POOL = "pool"
 
@@ -49,6 +55,8 @@ class Wiring:
             self.by_work.setdefault(self.work[server.name], []).append(server)
         self.masters, self.distributors = self.by_work.get("master", []), self.by_work.get("distributor", [])
         self.router_ids = router_ids(topology)
+        self.voters = choose_voters(topology)
+        self.asking = users_of(topology) if self.voters else []
         self.proxied = bool(topology.tier("proxy"))
         self.proxy_of = {n: p for p, share in allocation["proxies"].items() for n in share["clients"]}
         self.second_of = {
@@ -129,6 +137,24 @@ class Wiring:
                 if address not in targets:
                     yield edge(client, target, "clients read through the pool", address)
         yield from self.more_edges()
+        yield from self.arbiter_edges()
+
+    def arbiter_edges(self) -> Iterator[dict[str, Any]]:
+        """The connections of the voters to each other, and of the nodes of pairs to each voter."""
+        peers = Port("arbiter peers", self.topology.arbiter_peer_port, "tcp", (), ())
+        clients = Port("arbiter", self.topology.arbiter_client_port, "tcp", (), ())
+        for voter in self.voters:
+            for other in self.voters:
+                if other.name != voter.name:
+                    yield edge(other, voter, "the voters of the arbiter agree", port=peers)
+            for server in self.asking:
+                if server.name != voter.name:
+                    yield edge(server, voter, "the nodes of a pair ask the arbiter which of them serves", port=clients)
+
+    def arbiter_endpoints(self, server: Server) -> list[dict[str, Any]]:
+        """Where a node of a pair asks the arbiter; empty for all other servers."""
+        asks, port = server in self.asking, self.topology.arbiter_client_port
+        return [{"name": v.name, "address": v.address, "port": port} for v in self.voters if asks]
 
     def more_edges(self) -> Iterator[dict[str, Any]]:
         """The connections to the products' further ports."""
@@ -184,13 +210,17 @@ class Wiring:
     def opened(self, edges: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
         """The firewall of each server: the edges that end there, and the networks its named clients connect from."""
         # {server: {(why, protocol, port): networks}}
-        sources: dict[str, dict[tuple[str, str, int], set[str]]] = {name: {} for name in self.topology.servers}
+        listening = (*self.topology.servers, *self.topology.voter_hosts)
+        sources: dict[str, dict[tuple[str, str, int], set[str]]] = {name: {} for name in listening}
         addresses = {host.name: host.address for host in self.topology.hosts()}
 
         def let_in(name: str, why: str, protocol: str, port: int, networks: set[str]) -> None:
             sources[name].setdefault((why, protocol, port), set()).update(networks)
 
         for item in edges:
+            if item["to"] in self.topology.voter_hosts:
+                let_in(item["to"], item["why"], item["protocol"], item["port"], {addresses[item["from"]]})
+                continue
             target = self.topology.servers[item["to"]]
             # Where a shared address is, is not planned: both nodes have to let in who comes to it.
             other = self.other_half(target) if item["address"] == self.shared_address(target) else None
@@ -204,13 +234,13 @@ class Wiring:
                     let_in(name, f"{why} of {told}", protocol, port, networks)
         result: dict[str, list[dict[str, Any]]] = {}
         for name, by_port in sources.items():
-            server = self.topology.servers[name]
             result[name] = [
                 {"port": port, "protocol": protocol, "sources": ordered_networks(nets), "why": why}
                 for (why, protocol, port), nets in sorted(by_port.items())
             ]
-            other = self.other_half(server)
-            if other and self.router_id(server):
+            server = self.topology.servers.get(name)
+            other = self.other_half(server) if server else None
+            if server and other and self.router_id(server):
                 why = "the nodes of a pair agree on who has the shared address"
                 if not self.shared_address(server):
                     why = "the nodes of a pair agree on who serves"
@@ -254,13 +284,17 @@ def reach(server: Server) -> dict[str, Any]:
 
 
 def edge(
-    source: Server | Client, target: Server, why: str, address: str | None = None, port: Port | None = None
+    source: Server | Client | VoterHost,
+    target: Server | VoterHost,
+    why: str,
+    address: str | None = None,
+    port: Port | None = None,
 ) -> dict[str, Any]:
     return {
         "from": source.name,
         "to": target.name,
         "address": address or target.address,
-        "port": port.port if port else target.port,
+        "port": port.port if port else getattr(target, "port", None),
         "port_name": port.name if port else None,
         "protocol": port.protocol if port else "tcp",
         "why": why,

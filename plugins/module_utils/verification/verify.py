@@ -195,6 +195,10 @@ def host_edges(
     planned = list(dict.fromkeys(sorted((edge["to"], edge["address"], edge["port"]) for edge in mine)))
     reached = {(to, port) for to, _address, port in planned}
     nodes: dict[str, set[str]] = {}
+    voters: Mapping[str, Any] = plan["voters"]
+    # A voter answers whatever else its host does.
+    edges += [_make_edge(to, address, port, "port") for to, address, port in planned if is_voter(voters, to, port)]
+    planned = [(to, address, port) for to, address, port in planned if not is_voter(voters, to, port)]
     for to, address, port in planned:
         if address == servers[to]["address"] and port == servers[to]["port"]:
             nodes.setdefault(pair_of(servers[to]), set()).add(to)
@@ -212,14 +216,20 @@ def host_edges(
             edges.append(_make_edge(to, address, port, _protocol_without_client(server)))
         else:
             edges.append(_probe_product(server, address, protocol))
-    here = (own or plan["clients"][host])["address"]
-    for to, server in sorted(servers.items()):
-        if to == host or server["state"] == "down":
+    here = (own or plan["clients"].get(host) or voters[host])["address"]
+    only_vote = {name: voter for name, voter in voters.items() if voter["only_votes"]}
+    for to, server in sorted({**servers, **only_vote}.items()):
+        if to == host or server.get("state") == "down":
             continue
         for port in ports(server):
             if (to, port) not in reached and not is_admitted(server, here, port):
                 edges.append(_make_edge(to, server["address"], port, "tcp", expect="refused", refused_by=_FIREWALLS))
     return edges
+
+
+def is_voter(voters: Mapping[str, Any], host: str, port: int) -> bool:
+    """Whether a port of a host is one of the two at which a voter listens."""
+    return host in voters and port in (voters[host]["client_port"], voters[host]["peer_port"])
 
 
 def _probe_from_outside(
@@ -254,9 +264,10 @@ def _probe_further_port(
 
 
 def ports(server: Mapping[str, Any]) -> list[int]:
-    """The ports that the server's firewall opens for somebody."""
+    """The ports that the firewall of a server, or of a host that only votes, opens for somebody."""
     further = {opening["port"] for opening in server["firewall"] if opening["protocol"] == "tcp"}
-    return [server["port"], *sorted(further - {server["port"]})]
+    own = [server["port"]] if "port" in server else []
+    return [*own, *sorted(further.difference(own))]
 
 
 def is_admitted(server: Mapping[str, Any], address: str, port: int | None = None) -> bool:
@@ -286,6 +297,8 @@ def places(
         if not server["promotable"]:
             return []
         return [_make_edge(host, server["address"], server["port"], protocol or server["protocol"])]
+    if host not in plan["clients"]:
+        return []
     client = plan["clients"][host]
     # The endpoints of a client without a proxy are those of the pool.
     known = {(point["address"], point["port"]) for point in client["endpoints"]}

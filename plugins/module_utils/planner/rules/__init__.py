@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules import (  # noqa: F401
+    arbiter,
     clients,
     described_services,
     inventory,

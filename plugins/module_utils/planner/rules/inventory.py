@@ -18,7 +18,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.re
 )
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.shown import shorten
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Topology
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.values import GROUPS
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.values import ARBITER, GROUPS
 from ansible_collections.distributed.tiers.plugins.module_utils.text import (
     counted,
     did_you_mean,
@@ -336,7 +336,9 @@ def deployment_unknown(topology: Topology, _allocation: Allocation) -> Iterator[
 def expected_hosts(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
     for tier in GROUPS:
         wanted = (topology.expected or {}).get(tier)
-        found = len(topology.clients) if tier == "client" else len(topology.tier(tier))
+        found = len(topology.tier(tier))
+        if tier in ("client", ARBITER):
+            found = len(topology.clients if tier == "client" else topology.arbiter_group)
         if wanted is not None and wanted != found:
             given = f"{wanted} of tier {tier} {'is' if wanted == 1 else 'are'} expected, the inventory has {found}."
             yield Problem(None, "tiers_expected", given)

@@ -70,7 +70,7 @@ def one_master(topology: Topology, _allocation: Allocation) -> Iterator[Problem]
 )
 def product_known(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
     guesses = Guesses(topology.products)
-    for host in topology.hosts():
+    for host in topology.with_product():
         if not host.product:
             yield Problem(host.name, "tiers_product", "No product is given.")
         elif topology.product_of(host) is None:
@@ -115,7 +115,7 @@ def one_product(topology: Topology, _allocation: Allocation) -> Iterator[Problem
     masters = topology.tier("master")
     if not masters:
         return
-    for host in topology.hosts():
+    for host in topology.with_product():
         if host.product and host.product != masters[0].product:
             yield Problem(host.name, "tiers_product", f"'{host.product}' is not the master's '{masters[0].product}'.")
 

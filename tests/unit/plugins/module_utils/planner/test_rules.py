@@ -137,7 +137,7 @@ def test_the_same_finding_on_many_hosts_is_told_once(judge):
 @pytest.mark.parametrize("rule", RULES)
 def test_a_program_gets_the_names_that_a_person_is_told(read, rule: Rule):
     topology = read(rule.fires)
-    known = {*topology.servers, *topology.clients, *topology.population}
+    known = {*(host.name for host in topology.hosts()), *topology.population}
     known |= {host for hosts in topology.unread_groups.values() for host in hosts}
     for finding in make_plan(topology).findings:
         assert finding.host == (enumerate_names(finding.hosts) or None)

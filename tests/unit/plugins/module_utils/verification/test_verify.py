@@ -60,6 +60,7 @@ def plan() -> dict[str, Any]:
             "d": server("d", "distributor", ["10.0.1.0/24"], virtual_address=SHARED, members=[point("p")], backup="db"),
             "db": backup("db", "d", "distributor", ["10.0.1.0/24"], virtual_address=SHARED, members=[point("p")]),
         },
+        "voters": {},
         "clients": {
             "c": {
                 "address": "10.0.1.50",

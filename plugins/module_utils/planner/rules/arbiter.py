@@ -1,0 +1,245 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Rules about the voters of the arbiter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import ERROR, WARNING, Problem
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import TAKEN
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.registry import Allocation, rule
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Topology
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.voters import (
+    FEW,
+    candidates,
+    choose_voters,
+    etcd_version,
+    majorities,
+    majority,
+    users_of,
+    versions_differ,
+    wants_voters,
+)
+from ansible_collections.distributed.tiers.plugins.module_utils.text import counted, enumerate_names
+
+
+@rule(
+    "arbiter-too-few",
+    WARNING,
+    reason="Two hosts that cannot see each other cannot decide which of them serves; a third must. Without an arbiter, "
+    "no pair with tiers_failover: lease fails over by itself.",
+    remedy="Add hosts to the group arbiter until it has three; they may also serve, or do nothing else.",
+    fires="""
+        arbiter:
+          hosts:
+            m1:
+            m2:
+    """,
+    silent="""
+        arbiter:
+          hosts:
+            m1:
+            m2:
+            px1: {tiers_zone: rack-c}
+    """,
+)
+def arbiter_too_few(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    hosts = candidates(topology)
+    if wants_voters(topology) and len(hosts) < FEW:
+        message = f"{counted(len(hosts), 'host')} can vote, at least {FEW} are needed: no arbiter is deployed."
+        yield Problem(None, "tiers_failover", message, hosts=tuple(host.name for host in hosts))
+
+
+@rule(
+    "arbiter-even",
+    WARNING,
+    reason="An even number of voters survives no more failures than one voter less, and has one more that can fail.",
+    remedy="Add a host to the group arbiter, or remove one: three voters survive one failure, five survive two.",
+    fires="""
+        arbiter:
+          hosts:
+            m1:
+            m2:
+            px1:
+            px2:
+    """,
+    silent="""
+        arbiter:
+          hosts:
+            m1:
+            m2:
+            px1: {tiers_zone: rack-c}
+    """,
+)
+def arbiter_even(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    voters = choose_voters(topology)
+    if voters and len(voters) % 2 == 0:
+        survive = len(voters) - majority(len(voters))
+        message = f"{len(voters)} hosts vote, and {survive} of them may fail, as of {len(voters) - 1}."
+        yield Problem(None, None, message, hosts=tuple(host.name for host in voters))
+
+
+@rule(
+    "arbiter-majority",
+    WARNING,
+    reason="Leases are granted by a majority of the voters. If a majority fails at once, the active nodes lose their "
+    "lease and stop serving, and no peer is promoted.",
+    remedy="Distribute the voters over three zones and, where there are several sites, over three sites. A host that "
+    "only votes may be small: add one to the group arbiter.",
+    fires="""
+        all:
+          vars: {tiers_failover: lease}
+        proxy:
+          hosts:
+            px1: {tiers_site: paris}
+    """,
+    silent="""
+        all:
+          vars: {tiers_failover: lease}
+        proxy:
+          hosts:
+            px1: {tiers_zone: rack-c}
+    """,
+)
+def arbiter_majority(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    voters = choose_voters(topology)
+    for kind, name, names in majorities(topology, voters):
+        variable = "tiers_site" if kind == "site" else "tiers_zone"
+        message = (
+            f"{len(names)} of {len(voters)} voters are at {kind} {name}: {enumerate_names(names)}. "
+            f"If {kind} {name} fails, no pair can fail over."
+        )
+        yield Problem(None, variable, message, hosts=tuple(names))
+
+
+@rule(
+    "arbiter-versions",
+    ERROR,
+    reason="etcd supports voters of different releases only while they are upgraded, one after the other.",
+    remedy="Choose hosts with one release of Debian for the group arbiter. During an upgrade, set tiers_upgrading.",
+    fires="""
+        arbiter:
+          hosts:
+            # As `setup` answers on Debian 12 and 13
+            m1: {__tiers_read: {ansible_facts: {ansible_local: {}, ansible_distribution_major_version: "12"}}}
+            m2: {__tiers_read: {ansible_facts: {ansible_local: {}, ansible_distribution_major_version: "12"}}}
+            px1: {__tiers_read: {ansible_facts: {ansible_local: {}, ansible_distribution_major_version: "13"}}}
+    """,
+    silent="""
+        arbiter:
+          hosts:
+            m1: {__tiers_read: {ansible_facts: {ansible_local: {}, ansible_distribution_major_version: "12"}}}
+            m2: {__tiers_read: {ansible_facts: {ansible_local: {}, ansible_distribution_major_version: "12"}}}
+            px1: {__tiers_read: {ansible_facts: {ansible_local: {}, ansible_distribution_major_version: "12"}}}
+    """,
+)
+def arbiter_versions(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    voters = choose_voters(topology)
+    if versions_differ(topology, voters):
+        of_version: dict[str, list[str]] = {}
+        for host in voters:
+            if version := etcd_version(host):
+                of_version.setdefault(version, []).append(host.name)
+        told = ", ".join(f"{version} on {enumerate_names(names)}" for version, names in sorted(of_version.items()))
+        yield Problem(None, None, f"The voters have different releases of etcd: {told}.", hosts=names_of(of_version))
+
+
+def names_of(of_version: dict[str, list[str]]) -> tuple[str, ...]:
+    return tuple(name for names in of_version.values() for name in names)
+
+
+@rule(
+    "arbiter-same-machine",
+    ERROR,
+    reason="Two voters on one machine fail together, and cannot listen on the same port of one address.",
+    remedy="Keep one of them in the group arbiter, or correct tiers_address (or ansible_host).",
+    fires="""
+        arbiter:
+          hosts:
+            m1:
+            m2:
+            px1:
+            voter-1: {ansible_host: 192.0.2.1}
+            voter-2: {ansible_host: 192.0.2.62}
+    """,
+    silent="""
+        arbiter:
+          hosts:
+            m1:
+            m2:
+            voter-1: {ansible_host: 192.0.2.61, tiers_zone: rack-c}
+    """,
+)
+def arbiter_same_machine(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    at: dict[str, list[str]] = {}
+    for host in choose_voters(topology):
+        at.setdefault(host.address, []).append(host.name)
+    for address, names in at.items():
+        if len(names) > 1:
+            message = f"{address} is the host of {len(names)} voters: {enumerate_names(names)}."
+            yield Problem(None, "tiers_address", message, hosts=tuple(names))
+
+
+@rule(
+    "arbiter-unused",
+    WARNING,
+    reason="Voters cost memory and writes on their hosts. They serve only pairs in active/standby mode that fail over "
+    "by lease.",
+    remedy="Set tiers_failover: lease for a system with an active/standby pair, or remove the group arbiter.",
+    fires="""
+        arbiter:
+          hosts:
+            m1:
+            m2:
+            px1:
+    """,
+    silent="""
+        all:
+          vars: {tiers_failover: vrrp}
+    """,
+)
+def arbiter_unused(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    voters = choose_voters(topology)
+    if voters and topology.failover != "lease":
+        message = f"{enumerate_names(host.name for host in voters)} vote, and tiers_failover is {topology.failover}."
+        yield Problem(None, "tiers_failover", message, hosts=tuple(host.name for host in voters))
+    elif voters and not users_of(topology):
+        message = "tiers_failover is lease, and no pair of the system is active/standby."
+        yield Problem(None, "tiers_failover", message)
+
+
+@rule(
+    "arbiter-ports",
+    ERROR,
+    reason="A voter cannot start if another program of its host has one of its two ports.",
+    remedy="Set tiers_arbiter_client_port and tiers_arbiter_peer_port to two free ports.",
+    fires="""
+        all:
+          vars: {tiers_failover: lease, tiers_arbiter_client_port: 636}
+    """,
+    silent="""
+        all:
+          vars: {tiers_failover: lease, tiers_arbiter_client_port: 12379}
+    """,
+)
+def arbiter_ports(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    ports = {
+        "tiers_arbiter_client_port": topology.arbiter_client_port,
+        "tiers_arbiter_peer_port": topology.arbiter_peer_port,
+    }
+    voters = choose_voters(topology)
+    if voters and len(set(ports.values())) < len(ports):
+        message = f"Port {topology.arbiter_peer_port} is that of the clients of the arbiter, too."
+        yield Problem(None, "tiers_arbiter_peer_port", message)
+    for variable, port in ports.items() if voters else ():
+        if port in TAKEN:
+            yield Problem(None, variable, f"Port {port} is that of {TAKEN[port]}.")
+        for host in voters:
+            server = topology.servers.get(host.name)
+            product = topology.product_of(server) if server else None
+            further = [more.port for more in product.more_ports] if product else []
+            if server and port in (server.port, *further):
+                yield Problem(host.name, variable, f"The voter serves as {server.tier} on port {port}.")
