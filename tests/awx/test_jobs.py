@@ -249,7 +249,7 @@ def test_drill_breaks_nothing_that_is_not_whole(site, tmp_path, planned):
     given = answers("drill", tiers_drill_confirm="true", tiers_drill_seconds=5)
     job = Job(site, tmp_path, "drill", {**given, **planned.artifacts, "tiers_report_dir": str(tmp_path / "reports")})
     assert job.code == 2, job.output
-    assert "The system is not as planned, a drill would prove nothing" in job.output
+    assert "The system is not as planned, so a drill would prove nothing" in job.output
     assert not any("Switch off" in data.get("task", "") for _kind, data in job.events)
 
 

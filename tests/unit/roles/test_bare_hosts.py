@@ -114,7 +114,8 @@ def play(hosts: str, *what: dict[str, Any]) -> dict[str, Any]:
 def test_a_deployment_ends_at_a_master_that_could_not_be_prepared(tmp_path: Path, running: str) -> None:
     """Without a backup that runs, the other servers would be started with nobody to follow."""
     deploy = yaml.safe_load((REPOSITORY / "playbooks/deploy.yml").read_text())
-    (stops,) = (found for found in deploy if found["name"] == "Stop without a master")
+    name = "Fail before the first server is started without a master"
+    (stops,) = (found for found in deploy if found["name"] == name)
     fails = play(
         "tiers_hosts",
         {"ansible.builtin.fail": {"msg": "no room for packages"}, "when": "inventory_hostname == 'm1'"},
