@@ -56,7 +56,7 @@ options:
         type: dict
         default: {}
   ssh:
-    description: Read the ports by which administrators reach the host.
+    description: Read the ports of the host's ssh server, and the port of the current connection.
     type: bool
     default: false
   programs:

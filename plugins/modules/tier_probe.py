@@ -26,52 +26,52 @@ options:
         type: str
         required: true
       address:
-        description: The server's address. Needed by all protocols but V(ldapi).
+        description: The server's address. Required for all protocols except V(ldapi).
         type: str
       port:
-        description: The server's port. Needed by all protocols but V(ldapi).
+        description: The server's port. Required for all protocols except V(ldapi).
         type: int
       protocol:
         description:
-          - How to speak to it.
-          - V(ldapi) is the directory's local socket, for root on the server itself.
+          - The protocol of the probe.
+          - V(ldapi) is the local socket of a directory, for root on the server itself.
           - V(command) runs O(access.commands).
-          - V(address) connects to nobody. It looks whether this host itself holds the address now, such as the shared
-            address of a pair; with O(edges[].expect=refused) it must not.
-          - V(turn) connects to nobody either. It checks whether this node of an active/standby pair serves.
-          - V(drained) connects to nobody either. It reads whether the traffic of this server is stopped, by a drain or
-            by an interrupted run. With O(edges[].expect=refused) it must not be.
-          - V(writes) connects to nobody either. It looks whether the watchdog found that this server cannot write.
-          - V(port) looks whether the port is open, and says nothing there.
-          - V(haproxy) is the monitor of HAProxy, which knows the servers it routes to.
+          - V(port) checks whether the port is open, without sending anything.
+          - V(haproxy) reads the servers that HAProxy routes to, from its monitor.
+          - V(address), V(active), V(drained) and V(writes) check this host without a connection. With
+            O(edges[].expect=refused) the opposite must hold.
+          - V(address) checks whether this host has the address, such as the shared address of a pair.
+          - V(active) checks whether this host is the active node of its active/standby pair.
+          - V(drained) checks whether the traffic of this server is stopped, by a drain or an interrupted run.
+          - V(writes) checks whether the watchdog found that this server cannot write.
         type: str
-        choices: [tcp, tls, http, https, ldap, ldaps, ldapi, command, haproxy, port, address, turn, drained, writes]
+        choices: [tcp, tls, http, https, ldap, ldaps, ldapi, command, haproxy, port, address, active, drained, writes]
         default: tcp
       expect:
         description:
-          - Whether the server is to answer or the connection must be refused. V(either) takes both. With
-            O(edges[].protocol=turn) it must be clear which.
+          - Whether the server must answer or the connection must be refused. V(either) accepts both. With
+            O(edges[].protocol=active) a failover must not be in progress.
         type: str
         choices: [open, refused, either]
         default: open
       one_of:
-        description: Of all edges with the same text here exactly one must be open, such as to the nodes of a pair.
+        description: Exactly one of the edges with the same text must be open, such as those to the nodes of a pair.
         type: str
       refused_by:
         description:
-          - Who has to refuse, when O(edges[].expect=refused). Without it anybody may.
-          - V(firewall) answers with a prohibition, V(timeout) is a firewall that drops (or a dead host), V(closed) is a
-            host on which nothing listens, or a standby or drained server, V(service) is a server that takes the
-            connection and then does not serve.
+          - The accepted ways of a refusal, for O(edges[].expect=refused). By default all are accepted.
+          - V(firewall) is an ICMP answer of a firewall. V(timeout) is no answer, from a firewall that drops packets or
+            a host that is down. V(closed) is a TCP reset, from a host without a listener or a standby or drained
+            server. V(service) is a server that accepts the connection and then does not serve.
         type: list
         elements: str
         choices: [firewall, timeout, closed, service]
       role:
-        description: The role the server has to have, where its protocol tells one.
+        description: The role that the server must report, if its protocol has roles.
         type: str
         choices: [provider, replica]
       at_least:
-        description: How far the server's data must be, a position for each server that writes.
+        description: The position that the server's data must have reached, one for each server that accepts writes.
         type: dict
       digest:
         description:

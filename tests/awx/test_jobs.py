@@ -214,7 +214,7 @@ def test_a_first_deployment_refuses_a_ca_that_would_be_lost_with_the_job(site, t
     job = Job(site, tmp_path, "deploy", {**answers("deploy"), **planned.artifacts, **less})
     assert job.code == 2, job.output
     (refused,) = job.results("Fail if the CA would be lost with the job").values()
-    assert refused["msg"].startswith("No host was changed. The CA of demo would be made in ")
+    assert refused["msg"].startswith("No host was changed. The CA of demo would be created in ")
     assert "set tiers_ca_certificate and tiers_ca_key in awx_secrets" in refused["msg"]
     assert job.results("Lock the system for this run") == {}
 

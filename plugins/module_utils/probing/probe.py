@@ -27,7 +27,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocol
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.command import execute
 
 # What an edge may be that is no protocol of a server: see tier_probe.
-LOCAL_CHECKS = ("port", "address", "turn", "drained", "writes")
+LOCAL_CHECKS = ("port", "address", "active", "drained", "writes")
 # Where it shows which node of a pair serves, if only one does.
 _TURN = "/etc/tiers/turn"
 # Seconds after which a probe is ended, whatever holds it up.
@@ -69,7 +69,7 @@ def probe(edge: Mapping[str, Any], access: Access, timeout: float) -> dict[str, 
     seen = _blank_result(edge)
     if endpoint.protocol == "address":
         return {**seen, **_check_address(endpoint.address, edge["expect"])}
-    if endpoint.protocol == "turn":
+    if endpoint.protocol == "active":
         return {**seen, **_check_active(edge["expect"], timeout)}
     if endpoint.protocol == "drained":
         return {**seen, **_check_drained(edge["expect"], timeout)}

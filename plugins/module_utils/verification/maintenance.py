@@ -427,4 +427,6 @@ def _describe_extra_changes(target: ServerState, source: ServerState) -> str:
 
 def _make_proof(plan: Mapping[str, Any], name: str) -> dict[str, Any]:
     """What a node looks at to see that it serves."""
-    return next({**edge, "expect": "open"} for edge in own_edges(plan, name) if edge["protocol"] in ("turn", "address"))
+    return next(
+        {**edge, "expect": "open"} for edge in own_edges(plan, name) if edge["protocol"] in ("active", "address")
+    )

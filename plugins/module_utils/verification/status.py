@@ -79,7 +79,7 @@ def read_state(
     service = next((edge for edge in services if edge["address"] == server["address"]), None)
     balancer, shared, active, drained, writes = (
         next((edge for edge in answer["edges"] if edge["protocol"] == protocol), None)
-        for protocol in ("haproxy", "address", "turn", "drained", "writes")
+        for protocol in ("haproxy", "address", "active", "drained", "writes")
     )
     stopped = bool(drained and drained["reachable"])
     interrupted = bool(stopped and drained and drained.get("traffic") == INTERRUPTED)

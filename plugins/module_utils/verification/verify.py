@@ -20,7 +20,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.verification.con
 ROWS = ("write", "names", "remove")
 
 # What is no edge from one host to another: what a server looks at on its own host.
-OF_THE_HOST = ("address", "turn", "drained", "writes")
+OF_THE_HOST = ("address", "active", "drained", "writes")
 
 # A directory's own socket gives all entries, whatever its accounts may read and however many.
 _AT_HOME = {"ldap": "ldapi", "ldaps": "ldapi"}
@@ -84,7 +84,7 @@ def own_edges(
         edges.append(_probe_balancer(plan, server, monitor))
     planned, shared = is_planned_active(plan, server), server["virtual_address"]
     if server["active_standby"]:
-        edges.append(_make_edge(name, server["address"], server["port"], "turn", expect=expect_word(planned)))
+        edges.append(_make_edge(name, server["address"], server["port"], "active", expect=expect_word(planned)))
     if shared:
         edges.append(_make_edge(name, shared, server["port"], "address", expect=expect_word(planned)))
         if planned:
@@ -326,7 +326,7 @@ def _read_active_nodes(answers: Mapping[str, Mapping[str, Any]]) -> dict[str, bo
         name: bool(edge["reachable"])
         for name, answer in answers.items()
         for edge in answer.get("edges", ())
-        if edge["protocol"] == "turn"
+        if edge["protocol"] == "active"
     }
 
 

@@ -24,7 +24,7 @@ def put_back(block: str, hosts: str) -> str:
         last = lines.index(end, first)
         lines[first : last + 1] = wanted
     else:
-        # Half a block, one mark of which is gone: what is left of it leads nowhere wrong, the whole one follows.
+        # One marker of the block is missing. The remaining lines are harmless, and the complete block is appended.
         lines = [line for line in lines if line not in (begin, end)] + wanted
     return "\n".join(lines) + "\n"
 

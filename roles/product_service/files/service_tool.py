@@ -104,7 +104,7 @@ def link_target(manifest: Manifest) -> str | None:
         return None
 
 
-# ---- What is, and what must be
+# ---- The current and the planned state
 
 
 def state(manifest: Manifest, files: dict[str, str | None], release: str | None) -> dict[str, Any]:
@@ -163,7 +163,7 @@ def compare(home: Path) -> dict[str, Any]:
     place += abandoned(home, manifest)
     if manifest["release"] and link_target(manifest) != manifest["release"]:
         place.append(manifest["link"])
-    # How it is asked, and which packages belong to it, too.
+    # The health check and the packages belong to the state, too.
     if not same(read(home / PLACED), manifest):
         place.append(str(home / PLACED))
     to_be, stamped = wanted(home, manifest), read(STAMP)
@@ -185,7 +185,7 @@ def compare(home: Path) -> dict[str, Any]:
     }
 
 
-# ---- Putting a generation in place
+# ---- Activating a generation
 
 
 def install(source: Path, file: Manifest) -> None:
@@ -213,7 +213,7 @@ def place(home: Path, which: str) -> bool:
         if as_placed(source, file):
             continue
         original = home / "originals" / staged(file["dest"])
-        # What a package brought is put back when the service no longer has a file of its own there.
+        # If the service no longer has a file at this path, the file of the package is restored.
         if file["dest"] not in before and target.is_file() and not original.exists():
             shutil.copy2(target, original)
         install(source, file)
@@ -263,7 +263,7 @@ def keep(home: Path) -> bool:
     good = read(home / "good" / MANIFEST)
     number = placed.get("number") or (good or {}).get("number", 1)
     if good and not placed.get("number") and good["version"] != placed["version"]:
-        # A new release: the one before stays at hand.
+        # A new release: the previous one stays on the host.
         copy_generation(home, "good", f"history/{good['number']:04}", good)
         number = good["number"] + 1
     manifest = {**placed, "number": number, "packages_were": packages(placed)}
@@ -320,12 +320,13 @@ def back(home: Path) -> None:
     copy_generation(home, source, "next", generation(home, source))
 
 
-# ---- Asking the service
+# ---- Health checks
 
 
 def secure(check: Manifest) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=str(TLS / "ca.crt"))
-    # As nobody, who asks for keepalived, the key cannot be read; who asks for certificates of clients is asked as root.
+    # keepalived runs the check as nobody, who cannot read the key. A service that requires client certificates is
+    # checked as root.
     with contextlib.suppress(OSError):
         context.load_cert_chain(TLS / "server.crt", TLS / "server.key")
     return context
@@ -419,7 +420,7 @@ def wait(home: Path) -> None:
     end = time.monotonic() + check["timeout"]
     restarts = int(run("systemctl", "show", "--value", "--property=NRestarts", unit).strip() or 0)
     while True:
-        # Somebody else's answer is none.
+        # An answer of another process does not count.
         strangers = [(name, pid) for name, pid in listeners(check["port"]) if not belongs(pid, unit)]
         ours = [pid for _name, pid in listeners(check["port"]) if belongs(pid, unit)]
         if strangers and not ours:

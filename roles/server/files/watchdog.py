@@ -38,18 +38,18 @@ from typing import Any
 
 SETTINGS = Path("/etc/tiers/watchdog.json")
 MISSES = 3
-# Ticks of this program, and how late one may come, in seconds: the whole host may have stood still.
+# Interval of this program's ticks and their maximum delay, in seconds. A later tick means that the whole host stalled.
 TICK = 0.1
 LATE = 2.0
-# Seconds that threads of a program may have waited for a processor during a check that counts.
+# A check counts only if the threads of the program waited less than this for a processor, in seconds.
 WAITED = 0.5
-# A message of LDAP: an anonymous bind, version 3.
+# LDAP message: an anonymous bind, version 3
 LDAP_BIND = bytes.fromhex("300c020101600702010304008000")
-# Seconds between two looks whether this server can write, for a peer's answer, and for a command's.
+# Seconds between two checks whether this server can write, and time limits for the answer of a peer and of a command
 LOOK = 2.0
 PEER_SECONDS = 2.0
 COMMAND_SECONDS = 5.0
-# systemd restarts this program when one of its threads stands still for so long (WatchdogSec of its unit).
+# systemd restarts this program if one of its threads stalls for this long (WatchdogSec of its unit).
 STANDSTILL = 50.0
 
 Settings = dict[str, Any]
@@ -59,7 +59,7 @@ def log(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-# ---- Asking
+# ---- Checks
 
 
 def ask(check: Settings, deadline: float) -> str:
@@ -104,7 +104,7 @@ def ask_socket(check: Settings, end: float) -> str:
             except TimeoutError:
                 raise
             except ssl.SSLError:
-                return ""  # It refuses the handshake: that is an answer.
+                return ""  # A refused handshake is an answer of the program.
             except ConnectionError as error:
                 return str(error)
             if check["type"] == "tcp" and not (check.get("send_hex") or check.get("expect")):
@@ -115,7 +115,7 @@ def ask_socket(check: Settings, end: float) -> str:
             connection.sendall(question(check))
             connection.settimeout(left(end))
             try:
-                connection.recv(1)  # The end of the connection is an answer, too: the kernel alone gives none.
+                connection.recv(1)  # A closed connection is an answer, too: the kernel does not close it.
             except ssl.SSLError as error:
                 if isinstance(error, TimeoutError):
                     raise
@@ -148,10 +148,10 @@ def question(check: Settings) -> bytes:
             "Connection: close",
         )
         return "\r\n".join([*head, "", ""]).encode()
-    return bytes.fromhex(check["send_hex"])  # Nothing where the server speaks first.
+    return bytes.fromhex(check["send_hex"])  # Empty if the server sends first.
 
 
-# ---- Judging
+# ---- Decisions
 
 
 @dataclass
@@ -233,7 +233,7 @@ def wait_of(task: Path) -> int:
 def waits(pid: int) -> dict[str, int]:
     """The same of each thread of a process and of its children."""
     found: dict[str, int] = {}
-    with contextlib.suppress(OSError):  # It ends just now.
+    with contextlib.suppress(OSError):  # The process may end at this moment.
         for task in Path(f"/proc/{pid}/task").iterdir():
             found[task.name] = wait_of(task)
             with contextlib.suppress(OSError, ValueError):
@@ -248,15 +248,15 @@ def waited(before: dict[str, int], after: dict[str, int]) -> float:
 
 
 def restart(unit: str) -> None:
-    # A process that is stopped or deadlocked takes no notice of SIGTERM: systemd would wait for it.
+    # A stopped or deadlocked process does not handle SIGTERM, and systemd would wait for it.
     systemctl("kill", "--signal=KILL", unit)
     systemctl("restart", "--no-block", unit)
 
 
 def watch_unit(settings: Settings, watched: Settings, pulse: Pulse, alive: Callable[[], None]) -> None:
     unit, check = watched["unit"], watched["check"]
-    # The worst case: it stops right after an answer, and then misses its checks one by one.
-    # A tenth of the time is for what is between.
+    # In the worst case the program stalls right after an answer and then misses its checks one by one.
+    # A tenth of the time is reserved for the work between checks.
     interval = deadline = 0.9 * settings["within"] / (MISSES + 1)
     watch, myself = Watch(), Path("/proc/thread-self")
     while True:
@@ -270,7 +270,7 @@ def watch_unit(settings: Settings, watched: Settings, pulse: Pulse, alive: Calla
         if wrong:
             seconds, late = waited(before, waits(pid)), (wait_of(myself) - mine) / 1e9
             starved = seconds > WAITED or late > deadline / 2 or pulse.starved(began)
-            # Whoever stopped it meanwhile meant to.
+            # The unit was stopped on purpose meanwhile.
             if running(unit)[0] != invocation:
                 invocation = wrong = ""
         if wrong:
@@ -320,7 +320,7 @@ def watch_sessions(balancer: Settings, pulse: Pulse, alive: Callable[[], None]) 
     while True:
         alive()
         time.sleep(1)
-        # HAProxy's checks suffer from a starved host as well.
+        # HAProxy's checks are late, too, if the host lacks processor time.
         if pulse.starved(time.monotonic() - balancer["after"]):
             continue
         try:
@@ -329,7 +329,7 @@ def watch_sessions(balancer: Settings, pulse: Pulse, alive: Callable[[], None]) 
                 haproxy(balancer["socket"], f"shutdown sessions server {listener}/{server}")
                 log(f"{server}: marked down by HAProxy in {listener}. Ended {sessions} session(s) that were left")
         except OSError:
-            continue  # HAProxy does not run, or is watched as a unit
+            continue  # HAProxy does not run; if it should, the check of its unit handles that
 
 
 # ---- Stepping aside
@@ -344,7 +344,7 @@ def full(path: Path, limit: float, was: bool) -> str:
     found = os.statvfs(there)
     if found.f_flag & os.ST_RDONLY:
         return f"{path} is read-only"
-    # What others than root may use, as df counts it.
+    # Space that users other than root may use, like df.
     free = 100 * found.f_bavail / ((found.f_blocks - found.f_bfree + found.f_bavail) or 1)
     if free >= limit * (1.5 if was else 1):
         return ""
@@ -417,7 +417,7 @@ class Gate:
 
     def open(self) -> None:
         if self.rules:
-            # In one transaction, whether it is there or not.
+            # One transaction, whether the table exists or not
             text = f"table inet {self.table}\ndelete table inet {self.table}\n"
             subprocess.run([self.nft, "--file", "-"], input=text, text=True, check=True, timeout=10)
         self.flag.unlink(missing_ok=True)
@@ -440,7 +440,7 @@ class Writing:
         if not self.can_write:
             return False
         if not settings["rules"]:
-            return True  # The failover agent starts what has to run before it lets clients in.
+            return True  # The failover agent starts the product before it accepts clients.
         command = [settings["nft"], "list", "table", "inet", settings["drain_table"]]
         drained = subprocess.run(command, check=False, capture_output=True, timeout=PEER_SECONDS).returncode == 0
         return not drained and not (settings["check"] and ask(settings["check"], PEER_SECONDS / 2))
@@ -518,7 +518,7 @@ def watch_writing(
             except (OSError, ValueError) as error:
                 trouble = f"{peer} cannot be asked ({error})"
         was = state.aside
-        # On a starved host answers are late on both sides.
+        # If a host lacks processor time, the answers of both nodes are late.
         if not pulse.starved(began):
             state.look(time.monotonic(), "" if out else why, peer_can)
         if state.aside != was:
@@ -534,7 +534,7 @@ def watch_writing(
         time.sleep(max(TICK, began + LOOK - time.monotonic()))
 
 
-# ---- Running
+# ---- Main program
 
 
 def notify(text: str) -> None:
@@ -580,13 +580,13 @@ def main(path: Path = SETTINGS) -> None:
         begin("peer", tell_peer, about, writing)
         begin("writing", watch_writing, about, settings["resting"], writing, pulse)
     elif (gate := Gate(about)).is_meant_shut():
-        gate.open()  # Its peer has left the plan.
+        gate.open()  # The peer was removed from the plan.
     notify("READY=1")
     while True:
         time.sleep(1)
         if min(last.values(), default=time.monotonic()) > time.monotonic() - STANDSTILL:
             notify("WATCHDOG=1")
-        # What runs is what is written, whatever happened to the run that wrote it.
+        # Runs the installed program and settings, even if the run that wrote them was interrupted.
         with contextlib.suppress(FileNotFoundError):
             if stamp(program, path) != began_with:
                 json.loads(path.read_text(encoding="utf-8"))

@@ -207,21 +207,21 @@ class Host:
         if "delete table inet tiers_drain" in text and "tiers_drain" in self.state["tables"]:
             self.state["tables"].remove("tiers_drain")
             self.log("start traffic")
-            return answer(0, "admitted")
+            return answer(0, "removed")
         if "serving" in text:
             return answer(0 if self.is_active() else 1)
         return answer(0)
 
     def script(self, words: list[str]) -> Result:
-        """A script that was sent: of the pool at a distributor, `drain MEMBER SECONDS` or `admit MEMBER`."""
+        """The script of the pool at a distributor: `disable MEMBER SECONDS` or `enable MEMBER`."""
         verb, member = words[0], words[1]
         if fault := self.fault(f"{verb} {member}"):
             return self.failed(f"{verb} {member}", fault)
-        if (member in self.state["out"]) == (verb == "drain"):
+        if (member in self.state["out"]) == (verb == "disable"):
             return answer(0)
         self.log(f"{verb} {member}")
         self.state["out"] = (
-            [*self.state["out"], member] if verb == "drain" else [m for m in self.state["out"] if m != member]
+            [*self.state["out"], member] if verb == "disable" else [m for m in self.state["out"] if m != member]
         )
         return answer(0, f"{member} {verb}")
 
@@ -311,7 +311,7 @@ class Host:
             )
             reachable = judged.state in (traffic.DRAINED, traffic.INTERRUPTED)
             found |= {"traffic": judged.state, "why": judged.why}
-        elif protocol in ("turn", "address"):
+        elif protocol in ("active", "address"):
             reachable = self.is_active()
         elif protocol == "haproxy":
             names = [*edge.get("up", []), *(name for names in edge.get("one_up_of", []) for name in names)]

@@ -83,7 +83,7 @@ def test_another_release_reaches_one_server_at_a_time_and_the_only_writer_last(u
         calls = run.of(host)
         assert calls[calls.index("install") :][:2] == ["install", next(call for call in calls if "configure_" in call)]
         assert calls[-len(RESTART) :] == RESTART
-    assert run.of("p1")[-8:] == [{"drain": "drain p1", "undrain": "admit p1"}.get(call, call) for call in RESTART]
+    assert run.of("p1")[-8:] == [{"drain": "disable p1", "undrain": "enable p1"}.get(call, call) for call in RESTART]
     assert max(run.places("p2", "configure_parallel")) < min(run.places("px1", "record restart"))
 
 
@@ -95,7 +95,7 @@ def test_a_rollback_restarts_the_servers_in_the_reverse_order(upgrade: tuple[Fle
     assert run.code == 2, run.text
     assert run.hosts("start") == ["m1", "m2", "p2", "p1"], "the run did not end at the server that failed"
     assert [call for call in run.of("m1") if call != "probe"] == ["earlier", "roll_back", *RESTART[1:]]
-    assert run.of("p1")[-4:] == ["check", "probe", "admit p1", "remove record"]
+    assert run.of("p1")[-4:] == ["check", "probe", "enable p1", "remove record"]
     assert run.of("px1") == ["earlier"]
 
 
@@ -106,7 +106,7 @@ def test_a_server_that_does_not_restart_gets_its_traffic_back_and_the_run_ends(d
     assert run.code == 2, run.text
     assert "p1 was not restarted as planned" in run.words
     assert f"{fault} fails on p1" in run.words
-    assert run.of("p1")[-4:] == [fault, "probe", "admit p1", "remove record"]
+    assert run.of("p1")[-4:] == [fault, "probe", "enable p1", "remove record"]
     assert run.hosts("start") == ["p1"], "another server was touched"
 
 
@@ -129,7 +129,7 @@ def test_a_fresh_server_starts_after_the_masters_and_before_they_are_upgraded(de
 
 @pytest.mark.slow
 def test_a_server_that_cannot_be_drained_is_not_restarted(deployed: Fleet) -> None:
-    deployed.set_faults({"d1": {"drain p1": "fail"}})
+    deployed.set_faults({"d1": {"disable p1": "fail"}})
     run = deployed.run("deploy", "--limit", "p1,p2", product_restart=1)
     assert run.code == 2, run.text
     assert run.of("p1")[-2:] == ["record restart", "remove record"]
@@ -155,13 +155,13 @@ def test_a_reload_needs_no_drain(deployed: Fleet) -> None:
 def test_a_drained_server_is_restarted_and_stays_drained_until_undrain(deployed: Fleet) -> None:
     run = deployed.run("drain", tiers_targets="p1")
     assert run.code == 0, run.text
-    assert run.of("p1")[-3:] == ["record drain", "drain p1", "record drain, complete"]
+    assert run.of("p1")[-3:] == ["record drain", "disable p1", "record drain, complete"]
     run = deployed.run("deploy", "--limit", "p1", product_restart=1)
     assert run.code == 0, run.text
     assert run.of("p1")[-4:] == ["install", "configure_parallel", "start", "check"]
     run = deployed.run("undrain")
     assert run.code == 0, run.text
-    assert run.of("p1")[-4:] == ["check", "record undrain", "admit p1", "remove record"]
+    assert run.of("p1")[-4:] == ["check", "record undrain", "enable p1", "remove record"]
 
 
 def test_the_firewall_stops_the_traffic_of_a_product_that_does_not(deployed: Fleet) -> None:

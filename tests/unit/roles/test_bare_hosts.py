@@ -195,4 +195,4 @@ def test_a_deployment_ends_at_a_master_that_cannot_be_read(tmp_path: Path, broke
         *("-e", json.dumps({"ansible_python_interpreter": python})),
     )
     assert done.returncode == 2, done.stdout
-    assert ("The master m1 answers and cannot be read" in done.stdout) is (broken == "m1"), done.stdout
+    assert ("The master m1 answers, but its state cannot be read" in done.stdout) is (broken == "m1"), done.stdout

@@ -204,7 +204,7 @@ def test_nobody_gets_as_far_as_tls_where_no_server_is() -> None:
 
 def test_the_other_half_of_a_pair_reaches_a_program_that_is_not_well_yet() -> None:
     rule = "tcp-request connection reject if { nbsrv(service) lt 1 } !{ src 192.0.2.12 }\n"
-    assert rule in render(END_OF_TLS | {"admits_always": ["192.0.2.12"]})
+    assert rule in render(END_OF_TLS | {"always_accepts": ["192.0.2.12"]})
 
 
 def test_a_program_that_is_started_again_is_waited_for() -> None:

@@ -321,7 +321,7 @@ def probed(plan: dict[str, Any], **more: dict[str, Any]) -> dict[str, dict[str, 
 
 
 def test_rows_go_through_no_standby_and_nowhere_without_offers(plan: dict[str, Any]) -> None:
-    standby = {"__verify_probed": {"edges": [edge("m1", "turn", reachable=False)]}}
+    standby = {"__verify_probed": {"edges": [edge("m1", "active", reachable=False)]}}
     written = {"rows": [{"name": "r1", "write_ms": 3}, {"name": "r2", "why": "refused"}]}
     hosts = probed(
         plan, m1=standby, px1={"__verify_written": written}, px2={"__tiers_offers": ["read"]}, p1=AWAY["unread"][0]
@@ -345,7 +345,7 @@ def test_protocol_of_the_product_goes_before_that_of_the_plan(plan: dict[str, An
 
 
 def test_drill_names_what_is_degraded_and_which_nodes_are_standby(plan: dict[str, Any]) -> None:
-    late = {"edges": [edge("m1", "turn", reachable=False, ok=False, why="late", position={"1": "b"})]}
+    late = {"edges": [edge("m1", "active", reachable=False, ok=False, why="late", position={"1": "b"})]}
     hosts: dict[str, dict[str, Any]] = {"m1": {"gate": late}, "px1": {"gate": DOWN}, "px2": {}}
     hosts["m2"] = {"gate": {"edges": [edge("m2", position={"1": "a", "2": "c"})]}}
     found = run_action("drill_health", {"plan": plan, "results": "gate"}, hosts)

@@ -254,13 +254,13 @@ def test_a_node_reports_whether_it_is_active(
     turn.write_text(f"#!/bin/sh\n[ $1 = serving ] && exit {serves}\nexit {settled}\n")
     turn.chmod(0o755)
     monkeypatch.setattr(probe, "_TURN", str(turn))
-    result = seen(edge(1, protocol="turn", expect=expect))
+    result = seen(edge(1, protocol="active", expect=expect))
     assert (result["ok"], result["reachable"]) == (ok, not serves)
     assert bool(result["why"]) is not ok
 
 
 def test_a_host_without_a_failover_agent_is_reported() -> None:
-    result = seen(edge(1, protocol="turn"))
+    result = seen(edge(1, protocol="active"))
     assert (result["ok"], result["refused_by"]) == (False, "service")
     assert "/etc/tiers/turn cannot be run" in result["why"]
 
@@ -505,5 +505,5 @@ def test_a_settled_standby_whose_promotion_failed_is_no_good_standby(
     turn.chmod(0o755)
     monkeypatch.setattr(probe, "_TURN", str(turn))
     monkeypatch.setattr(probe.pair, "promotion_failed", lambda: "its promotion failed 70 s ago")
-    result = seen(edge(1, protocol="turn", expect="either"))
+    result = seen(edge(1, protocol="active", expect="either"))
     assert (result["ok"], result["why"]) == (False, "its promotion failed 70 s ago")

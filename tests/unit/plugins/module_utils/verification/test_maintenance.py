@@ -376,9 +376,9 @@ def test_the_active_node_switches_over_to_its_peer(plan: dict[str, Any], answers
 def test_an_active_standby_pair_switches_back(plan: dict[str, Any], answers: Answers) -> None:
     for name, serves in (("d", False), ("db", True)):
         plan["servers"][name].update(active_standby=True, redundancy="cold" if name == "db" else None)
-        answers[name]["edges"].append(saw(name, "turn", reachable=serves))
+        answers[name]["edges"].append(saw(name, "active", reachable=serves))
     (step,) = maintenance.switch_over(plan, answers, ["d"])["todo"]
-    assert (step["name"], step["to"], step["edge"]["protocol"]) == ("db", "d", "turn")
+    assert (step["name"], step["to"], step["edge"]["protocol"]) == ("db", "d", "active")
 
 
 def holds(answers: Answers, name: str, has: bool) -> None:
@@ -416,7 +416,7 @@ def test_a_node_that_is_behind_is_not_promoted(plan: dict[str, Any], answers: An
     for name in ("m", "mb"):
         plan["servers"][name].update(leader_election=True, active_standby=True, failback="manual")
         answers[name]["edges"][0]["position"] = {"1": NOW if name == "m" else LONG_AGO}
-        answers[name]["edges"].append(saw(name, "turn", reachable=name == "m"))
+        answers[name]["edges"].append(saw(name, "active", reachable=name == "m"))
     verdict = maintenance.switch_over(plan, answers, ["m"])
     assert verdict["wrong"] == ["mb cannot be promoted: it is behind in its data."]
 

@@ -245,9 +245,9 @@ def turns(answers: Answers) -> Turns:
     """The masters take turns: the first one serves."""
     half = {"active_standby": True}
     servers = {**PLAN["servers"], **{name: Slice({**PLAN["servers"][name], **half}) for name in ("m", "mb")}}
-    answers["m"]["edges"].append(edge("m", "turn"))
+    answers["m"]["edges"].append(edge("m", "active"))
     answers["mb"]["edges"][0]["role"] = "replica"
-    answers["mb"]["edges"].append(edge("mb", "turn", reachable=False))
+    answers["mb"]["edges"].append(edge("mb", "active", reachable=False))
     for name in ("x", "y"):
         answers[name]["edges"][1]["servers"] = {"m": "UP", "mb": "DOWN"}
     return {**PLAN, "servers": servers}, answers
@@ -281,8 +281,8 @@ def test_a_cold_standby_is_not_down(turns: Turns, recorded: dict[str, Any]) -> N
     """After a takeover it is the primary."""
     plan, answers = turns
     plan["servers"]["mb"] = Slice({**plan["servers"]["mb"], "redundancy": "cold", "failback": "never"})
-    answers["m"] = {"edges": [edge("m", "port", reachable=False), edge("m", "turn", reachable=False)]}
-    answers["mb"] = {"edges": [edge("mb", "port"), edge("mb", "turn")]}
+    answers["m"] = {"edges": [edge("m", "port", reachable=False), edge("m", "active", reachable=False)]}
+    answers["mb"] = {"edges": [edge("mb", "port"), edge("mb", "active")]}
     report = status.report(plan, answers, recorded)
     assert row(report, "m")["observed"] == "stands by, not started"
     assert row(report, "mb")["observed"] == "up, serves"

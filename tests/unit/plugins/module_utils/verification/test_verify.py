@@ -232,12 +232,12 @@ def test_a_standby_refuses_all_but_its_peer(turns: dict[str, Any]) -> None:
     assert probed(verify.host_edges(turns, "x"))[3]["refused_by"] == ["firewall", "timeout", "closed"]
     assert full(verify.host_edges(turns, "m"))[:3] == [
         ("m", "https", "open", "provider", None),
-        ("m", "turn", "open", None, None),
+        ("m", "active", "open", None, None),
         ("mb", "https", "open", None, None),
     ]
     assert full(verify.own_edges(turns, "mb")) == [
         ("mb", "https", "open", None, None),
-        ("mb", "turn", "refused", None, None),
+        ("mb", "active", "refused", None, None),
     ]
 
 
@@ -251,7 +251,7 @@ def test_without_automatic_failback_either_node_may_be_active(turns: dict[str, A
     for name in ("m", "mb"):
         assert full(verify.own_edges(turns, name)) == [
             (name, "https", "open", None, None),
-            (name, "turn", "either", None, None),
+            (name, "active", "either", None, None),
         ]
     balancer = next(e for e in verify.own_edges(turns, "x") if e["protocol"] == "haproxy")
     assert (balancer["up"], balancer["one_up_of"]) == ([], [["m", "mb"]])
@@ -340,7 +340,7 @@ def test_further_ports(plan: dict[str, Any]) -> None:
 
 
 def turn(name: str, serves: bool) -> dict[str, Any]:
-    return {"edges": [seen(name=name, protocol="turn", reachable=serves, role=None, latency_ms=None)]}
+    return {"edges": [seen(name=name, protocol="active", reachable=serves, role=None, latency_ms=None)]}
 
 
 @pytest.mark.parametrize(
