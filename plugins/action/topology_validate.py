@@ -43,7 +43,13 @@ from ansible_collections.distributed.tiers.plugins.plugin_utils.inventory import
     read_inventory,
     systems_of,
 )
-from ansible_collections.distributed.tiers.plugins.plugin_utils.reading import READ_OUTSIDE, Reading, known, nothing
+from ansible_collections.distributed.tiers.plugins.plugin_utils.reading import (
+    READ_OUTSIDE,
+    SILENT_OUTSIDE,
+    Reading,
+    known,
+    nothing,
+)
 
 FINDINGS_SCHEMA = 1
 DEPLOYED = ("known", "read", "none")
@@ -93,7 +99,7 @@ class ActionModule(ActionBase):
         groups, hostvars = task_vars["groups"], task_vars["hostvars"]
         run = [host for host in task_vars.get("ansible_play_hosts_all", ()) if host in groups.get("all", ())]
         systems = systems_of(run, groups, hostvars, template)
-        reading = Reading(task_vars.get(READ_OUTSIDE))
+        reading = Reading(task_vars.get(READ_OUTSIDE), task_vars.get(SILENT_OUTSIDE))
         topology = read_inventory(
             groups,
             hostvars,
@@ -132,7 +138,8 @@ class ActionModule(ActionBase):
         losses = [] if topology.handed_from else preview(topology, outcome.plan)
         change = difference(topology, outcome.plan)
         if options["deployed"] == "read":
-            result["lock_servers"] = lock_servers(outcome.plan, {*groups["all"]}, {*reading.answered}, {*run})
+            asked = {*run, *reading.unread}
+            result["lock_servers"] = lock_servers(outcome.plan, {*groups["all"]}, {*reading.answered}, asked)
         result["unread_report"] = unread(topology)
         result["report"] = report(topology, outcome, losses, diff=bool(self._task.diff))
         if not options["brief"]:

@@ -13,15 +13,21 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.shown im
 # What playbooks/tasks/read.yml registers: for each host of the run, and for the servers outside its limit.
 READ = "__tiers_read"
 READ_OUTSIDE = "__tiers_read_outside"
+# Those of them that do not answer ssh. They were not read.
+SILENT_OUTSIDE = "__tiers_silent_outside"
 UNREACHABLE = "the host is unreachable"
 
 
 class Reading:
-    """The answers of the hosts of this run, and of the servers outside its limit, whose results are in `outside`."""
+    """The answers of the hosts of this run, and of the servers outside its limit.
 
-    def __init__(self, outside: Any = None) -> None:
+    Their results are in `outside`, and in `silent` the names of those that do not answer."""
+
+    def __init__(self, outside: Any = None, silent: Any = None) -> None:
         results = outside.get("results") if isinstance(outside, Mapping) else None
-        self.outside = {str(one.get("item")): one for one in results or () if isinstance(one, Mapping)}
+        names = silent.get("hosts") if isinstance(silent, Mapping) else None
+        self.outside: dict[str, Any] = {str(name): {"unreachable": True} for name in names or ()}
+        self.outside |= {str(one.get("item")): one for one in results or () if isinstance(one, Mapping)}
         # The hosts that answered, and why the others of those asked did not.
         self.answered: list[str] = []
         self.unread: dict[str, str] = {}

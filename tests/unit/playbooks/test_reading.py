@@ -9,7 +9,9 @@ A host is played by a program in place of its Python. It answers every module wi
 from __future__ import annotations
 
 import json
+import socketserver
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -145,6 +147,37 @@ def test_servers_outside_the_limit_are_read_whatever_their_group_is_called(field
     assert " px1 5 5 no limit " in shown(done)
     assert "(new)" not in done.stdout, "its clients count as new, so its record was not read"
     assert all(field.was_asked(host) for host in ("m1", "m2", "px1", "px2"))
+
+
+class SilentPort(socketserver.BaseRequestHandler):
+    """Takes connections and says nothing, as the kernel of a host does whose programs hang."""
+
+    now = 0
+    most = 0
+
+    def handle(self) -> None:
+        SilentPort.now += 1
+        SilentPort.most = max(SilentPort.most, SilentPort.now)
+        while self.request.recv(1000):
+            pass
+        SilentPort.now -= 1
+
+
+def test_silent_servers_outside_the_limit_are_waited_for_at_the_same_time(field: Field) -> None:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), SilentPort) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        silent = {**OFF, "ansible_port": server.server_address[1]}
+        names = [f"px{number}" for number in range(1, 11)]
+        proxies = {name: {**silent, "tiers_address": f"192.0.2.{50 + place}"} for place, name in enumerate(names)}
+        field.write({**HOSTS, "proxy": {**proxies, "px11": {"tiers_address": "192.0.2.61"}}})
+        field.play("px11", proxy(*CLIENTS))
+        done = field.run("plan", "--limit", "m1", ANSIBLE_TIMEOUT="6")
+        server.shutdown()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f" unread: - {' - '.join(sorted(names))}" in shown(done)
+    assert "(new)" not in done.stdout, "the record of the server that answers was not read"
+    assert field.was_asked("m2")
+    assert SilentPort.most == len(names)
 
 
 @pytest.mark.parametrize("strategy", ["linear", "free", "host_pinned"])
