@@ -188,10 +188,18 @@ def compare(home: Path) -> dict[str, Any]:
 # ---- Activating a generation
 
 
+def make_directories(path: Path) -> None:
+    """Create a directory with its missing parents. Every user may enter them, whatever the umask of root is."""
+    missing = [directory for directory in (path, *path.parents) if not directory.exists()]
+    for directory in reversed(missing):
+        directory.mkdir()
+        directory.chmod(0o755)
+
+
 def install(source: Path, file: Manifest) -> None:
     target = Path(file["dest"])
     uid, gid, mode = owner(file)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_directories(target.parent)
     new = target.with_name(f".{target.name}.tiers-new")
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as stream:

@@ -129,6 +129,22 @@ def test_nothing_is_touched_before_it_is_placed(host: Host) -> None:
     assert host.current == "1"
 
 
+@pytest.mark.parametrize("umask", [0o027, 0o077])
+def test_a_file_in_new_directories_can_be_reached_whatever_the_umask_is(host: Host, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        host.prepare(**{"conf.d/more/one": "1"})
+        host.tool.place(host.home, "next")
+    finally:
+        os.umask(before)
+    placed = host.file("conf.d/more/one")
+    assert [oct(path.stat().st_mode & 0o777) for path in (placed, placed.parent, placed.parents[1])] == [
+        "0o640",
+        "0o755",
+        "0o755",
+    ]
+
+
 def test_what_is_placed_and_started_needs_nothing_more(host: Host) -> None:
     host.prepare("1", conf="a")
     assert host.compare()["restart"]
