@@ -60,7 +60,10 @@ options:
     type: bool
     default: false
   programs:
-    description: Units of systemd of which no process may be suspended (SIGSTOP).
+    description:
+      - Units of systemd that must run, and of which no process may be suspended (SIGSTOP).
+      - An enabled C(keepalived.service) that is stopped is left out. The protocol V(drained) of
+        M(distributed.tiers.tier_probe) reports it.
     type: list
     elements: str
     default: []

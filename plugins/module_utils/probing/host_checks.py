@@ -24,6 +24,7 @@ from pathlib import Path
 from ansible_collections.distributed.tiers.plugins.module_utils.probing import sockets
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import Unavailable
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.command import execute
+from ansible_collections.distributed.tiers.plugins.module_utils.probing.traffic import FAILOVER
 
 try:
     from cryptography import x509
@@ -292,15 +293,27 @@ def _percent(used: int, whole: int) -> float:
 
 
 def check_programs(units: Sequence[str], timeout: float, processes: Path = Path("/proc")) -> list[str]:
-    """Which programs of running units are suspended (SIGSTOP): what has no protocol cannot be asked otherwise."""
+    """Which units do not run, or have a program that is suspended (SIGSTOP): what has no protocol cannot be asked
+    otherwise."""
     try:
-        _code, answer, _errors = execute(
-            ["systemctl", "show", "--property=MainPID", "--value", *units], os.environ, timeout
+        code, answer, errors = execute(
+            ["systemctl", "show", "--property=ActiveState,SubState,UnitFileState,MainPID", *units], os.environ, timeout
         )
     except Unavailable as error:
         return [str(error)]
+    shown = [dict(line.split("=", 1) for line in block.splitlines()) for block in answer.strip().split("\n\n")]
+    if code or len(shown) != len(units):
+        return [f"systemctl does not tell whether {' and '.join(units)} run: {errors.strip() or f'exit code {code}'}"]
     found = []
-    for unit, main in zip(units, answer.split(), strict=False):
+    for unit, properties in zip(units, shown, strict=True):
+        if properties["ActiveState"] in ("inactive", "failed") or properties["SubState"] == "auto-restart":
+            # The probe of stopped traffic reports a failover daemon that a boot would start.
+            if unit != FAILOVER or properties["UnitFileState"] != "enabled":
+                found.append(
+                    f"{unit} does not run ({properties['SubState']}). Run deploy, or see `journalctl -u {unit}`"
+                )
+            continue
+        main = properties["MainPID"]
         suspended = [pid for pid in (main, *_children(processes / main)) if _is_suspended(processes / pid)]
         if main != "0" and suspended:
             found.append(

@@ -17,6 +17,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocol
 # that ended: it lasts until `undrain` or a boot.
 RECORD = Path("/etc/ansible/facts.d/tiers_drained.fact")
 TABLE = "tiers_drain"
+FAILOVER = "keepalived.service"
 
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -84,6 +85,6 @@ def _failover_stopped(timeout: float) -> bool:
     systemctl = shutil.which("systemctl", path=_PATH)
     if not systemctl:
         return False
-    show = [systemctl, "show", "--property=ActiveState,UnitFileState", "keepalived.service"]
+    show = [systemctl, "show", "--property=ActiveState,UnitFileState", FAILOVER]
     lines = set(execute(show, os.environ, timeout)[1].split())
     return "UnitFileState=enabled" in lines and not lines.isdisjoint({"ActiveState=inactive", "ActiveState=failed"})

@@ -18,12 +18,12 @@ def list_findings(
     hosts: Mapping[str, Mapping[str, Any]], clock_alert: float = CLOCK_ALERT
 ) -> Iterator[tuple[str, str, str]]:
     """(host, what, why) of everything that is not as deployed. `hosts`: what tier_host returned on each. A host
-    that was not asked, or could not be, yields nothing."""
+    that was not asked yields nothing; of one that answered no earlier task the caller reports that."""
     for host in sorted(hosts):
         answer = hosts[host] or {}
         for finding in answer.get("findings", ()):
             yield host, str(finding["look"]), str(finding["why"])
-        if "findings" not in answer and "failed" in answer and not answer.get("unreachable"):
+        if "findings" not in answer and ("failed" in answer or answer.get("unreachable")):
             yield host, "host", f"its state cannot be read: {answer.get('msg')}".split("\n", maxsplit=1)[0]
     for host, why in check_clocks(hosts, clock_alert, "tiers_clock_alert"):
         yield host, "clock", why

@@ -328,7 +328,7 @@ def _list_alerts(
         one = seen[name]
         if one.why and server["state"] != "down":
             yield f"{name}: {one.why}"
-        if one.recorded is None and one.up:
+        if one.recorded is None and one.reached and server["state"] != "down":
             yield f"{name}: nothing is recorded on it, it was not deployed to its end"
         elif one.recorded is not None and one.recorded.get("plan_digest") != plan["digest"]:
             outdated.append(name)

@@ -41,6 +41,8 @@ def is_planned_active(plan: Mapping[str, Any], server: Mapping[str, Any]) -> boo
     backup = plan["servers"].get(primary["backup"])
     if backup is None:
         return True
+    if "down" in (primary["state"], backup["state"]):
+        return bool(server["state"] != "down")
     if backup["failback"] != "auto" or primary["state"] != "active":
         return None
     return bool(server["name"] == primary["name"])

@@ -227,16 +227,54 @@ def test_file_systems_that_fill_up_or_are_read_only(more: dict[str, Any], why: l
 def test_a_suspended_program_is_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, states: dict[str, str], suspended: str
 ) -> None:
-    """keepalived has a child that elects; either of both may be stopped. The second unit does not run."""
+    """keepalived has a child that elects; either of both may be stopped."""
     for pid, state in states.items():
         (tmp_path / pid / "task" / pid).mkdir(parents=True)
         (tmp_path / pid / "stat").write_text(f"{pid} (keep (a) live) {state} 1 7", encoding="utf-8")
         (tmp_path / pid / "task" / pid / "children").write_text("8 " if pid == "7" else "", encoding="ascii")
-    monkeypatch.setattr(host_checks, "execute", lambda *_given: (0, "7\n\n0\n", ""))
+    shown = unit_shown(main="7") + "\n" + unit_shown(main="9")
+    monkeypatch.setattr(host_checks, "execute", lambda *_given: (0, shown, ""))
     found = host_checks.check_programs(["keepalived.service", "tiers-watchdog.service"], 5, tmp_path)
     assert [why.partition(" and ")[0] for why in found] == (
         [f"keepalived.service is suspended (process {suspended})"] if suspended else []
     )
+
+
+def unit_shown(active: str = "active", sub: str = "running", file: str = "enabled", main: str = "0") -> str:
+    """What `systemctl show` prints of a unit."""
+    return f"MainPID={main}\nActiveState={active}\nSubState={sub}\nUnitFileState={file}\n"
+
+
+@pytest.mark.parametrize(
+    ("keepalived", "watchdog", "dead"),
+    [
+        (unit_shown(), unit_shown("inactive", "dead"), ["tiers-watchdog.service does not run (dead)"]),
+        (unit_shown(), unit_shown("failed", "failed"), ["tiers-watchdog.service does not run (failed)"]),
+        (unit_shown(), unit_shown("inactive", "dead", ""), ["tiers-watchdog.service does not run (dead)"]),
+        (
+            unit_shown(),
+            unit_shown("activating", "auto-restart"),
+            ["tiers-watchdog.service does not run (auto-restart)"],
+        ),
+        (unit_shown(), unit_shown("activating", "start"), []),
+        (unit_shown("inactive", "dead", "disabled"), unit_shown(), ["keepalived.service does not run (dead)"]),
+        # The probe of stopped traffic reports it: the node is drained, or a run was interrupted.
+        (unit_shown("inactive", "dead", "enabled"), unit_shown(), []),
+    ],
+)
+def test_a_program_that_does_not_run_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, keepalived: str, watchdog: str, dead: list[str]
+) -> None:
+    """Without them nothing restarts a hanging product, and no standby is promoted."""
+    monkeypatch.setattr(host_checks, "execute", lambda *_given: (0, f"{keepalived}\n{watchdog}", ""))
+    found = host_checks.check_programs(["keepalived.service", "tiers-watchdog.service"], 5, tmp_path)
+    assert [why.partition(". Run")[0] for why in found] == dead
+
+
+def test_a_systemd_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host_checks, "execute", lambda *_given: (1, "", "Failed to connect to bus\n"))
+    (found,) = host_checks.check_programs(["tiers-watchdog.service"], 5)
+    assert found == "systemctl does not tell whether tiers-watchdog.service run: Failed to connect to bus"
 
 
 def test_paths_of_one_file_system_are_one(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.verification imp
 HOSTS: dict[str, Any] = {
     "m": {"findings": [{"look": "firewall", "why": "the table is not loaded"}]},
     "x": {"findings": []},
-    "dead": {"unreachable": True, "msg": "timed out"},
+    "lost": {"unreachable": True, "msg": "timed out\nmore"},  # it answered before, or the reports would leave it out
     "ill": {"failed": False, "msg": "sudo: a password is required\nmore"},
     "not asked": {"msg": "it was not asked"},
 }
@@ -22,6 +22,7 @@ HOSTS: dict[str, Any] = {
 def test_every_finding_names_its_host_first() -> None:
     assert list(host_findings.list_alerts(HOSTS)) == [
         "ill: host: its state cannot be read: sudo: a password is required",
+        "lost: host: its state cannot be read: timed out",
         "m: firewall: the table is not loaded",
     ]
 

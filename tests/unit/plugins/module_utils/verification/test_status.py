@@ -175,6 +175,10 @@ Change = Callable[[Answers, dict[str, Any]], Any]
             f"p1 is drained at d, and nothing records a drain: {status.FINISH_IT}",
         ),
         (lambda _a, r: r["x"].update(plan_digest="before"), "deployed from another plan, run deploy: x"),
+        (
+            lambda a, r: (r.pop("x"), a["x"]["edges"][0].update(reachable=False)),
+            "x: nothing is recorded on it, it was not deployed to its end",
+        ),
         (lambda _a, r: r.pop("x"), "x: nothing is recorded on it, it was not deployed to its end"),
     ],
 )

@@ -267,6 +267,16 @@ def test_a_primary_that_is_drained_leaves_it_open_who_serves(turns: dict[str, An
     assert verify.is_planned_active(turns, turns["servers"]["mb"]) is None
 
 
+@pytest.mark.parametrize("failback", ["auto", "manual", "never"])
+@pytest.mark.parametrize("down", ["m", "mb"])
+def test_the_node_whose_peer_is_down_by_plan_must_be_active(turns: dict[str, Any], down: str, failback: str) -> None:
+    turns["servers"]["mb"]["failback"] = failback
+    turns["servers"][down]["state"] = "down"
+    (left,) = {"m", "mb"} - {down}
+    assert ("active", "open") in [(e["protocol"], e.get("expect", "open")) for e in verify.own_edges(turns, left)]
+    assert verify.is_planned_active(turns, turns["servers"][down]) is False
+
+
 @pytest.mark.parametrize(("failback", "expect"), [("auto", "refused"), ("never", "either")])
 def test_the_standby_of_a_cold_pair_is_not_started(turns: dict[str, Any], failback: str, expect: str) -> None:
     turns["servers"]["mb"].update(redundancy="cold", failback=failback)
