@@ -199,7 +199,7 @@ def switch_over(failback: str) -> str:
 
 def serving() -> list[str]:
     """The nodes that serve, as they say themselves."""
-    return [name for name in ("m1", "m2") if vendor.connect(name).run("/etc/tiers/turn serving").rc == 0]
+    return [name for name in ("m1", "m2") if vendor.connect(name).run("/etc/tiers/failover-agent is-active").rc == 0]
 
 
 def until_serves(*names: str, within: int = 20) -> list[str]:

@@ -9,7 +9,7 @@ import fcntl
 import time
 from pathlib import Path
 
-# Where the agent keeps its state: the ages of its files tell since when.
+# Where the agent keeps its state. The last word of a file is a time, in seconds since the boot.
 RUN = Path("/run/tiers")
 # Seconds that a failover may take. After them it is no longer under way, it does not succeed.
 FAILOVER_SECONDS = 60.0
@@ -23,11 +23,11 @@ def unsettled(run: Path = RUN) -> str:
     """What keeps this node from being active or a standby, and since when."""
     if not _agent_runs(run):
         return "its failover agent does not run, so it lets no client in: see `systemctl status keepalived`"
-    since, state_since, failed_since = (_read_age(run / name) for name in ("unsettled", "turn", "failed"))
-    state = _read(run / "turn")
-    if state == "taking":
+    since, state_since, failed_since = (_read_age(run / name) for name in ("unsettled", "state", "failed"))
+    state = next(iter(_read_words(run / "state")), "")
+    if state == "promoting":
         what = f"its promotion has taken {state_since:.0f} s so far"
-    elif state == "leaving":
+    elif state == "stepping-down":
         what = f"its demotion has taken {state_since:.0f} s so far"
     elif failed_since < since:
         what = f"its promotion failed {failed_since:.0f} s ago"
@@ -38,28 +38,30 @@ def unsettled(run: Path = RUN) -> str:
     if since <= FAILOVER_SECONDS:
         return f"a failover is under way, ask again: {what}"
     duration = f"for {since:.0f} s" if since < float("inf") else "since its start"
-    return f"it has been neither active nor a settled standby {duration}: {what}. See `journalctl -t tiers-turn`"
+    return f"it has been neither active nor a settled standby {duration}: {what}. See `journalctl -t tiers-failover`"
 
 
 def promotion_failed(run: Path = RUN) -> str:
     """What a standby says whose last promotion failed just now: it is not elected for a while, then it fails again."""
     age = _read_age(run / "failed")
-    return f"its promotion failed {age:.0f} s ago. See `journalctl -t tiers-turn`" if age < FAILED_SECONDS else ""
+    return f"its promotion failed {age:.0f} s ago. See `journalctl -t tiers-failover`" if age < FAILED_SECONDS else ""
 
 
 def _read_age(path: Path) -> float:
-    """Seconds since a file was written; infinite if there is none."""
-    try:
-        return max(0.0, time.time() - path.stat().st_mtime)
-    except FileNotFoundError:
-        return float("inf")
+    """Seconds since the time that a file records; infinite if it records none."""
+    words = _read_words(path)
+    return max(0.0, read_uptime() - float(words[-1])) if words else float("inf")
 
 
-def _read(path: Path) -> str:
+def read_uptime() -> float:
+    return float(Path("/proc/uptime").read_text(encoding="utf-8").split()[0])
+
+
+def _read_words(path: Path) -> list[str]:
     try:
-        return path.read_text(encoding="utf-8").strip()
+        return path.read_text(encoding="utf-8").split()
     except FileNotFoundError:
-        return ""
+        return []
 
 
 def _agent_runs(run: Path) -> bool:

@@ -29,7 +29,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocol
 # What an edge may be that is no protocol of a server: see tier_probe.
 LOCAL_CHECKS = ("port", "address", "active", "drained", "writes")
 # Where it shows which node of a pair serves, if only one does.
-_TURN = "/etc/tiers/turn"
+_FAILOVER_AGENT = "/etc/tiers/failover-agent"
 # Seconds after which a probe is ended, whatever holds it up.
 DEADLINE = 10.0
 # Why the server cannot write, as its watchdog found, and what follows. Not there while it can.
@@ -179,8 +179,8 @@ def is_listened_on(port: int, *tables: str) -> bool:
 def _check_active(expect: str, timeout: float) -> dict[str, Any]:
     """Whether this node of a pair serves. Where either may, it must be clear which of both does."""
     try:
-        serves = execute([_TURN, "serving"], os.environ, timeout)[0] == 0
-        clear = serves or expect != "either" or execute([_TURN, "settled"], os.environ, timeout)[0] == 0
+        serves = execute([_FAILOVER_AGENT, "is-active"], os.environ, timeout)[0] == 0
+        clear = serves or expect != "either" or execute([_FAILOVER_AGENT, "is-settled"], os.environ, timeout)[0] == 0
     except Unavailable as error:
         return {"reachable": False, "refused_by": "service", "ok": False, "why": str(error)}
     if not clear:

@@ -19,12 +19,15 @@ answer() {
 agent_runs() { ! flock --nonblock --shared "$run/watch.lock" true; }
 
 [ "$one_serves" = true ] || answer active 0
+state_file=$run/state
+# The agent before 0.1.0 wrote this file, in other words, and may run until keepalived is reloaded.
+[ ! -e "$run/turn" ] || state_file=$run/turn
 # A boot empties this directory: nobody is active until elected.
-[ -e "$run/turn" ] || answer standby 1
-state=$(cat "$run/turn") || answer unknown 2
+[ -e "$state_file" ] || answer standby 1
+read -r state _ <"$state_file" || answer unknown 2
 case $state in
-    serving) ;;
-    taking) answer promoting 1 ;;
+    active | serving) ;;
+    promoting | taking) answer promoting 1 ;;
     *) answer standby 1 ;;
 esac
 [ -r "$run/watch.lock" ] || answer unknown 2

@@ -96,11 +96,7 @@ CONSTANTS = [
     ("roles/server/files/watchdog.py", "COMMAND_SECONDS = 5.0", "every 2 s | 5 s"),
     ("roles/failover/templates/keepalived.conf.j2", "    interval 1\n", "every second"),
     ("roles/failover/templates/keepalived.conf.j2", "    fall 2\n", "| 2 checks |"),
-    (
-        "roles/failover/templates/turn.j2",
-        "timeout --kill-after=5 {{ failover_promotion_seconds }}",
-        "5 s later SIGKILL",
-    ),
+    ("roles/failover/files/failover_agent.py", "\nKILL_SECONDS = 5\n", "5 s later SIGKILL"),
     ("plugins/module_utils/probing/protocols/command.py", "LIMIT = 8 * 1024 * 1024", "More than 8 MiB"),
     ("plugins/module_utils/probing/options.py", '"timeout": {"type": "float", "default": 5}', "for 5 s at most"),
 ]

@@ -194,7 +194,7 @@ class Host:
             return {"changed": False, "skipped": True, "rc": 0, "stdout": "", "stderr": ""}
         if words[0] == "ip":
             return answer(0, '[{"ifname": "eth0"}]')
-        if words[-1] == "serving":
+        if words[-1] == "is-active":
             return answer(0 if self.is_active() else 1)
         if words[0] == "nft" and words[1] == "list":
             return answer(0 if words[-1] in self.state["tables"] else 1)
@@ -208,7 +208,7 @@ class Host:
             self.state["tables"].remove("tiers_drain")
             self.log("start traffic")
             return answer(0, "removed")
-        if "serving" in text:
+        if "is-active" in text:
             return answer(0 if self.is_active() else 1)
         return answer(0)
 

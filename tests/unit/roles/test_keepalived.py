@@ -37,6 +37,7 @@ def render(takes_turns: bool = True, check_path: str = "", **server: Any) -> str
             "tiers_server": PRIMARY | server,
             "failover_check_timeout": 10,
             "failover_interval": 0.7,
+            "failover_check_port": 8443,
             "__failover_interface": "eth0",
             "failover_check_path": check_path,
             "__failover_os": {"nobody_group": "nogroup"},
@@ -64,10 +65,10 @@ def test_only_with_auto_the_primary_takes_over_by_itself(failback: str | None, s
 
 
 def test_elections_are_followed_where_one_half_serves_at_a_time() -> None:
-    assert 'vrrp_notify_fifo_script "/etc/tiers/turn watch" root' in render()
-    assert 'script "/etc/tiers/turn check"\n    user root\n' in render()
+    assert 'vrrp_notify_fifo_script "/etc/tiers/failover-agent watch" root' in render()
+    assert 'script "/etc/tiers/check-electable /run/tiers 13"\n    user root\n    timeout 15\n' in render()
     assert "fifo" not in render(takes_turns=False)
-    assert "script /etc/tiers/answers\n" in render(takes_turns=False)
+    assert 'script "/etc/tiers/check-port 8443"\n    timeout 11\n' in render(takes_turns=False)
 
 
 def test_a_pair_without_an_address_has_one_that_is_nobodys() -> None:
@@ -83,7 +84,7 @@ def test_a_pair_at_ipv6_has_such_an_address() -> None:
 
 
 def test_who_has_nobody_to_give_to_is_less_preferred() -> None:
-    assert 'script "/etc/tiers/answers /healthz"' in render(takes_turns=False, check_path="/healthz")
+    assert 'script "/etc/tiers/check-port 8443 /healthz"' in render(takes_turns=False, check_path="/healthz")
     assert "serves" not in render(takes_turns=False).split("vrrp_instance")[0]
 
 

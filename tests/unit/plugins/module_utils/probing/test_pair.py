@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import fcntl
-import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,15 +23,14 @@ def agent(tmp_path: Path) -> Iterator[Path]:
 
 
 def write(path: Path, text: str, age: float) -> None:
-    path.write_text(text)
-    os.utime(path, (time.time() - age,) * 2)
+    path.write_text(f"{text} {pair.read_uptime() - age:.2f}\n")
 
 
 @pytest.mark.parametrize(
     ("state", "age", "failed", "unsettled", "why"),
     [
-        ("taking", 12, None, 12, "a failover is under way, ask again: its promotion has taken 12 s so far"),
-        ("leaving", 3, None, 3, "a failover is under way, ask again: its demotion has taken 3 s so far"),
+        ("promoting", 12, None, 12, "a failover is under way, ask again: its promotion has taken 12 s so far"),
+        ("stepping-down", 3, None, 3, "a failover is under way, ask again: its demotion has taken 3 s so far"),
         ("standby", 2, None, 2, "a failover is under way, ask again: it went standby 2 s ago"),
         (
             "standby",
@@ -41,15 +38,15 @@ def write(path: Path, text: str, age: float) -> None:
             4,
             95,
             "it has been neither active nor a settled standby for 95 s: its promotion failed 4 s ago. "
-            "See `journalctl -t tiers-turn`",
+            "See `journalctl -t tiers-failover`",
         ),
         (
-            "taking",
+            "promoting",
             80,
             None,
             80,
             "it has been neither active nor a settled standby for 80 s: its promotion has taken 80 s so far. "
-            "See `journalctl -t tiers-turn`",
+            "See `journalctl -t tiers-failover`",
         ),
         (
             "standby",
@@ -57,14 +54,14 @@ def write(path: Path, text: str, age: float) -> None:
             500,
             95,
             "it has been neither active nor a settled standby for 95 s: it went standby 4 s ago. "
-            "See `journalctl -t tiers-turn`",
+            "See `journalctl -t tiers-failover`",
         ),
     ],
 )
 def test_after_a_minute_a_failover_is_reported_as_failed(
     agent: Path, state: str, age: float, failed: float | None, unsettled: float, why: str
 ) -> None:
-    write(agent / "turn", state, age)
+    write(agent / "state", state, age)
     write(agent / "unsettled", "", unsettled)
     if failed is not None:
         write(agent / "failed", "", failed)
@@ -83,7 +80,7 @@ def test_a_node_without_its_agent_says_so(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize(
-    ("age", "why"), [(70, "its promotion failed 70 s ago. See `journalctl -t tiers-turn`"), (500, "")]
+    ("age", "why"), [(70, "its promotion failed 70 s ago. See `journalctl -t tiers-failover`"), (500, "")]
 )
 def test_a_standby_reports_a_promotion_that_failed_just_now(agent: Path, age: float, why: str) -> None:
     write(agent / "failed", "", age)

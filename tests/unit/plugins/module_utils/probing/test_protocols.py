@@ -250,10 +250,10 @@ def test_holding_an_address(address: str, expect: str, ok: bool) -> None:
 def test_a_node_reports_whether_it_is_active(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, serves: int, settled: int, expect: str, ok: bool
 ) -> None:
-    turn = tmp_path / "turn"
-    turn.write_text(f"#!/bin/sh\n[ $1 = serving ] && exit {serves}\nexit {settled}\n")
-    turn.chmod(0o755)
-    monkeypatch.setattr(probe, "_TURN", str(turn))
+    agent = tmp_path / "failover-agent"
+    agent.write_text(f"#!/bin/sh\n[ $1 = is-active ] && exit {serves}\nexit {settled}\n")
+    agent.chmod(0o755)
+    monkeypatch.setattr(probe, "_FAILOVER_AGENT", str(agent))
     result = seen(edge(1, protocol="active", expect=expect))
     assert (result["ok"], result["reachable"]) == (ok, not serves)
     assert bool(result["why"]) is not ok
@@ -262,7 +262,7 @@ def test_a_node_reports_whether_it_is_active(
 def test_a_host_without_a_failover_agent_is_reported() -> None:
     result = seen(edge(1, protocol="active"))
     assert (result["ok"], result["refused_by"]) == (False, "service")
-    assert "/etc/tiers/turn cannot be run" in result["why"]
+    assert "/etc/tiers/failover-agent cannot be run" in result["why"]
 
 
 @pytest.fixture
@@ -500,10 +500,10 @@ def test_a_refusal_at_home_tells_whether_anything_listens(monkeypatch: pytest.Mo
 def test_a_settled_standby_whose_promotion_failed_is_no_good_standby(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    turn = tmp_path / "turn"
-    turn.write_text("#!/bin/sh\n[ $1 = settled ]\n")
-    turn.chmod(0o755)
-    monkeypatch.setattr(probe, "_TURN", str(turn))
+    agent = tmp_path / "failover-agent"
+    agent.write_text("#!/bin/sh\n[ $1 = is-settled ]\n")
+    agent.chmod(0o755)
+    monkeypatch.setattr(probe, "_FAILOVER_AGENT", str(agent))
     monkeypatch.setattr(probe.pair, "promotion_failed", lambda: "its promotion failed 70 s ago")
     result = seen(edge(1, protocol="active", expect="either"))
     assert (result["ok"], result["why"]) == (False, "its promotion failed 70 s ago")
