@@ -154,7 +154,10 @@ edges:
         - A text that is equal on servers with equal content and position. Null where the protocol has none, or where
           the content changed while it was read.
       type: str
-    connect_ms: {description: Milliseconds until the connection stood or was refused., type: float}
+    connect_ms:
+      description:
+        - Milliseconds until a connection stood or was refused. Null where the server was asked a question at once.
+      type: float
     at: {description: When the position was read; in seconds since 1970 by the clock of this host., type: float}
     servers: {description: The state of the servers that HAProxy gives to., type: dict}
     latency_ms: {description: Milliseconds for a whole answer - connection TLS login and reading., type: float}

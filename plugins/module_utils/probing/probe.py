@@ -75,21 +75,10 @@ def probe(edge: Mapping[str, Any], access: Access, timeout: float) -> dict[str, 
         return {**seen, **_check_drained(edge["expect"], timeout)}
     if endpoint.protocol == "writes":
         return {**seen, **_check_writes(edge["expect"])}
-    if not endpoint.local:
-        refused_by, why, connect_ms = knock(endpoint, timeout)
-        seen["connect_ms"] = round(connect_ms, 2)
-        if refused_by == "closed" and _is_held(endpoint.address):
-            why = "a program listens on the port, and the host refuses the connection: it is a standby or drained"
-            if not is_listened_on(endpoint.port, *_read_files("/proc/net/tcp", "/proc/net/tcp6")):
-                why = "the host answers, and nothing listens on the port"
-        if refused_by:
-            seen.update(reachable=False, refused_by=refused_by)
-            if edge["expect"] == "open":
-                return {**seen, "ok": False, "why": why}
-            by = edge.get("refused_by") or []
-            if not by or refused_by in by:
-                return {**seen, "ok": True, "why": why}
-            return {**seen, "ok": False, "why": f"refused, but not by {' or '.join(by)}: {why}"}
+    # Some products log an error for a connection that asks nothing. Where there is a question, it is asked at once.
+    asked_first = edge["expect"] != "refused" and endpoint.protocol in ("tcp", "tls") and bool(access.tcp.get("expect"))
+    if not endpoint.local and not asked_first and _knock(edge, endpoint, timeout, seen):
+        return seen
     service_may = edge["expect"] != "open" and "service" in (edge.get("refused_by") or [])
     if edge["expect"] == "refused" and not service_may:
         return {**seen, "ok": False, "why": "the port is open, but the plan expects a refusal"}
@@ -104,6 +93,8 @@ def probe(edge: Mapping[str, Any], access: Access, timeout: float) -> dict[str, 
         else:
             observed = speaks.observe(endpoint, access, timeout)
     except Unavailable as error:
+        if asked_first and _knock(edge, endpoint, timeout, seen):
+            return seen
         return {**seen, "reachable": False, "refused_by": "service", "ok": service_may, "why": str(error)}
     if edge["expect"] == "refused":
         return {**seen, "ok": False, "why": "it serves, but the plan expects a refusal"}
@@ -133,6 +124,25 @@ def probe(edge: Mapping[str, Any], access: Access, timeout: float) -> dict[str, 
         if not here:
             return {**seen, "ok": False, "why": f"HAProxy routes to none of {', '.join(names)}"}
     return {**seen, "ok": True, "why": ""}
+
+
+def _knock(edge: Mapping[str, Any], endpoint: Endpoint, timeout: float, seen: dict[str, Any]) -> bool:
+    """Whether the connection itself is refused. Fills in who refused it, and whether the edge expects that."""
+    refused_by, why, connect_ms = knock(endpoint, timeout)
+    seen["connect_ms"] = round(connect_ms, 2)
+    if not refused_by:
+        return False
+    if refused_by == "closed" and _is_held(endpoint.address):
+        why = "a program listens on the port, and the host refuses the connection: it is a standby or drained"
+        if not is_listened_on(endpoint.port, *_read_files("/proc/net/tcp", "/proc/net/tcp6")):
+            why = "the host answers, and nothing listens on the port"
+    by = edge.get("refused_by") or []
+    expected = edge["expect"] != "open"
+    ok = expected and (not by or refused_by in by)
+    if expected and not ok:
+        why = f"refused, but not by {' or '.join(by)}: {why}"
+    seen.update(reachable=False, refused_by=refused_by, ok=ok, why=why)
+    return True
 
 
 def _judge_presence(there: bool, expect: str, what: str, what_not: str) -> dict[str, Any]:

@@ -30,6 +30,11 @@ from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocol
     Observation,
     Unavailable,
 )
+from ansible_collections.distributed.tiers.tests.unit.plugins.module_utils.probing.servers import (
+    answering,
+    scripted,
+    silent,
+)
 
 PAGE = """# pxname,svname,qcur,status,weight
 monitor,FRONTEND,,OPEN,
@@ -353,11 +358,23 @@ def test_either_is_open_or_refused_by_who_may(listening: int, closed: int) -> No
     assert not seen(edge(closed, expect="either", refused_by=["firewall"]))["ok"]
 
 
+@pytest.mark.parametrize("expect", ["open", "either"])
+def test_a_server_with_a_question_gets_no_connection_that_asks_nothing(closed: int, expect: str) -> None:
+    access = Access(tcp={"send": "PING\r\n", "expect": "PONG"})
+    # The second connection would get no answer.
+    with scripted(answering(b"+PONG\r\n"), silent) as port:
+        result = probe.probe(edge(port, expect=expect), access, 1)
+    assert (result["ok"], result["reachable"]) == (True, True), result["why"]
+    # What refuses is named all the same.
+    result = probe.probe(edge(closed, expect=expect), access, 1)
+    assert (result["ok"], result["refused_by"]) == (expect == "either", "closed")
+
+
 @pytest.mark.parametrize("expect", ["refused", "either"])
 def test_a_service_that_accepts_and_does_not_answer_refuses(listening: int, expect: str) -> None:
-    silent = Access(tcp={"expect": "never said"})
+    access = Access(tcp={"expect": "never said"})
     by_service = edge(listening, expect=expect, refused_by=["closed", "service"])
-    result = probe.probe({**by_service, "protocol": "tcp"}, silent, 0.3)
+    result = probe.probe({**by_service, "protocol": "tcp"}, access, 0.3)
     assert (result["ok"], result["reachable"], result["refused_by"]) == (True, False, "service")
     # One that does serve is refused by nobody.
     assert seen({**by_service, "protocol": "tcp"})["ok"] is (expect == "either")
