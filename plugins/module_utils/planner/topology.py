@@ -356,10 +356,10 @@ class _VariableReader:
                 self.problem("unknown-variable", host, name, self.unknown[name])
 
     def address(self, host: str) -> str:
-        name = (
-            "tiers_address" if self.hostvars.get(host, {}).get("tiers_address") is not None else variables.ANSIBLE_HOST
-        )
-        raw = self.hostvars.get(host, {}).get(name)
+        held = self.hostvars.get(host, {})
+        names = ("tiers_address", variables.ANSIBLE_HOST, variables.ANSIBLE_SSH_HOST)
+        name = next((one for one in names if held.get(one) is not None), variables.ANSIBLE_HOST)
+        raw = held.get(name)
         if raw is None:
             return host
         if isinstance(raw, Unreadable):
@@ -375,7 +375,8 @@ class _VariableReader:
         """Where Ansible logs in over ssh: host, port and the options that may lead elsewhere. Of other connections only
         their plugin knows what tells two hosts apart."""
         held = self.hostvars.get(host, {})
-        where, connection = held.get(variables.ANSIBLE_HOST), held.get(variables.ANSIBLE_CONNECTION) or SSH[0]
+        where = held.get(variables.ANSIBLE_HOST) or held.get(variables.ANSIBLE_SSH_HOST)
+        connection = held.get(variables.ANSIBLE_CONNECTION) or SSH[0]
         if not isinstance(where, str) or connection not in SSH:
             return None
         port = held.get(variables.ANSIBLE_PORT) or held.get(variables.ANSIBLE_SSH_PORT) or 22

@@ -153,7 +153,7 @@ TABLE: tuple[Variable, ...] = (
         "tiers_address",
         "server, client",
         "address",
-        "`ansible_host`, then the inventory name",
+        "`ansible_host` or `ansible_ssh_host`, then the inventory name",
         "The address at which other hosts reach the host. Always from the inventory, never from facts.",
         address,
         recorded="address",
@@ -747,11 +747,19 @@ MADE_IN_RUNS = frozenset(
 # What else of a host is looked at. The product roles' secrets come on top.
 ANSIBLE_HOST = "ansible_host"
 ANSIBLE_PORT = "ansible_port"
-# Where Ansible logs in also hangs on these: the older name of the port, the kind of connection, and the way there.
+# Where Ansible logs in also depends on these: older names of host and port, the kind of connection, and the way there.
+ANSIBLE_SSH_HOST = "ansible_ssh_host"
 ANSIBLE_SSH_PORT = "ansible_ssh_port"
 ANSIBLE_CONNECTION = "ansible_connection"
 ANSIBLE_SSH_ARGS = ("ansible_ssh_args", "ansible_ssh_common_args", "ansible_ssh_extra_args")
-OF_THE_LOGIN = (ANSIBLE_HOST, ANSIBLE_PORT, ANSIBLE_SSH_PORT, ANSIBLE_CONNECTION, *ANSIBLE_SSH_ARGS)
+OF_THE_LOGIN = (
+    ANSIBLE_HOST,
+    ANSIBLE_SSH_HOST,
+    ANSIBLE_PORT,
+    ANSIBLE_SSH_PORT,
+    ANSIBLE_CONNECTION,
+    *ANSIBLE_SSH_ARGS,
+)
 OWN_CERTIFICATE = "host_certificate"
 UNLOCKS_CA = "tiers_ca_passphrase"
 # Made of the host's variables when they are read: what its own certificate is good for, and fingerprints of the

@@ -348,7 +348,7 @@ def wrong_pairs(plan: Mapping[str, Any], answers: Mapping[str, Mapping[str, Any]
         if len(here) > 1:
             wrong.append((name, f"split brain: {' and '.join(here)} both serve, one must"))
         elif not here and len(serving) > 1:
-            wrong.append((name, f"neither of {' and '.join(serving)} serves: runbook 'No node of a pair serves'"))
+            wrong.append((name, f"neither of {' and '.join(serving)} serves: runbook 'Pair without an active node'"))
     return wrong
 
 

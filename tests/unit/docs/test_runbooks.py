@@ -76,3 +76,10 @@ def test_a_runbook_goes_from_the_alert_to_the_way_back(title: str, rows: list[st
     assert [row for row in rows if row in ("Do", "Interruption", "Way back")] == ["Do", "Interruption", "Way back"], (
         title
     )
+
+
+def test_a_message_that_names_a_runbook_names_one_that_exists() -> None:
+    sources = "\n".join(path.read_text(encoding="utf-8") for path in (REPOSITORY / "plugins").rglob("*.py"))
+    named = {*re.findall(r"runbook '([^']+)'", sources)}
+    assert named
+    assert named <= {title for title, _rows in RUNBOOKS}

@@ -19,7 +19,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.re
 )
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Server, Topology
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.values import IPAddress, parsed_address
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.variables import ANSIBLE_HOST
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.variables import ANSIBLE_HOST, ANSIBLE_SSH_HOST
 from ansible_collections.distributed.tiers.plugins.module_utils.text import enumerate_names
 
 
@@ -294,7 +294,7 @@ def one_address_family(topology: Topology, _allocation: Allocation) -> Iterator[
 )
 def usable_address(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
     # What is no address at all was told when it was read.
-    unread = {p.host for p in topology.problems if p.variable in ("tiers_address", ANSIBLE_HOST)}
+    unread = {p.host for p in topology.problems if p.variable in ("tiers_address", ANSIBLE_HOST, ANSIBLE_SSH_HOST)}
     for host in topology.hosts():
         address = parsed_address(host.address)
         if host.name in unread:

@@ -268,7 +268,7 @@ def test_the_active_node_of_a_pair_is_shown(turns: Turns, recorded: dict[str, An
     ("m", "mb", "alert"),
     [
         (True, True, "split brain: m and mb both serve, one must"),
-        (False, False, "neither of m and mb serves: runbook 'No node of a pair serves'"),
+        (False, False, "neither of m and mb serves: runbook 'Pair without an active node'"),
     ],
 )
 def test_an_alert_where_not_exactly_one_node_serves(

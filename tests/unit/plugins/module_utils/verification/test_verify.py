@@ -359,7 +359,7 @@ def turn(name: str, serves: bool) -> dict[str, Any]:
         (True, False, []),
         (False, True, []),
         (True, True, [("m", "split brain: m and mb both serve, one must")]),
-        (False, False, [("m", "neither of m and mb serves: runbook 'No node of a pair serves'")]),
+        (False, False, [("m", "neither of m and mb serves: runbook 'Pair without an active node'")]),
     ],
 )
 def test_exactly_one_node_of_a_pair_must_serve(
