@@ -15,7 +15,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.verification.sta
     MAX_BEHIND,
     ServerState,
     last_changes,
-    read_state,
+    read_states,
     worst_lag,
 )
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.verify import (
@@ -104,7 +104,7 @@ def restart(plan: Mapping[str, Any], answers: ProbeAnswers, name: str, min_onlin
     healthy. `answers`: tier_probe's of `servers_for_restart`; other servers count as healthy.
     Gives which service would be `lost`, and which servers are `missing` for it."""
     servers = plan["servers"]
-    asked = {other: read_state(servers[other], answers.get(other), None) for other in servers_for_restart(plan, name)}
+    asked = read_states([servers[other] for other in servers_for_restart(plan, name)], answers, {})
     if _is_away(servers[name], asked[name]):
         return {"lost": [], "missing": []}
     # What was never deployed has served nobody yet, and what is out by the inventory is not meant to.
@@ -206,7 +206,7 @@ def resync(plan: Mapping[str, Any], answers: ProbeAnswers, asked: Iterable[str],
 
 
 def _read_states(plan: Mapping[str, Any], answers: ProbeAnswers) -> dict[str, ServerState]:
-    return {name: read_state(server, answers.get(name), None) for name, server in plan["servers"].items()}
+    return read_states([*plan["servers"].values()], answers, {})
 
 
 def _split_known(plan: Mapping[str, Any], asked: Iterable[str]) -> tuple[list[str], list[str]]:

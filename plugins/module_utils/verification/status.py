@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import combinations
 from typing import Any
@@ -47,7 +47,8 @@ _WITHOUT_MASTER = {
 class ServerState:
     """One server as it showed itself. `why` says what is wrong, for an unreachable host the error.
     `failed`: its program should run and does not answer; a cold standby's should not.
-    `interrupted`: a run that was interrupted left the server closed to clients."""
+    `interrupted`: a run that was interrupted left the server closed to clients.
+    `lacks_position`: it reports none, and another server in the same role does."""
 
     up: bool
     why: str = ""
@@ -56,6 +57,7 @@ class ServerState:
     reached: bool = True
     role: str | None = None
     position: Mapping[str, str] | None = None
+    lacks_position: bool = False
     at: float | None = None
     routes_to: Mapping[str, str] | None = None
     holds: bool | None = None
@@ -99,6 +101,22 @@ def read_state(
         deployed=not drained or drained.get("traffic") != NOT_DEPLOYED,
         recorded=recorded,
     )
+
+
+def read_states(
+    servers: Iterable[Mapping[str, Any]],
+    answers: Mapping[str, Mapping[str, Any]],
+    recorded: Mapping[str, Mapping[str, Any]],
+) -> dict[str, ServerState]:
+    """The state of each server, by name. A directory whose first copy of the data was interrupted has no position."""
+    seen = {s["name"]: read_state(s, answers.get(s["name"]), recorded.get(s["name"]) or None) for s in servers}
+    positioned = {one.role for one in seen.values() if one.up and one.role and one.position}
+    for server in servers:
+        one = seen[server["name"]]
+        replicates = server["redundancy"] != "warm" and server.get("replication") != "none"
+        if replicates and one.up and not one.position and one.role in positioned:
+            seen[server["name"]] = replace(one, lacks_position=True)
+    return seen
 
 
 @dataclass(frozen=True)
@@ -147,7 +165,7 @@ def report(
     `max_lag` in seconds and `max_behind` in changes: how far data may be behind;
     `hosts`: tier_host's per server; `clock_alert`: seconds that a clock may differ; `content`: tier_probe's digests."""
     servers = sorted(plan["servers"].values(), key=beside_its_primary)
-    seen = {s["name"]: read_state(s, answers.get(s["name"]), recorded.get(s["name"]) or None) for s in servers}
+    seen = read_states(servers, answers, recorded)
     last = last_changes(plan, seen)
     rows = [
         {
@@ -265,7 +283,9 @@ def _describe_lag(seen: ServerState, last: Mapping[str, str]) -> str | None:
 
 
 def worst_lag(seen: ServerState, last: Mapping[str, str]) -> Lag | None:
-    """How far a server is behind the writing server of which it lacks most. None: it reports no position."""
+    """How far a server is behind the writing server of which it lacks most. None: its product reports no position."""
+    if seen.lacks_position:
+        return Lag(float("inf"))
     if not seen.up or not seen.position:
         return None
     lags = [_measure_lag(seen.position.get(writer), change, seen.at) for writer, change in last.items()]

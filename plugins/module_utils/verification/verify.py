@@ -153,7 +153,8 @@ def _expect_stopped(server: Mapping[str, Any], address: str, protocol: str | Non
 def _probe_balancer(plan: Mapping[str, Any], server: Mapping[str, Any], monitor: int) -> dict[str, Any]:
     """The servers that HAProxy must route to: all that serve, and one node of each active/standby pair."""
     servers: Mapping[str, Any] = plan["servers"]
-    below = [servers[target["name"]] for target in (*server["upstreams"], *server["members"])]
+    backups = [member["backup"] for member in server["members"] if member.get("backup")]
+    below = [servers[target["name"]] for target in (*server["upstreams"], *server["members"], *backups)]
     nodes: dict[str, list[str]] = {}
     for target in below:
         if target["active_standby"]:

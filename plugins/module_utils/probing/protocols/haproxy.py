@@ -21,13 +21,19 @@ from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocol
 
 
 def servers(page: str) -> dict[str, str]:
-    """HAProxy's state of each server, such as UP, DOWN, DRAIN or MAINT. Of a server in several backends DRAIN if it is
-    drained in one, else UP if it is up in one."""
+    """HAProxy's state of each server, such as UP, DOWN, DRAIN or MAINT. Of a server in several backends the first of
+    DRAIN, MAINT and UP that it has in one. A member with a backup has a backend of its own: in the pool, it is up
+    already if its backup is."""
+    rows = list(csv.DictReader(io.StringIO(page.removeprefix("# "))))
+    backends = {row["pxname"] for row in rows}
     states: dict[str, str] = {}
-    for line in csv.DictReader(io.StringIO(page.removeprefix("# "))):
-        if line["svname"] not in ("FRONTEND", "BACKEND"):
-            name, state = line["svname"], line["status"].split(" ")[0]
-            states[name] = next((known for known in ("DRAIN", "UP") if known in (state, states.get(name))), state)
+    for row in rows:
+        name, state = row["svname"], row["status"].split(" ")[0]
+        is_pair = f"{row['pxname']}-{name}" in backends
+        if name in ("FRONTEND", "BACKEND") or (is_pair and state not in ("DRAIN", "MAINT")):
+            continue
+        found = (state, states.get(name))
+        states[name] = next((known for known in ("DRAIN", "MAINT", "UP") if known in found), state)
     return states
 
 

@@ -44,6 +44,15 @@ relay,BACKEND,0,UP,1
 pool,p1,0,UP 1/2,1
 pool,p2,0,MAINT,1
 pool-p2,p2,0,UP,1
+pool,p3,0,UP,1
+pool-p3,p3,0,DOWN,1
+pool-p3,p3b,0,UP,1
+pool,p4,0,UP,1
+pool-p4,p4,0,UP,1
+pool-p4,p4b,0,DOWN,1
+pool,p5,0,DRAIN,1
+pool-p5,p5,0,UP,1
+pool-p5,p5b,0,UP,1
 """
 
 
@@ -431,7 +440,19 @@ def test_a_balancer_routes_to_one_node_of_a_pair(
 
 
 def test_haproxy_states() -> None:
-    assert haproxy.servers(PAGE) == {"m1": "UP", "m2": "DOWN", "p1": "UP", "p2": "UP"}
+    """Of a member with a backup, the pool sees one server that is up if either is."""
+    assert haproxy.servers(PAGE) == {
+        "m1": "UP",
+        "m2": "DOWN",
+        "p1": "UP",
+        "p2": "MAINT",
+        "p3": "DOWN",
+        "p3b": "UP",
+        "p4": "UP",
+        "p4b": "DOWN",
+        "p5": "DRAIN",
+        "p5b": "UP",
+    }
 
 
 def test_haproxy_over_http() -> None:

@@ -136,6 +136,18 @@ def test_service_without_a_substitute_is_reported(
     assert (verdict["todo"], verdict["lost"]) == (asked, [lost])
 
 
+def test_a_backup_without_a_position_does_not_serve_meanwhile(plan: dict[str, Any], answers: Answers) -> None:
+    """It holds a part of the data, or none."""
+    answers["m"]["edges"][0].update(role="provider", position={"1": "20260101000000.000000Z#000000#001#000000"})
+    answers["mb"]["edges"][0].update(role="provider", position={})
+    assert maintenance.drain(plan, answers, ["m"])["lost"] == [
+        "mb, which is to serve without m, is behind in its data."
+    ]
+    assert (
+        maintenance.restart(plan, answers, "m")["lost"][0] == "mb, which is to serve without m, is behind in its data."
+    )
+
+
 def test_service_that_is_down_already_needs_no_confirmation(plan: dict[str, Any], answers: Answers) -> None:
     answers["z"] = {"msg": "timed out"}
     assert maintenance.drain(plan, answers, ["p1"])["lost"] == []

@@ -115,6 +115,18 @@ def test_a_master_probes_itself_and_its_peer_and_is_refused_by_the_rest(plan: di
     ]
 
 
+@pytest.mark.parametrize(("redundancy", "up"), [("hot", ["p", "pb"]), ("warm", ["p", "pb"]), ("cold", ["p"])])
+def test_a_distributor_must_route_to_the_backup_of_a_member(
+    plan: dict[str, Any], redundancy: str, up: list[str]
+) -> None:
+    ADDRESS["pb"] = "10.0.0.6"
+    plan["servers"]["p"]["backup"] = "pb"
+    plan["servers"]["pb"] = backup("pb", "p", "parallel", ["10.0.0.4/32"], redundancy=redundancy)
+    plan["servers"]["d"]["members"] = [{**point("p"), "backup": point("pb")}]
+    balancer = next(e for e in verify.own_edges(plan, "d") if e["protocol"] == "haproxy")
+    assert balancer["up"] == up
+
+
 def test_a_client_sees_members_behind_the_distributor(plan: dict[str, Any]) -> None:
     assert short(verify.host_edges(plan, "c")) == [
         ("d", "10.0.0.4", "ldaps", "open", "replica"),
