@@ -47,6 +47,12 @@ def is_compared(answers: ProbeAnswers) -> bool:
     return len({position for _name, position, _digest in _read_digests(answers)}) <= 1
 
 
+def list_unread(answers: ProbeAnswers) -> list[tuple[str, str]]:
+    """(server, why) of every server that did not give its content."""
+    edges = [(name, edge) for name in sorted(answers) for edge in (answers[name] or {}).get("edges", ())]
+    return [(name, edge["why"]) for name, edge in edges if not edge.get("ok", True)]
+
+
 def count_equal(plan: Mapping[str, Any], answers: ProbeAnswers) -> tuple[int, int]:
     """(how many servers hold the same as others at their position, how many hold content)."""
     positions = Counter(position for _name, position, _digest in _read_digests(answers))

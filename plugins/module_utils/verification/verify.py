@@ -14,7 +14,11 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.products
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import OPERATIONS
 from ansible_collections.distributed.tiers.plugins.module_utils.text import table
 from ansible_collections.distributed.tiers.plugins.module_utils.verification import host_findings
-from ansible_collections.distributed.tiers.plugins.module_utils.verification.content import count_equal, differing
+from ansible_collections.distributed.tiers.plugins.module_utils.verification.content import (
+    count_equal,
+    differing,
+    list_unread,
+)
 
 # What it takes to write rows, to look for them and to leave none behind.
 ROWS = ("write", "names", "remove")
@@ -438,7 +442,10 @@ def report(
         rows.append(["active nodes of pairs", f"{sum(nodes.values())} of {len(nodes)}", "one of each pair"])
     equal, holding = count_equal(plan, content)
     if holding:
-        rows.append(["servers with the same content as others", f"{equal} of {holding}", ""])
+        serving = {host for host, edge in probed if edge["name"] == host and edge["latency_ms"] is not None}
+        unread = [f"{host} ({why})" for host, why in list_unread(content) if host in serving]
+        note = f"not read: {', '.join(unread)}" if unread else ""
+        rows.append(["servers with the same content as others", f"{equal} of {holding}", note])
     unseen = [edge for edge in plan["edges"] if edge["protocol"] != "tcp"]
     if unseen:
         rows.append(["edges by UDP", "-", f"not measured: unknown whether one of {len(unseen)} is open"])

@@ -441,6 +441,15 @@ def test_report_tells_everything_at_once(plan: dict[str, Any]) -> None:
     ]
 
 
+@pytest.mark.parametrize(("latency", "note"), [(3.0, "0 of 1   not read: m (LDAP: Timed out)"), (None, "0 of 1")])
+def test_content_that_cannot_be_read_is_named(plan: dict[str, Any], latency: float | None, note: str) -> None:
+    """Unless its service does not answer, as that of a standby which is not started."""
+    unread = {"edges": [seen(digest=None, position={}, ok=False, why="LDAP: Timed out")]}
+    text = verify.report(plan, {"m": {"probed": {"edges": [seen(latency_ms=latency)]}, "content": unread}})["text"]
+    (line,) = [line for line in text.splitlines() if line.startswith("servers with the same content")]
+    assert " ".join(line.split()).endswith(" ".join(note.split()))
+
+
 def test_nothing_probed_is_nothing_proven(plan: dict[str, Any]) -> None:
     assert not verify.report(plan, {})["ok"]
 
