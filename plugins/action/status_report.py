@@ -11,6 +11,10 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import OPERATIONS
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.host_findings import CLOCK_ALERT
+from ansible_collections.distributed.tiers.plugins.module_utils.verification.membership import (
+    QUOTA,
+    rows_and_alerts,
+)
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.status import (
     MAX_BEHIND,
     MAX_LAG,
@@ -18,6 +22,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.verification.sta
     report,
 )
 from ansible_collections.distributed.tiers.plugins.plugin_utils.answers import Answers
+from ansible_collections.distributed.tiers.plugins.plugin_utils.judging import seen_voters
 
 
 class ActionModule(ActionBase):
@@ -37,6 +42,7 @@ class ActionModule(ActionBase):
                 "max_lag": {"type": "float", "default": MAX_LAG},
                 "max_behind": {"type": "int", "default": MAX_BEHIND},
                 "clock_alert": {"type": "float", "default": CLOCK_ALERT},
+                "quota": {"type": "int", "default": QUOTA},
             }
         )
         plan = options["plan"]
@@ -51,6 +57,7 @@ class ActionModule(ActionBase):
             hosts=answers.of("__tiers_host"),
             clock_alert=options["clock_alert"],
             content=answers.last("__tiers_content", "__tiers_content_again"),
+            voters=rows_and_alerts(plan, seen_voters(task_vars), options["quota"]),
         )
         seen = answers.of("__tiers_seen")
         found = judge(plan, seen)

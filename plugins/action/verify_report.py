@@ -10,8 +10,13 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import OPERATIONS
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.host_findings import CLOCK_ALERT
+from ansible_collections.distributed.tiers.plugins.module_utils.verification.membership import (
+    QUOTA,
+    rows_and_alerts,
+)
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.verify import report
 from ansible_collections.distributed.tiers.plugins.plugin_utils.answers import Answers
+from ansible_collections.distributed.tiers.plugins.plugin_utils.judging import seen_voters
 
 STEPS = ("probed", "written", "found")
 
@@ -31,11 +36,17 @@ class ActionModule(ActionBase):
             argument_spec={
                 "plan": {"type": "dict", "required": True},
                 "clock_alert": {"type": "float", "default": CLOCK_ALERT},
+                "quota": {"type": "int", "default": QUOTA},
             }
         )
         answers = Answers(task_vars["groups"].get("tiers_hosts", ()), task_vars["hostvars"])
         steps = {step: answers.of(f"__verify_{step}") for step in STEPS} | {"host": answers.of("__tiers_host")}
         steps |= {"content": answers.last("__tiers_content", "__tiers_content_again")}
         results = {host: {step: steps[step][host] for step in steps} for host in steps["probed"]}
-        found = report(options["plan"], results, answers.first("__tiers_offers") or OPERATIONS, options["clock_alert"])
+        plan, offers = options["plan"], answers.first("__tiers_offers") or OPERATIONS
+        seen = seen_voters(task_vars)
+        voters = [one["name"] for one in (plan["arbiter"] or {}).get("voters", ())]
+        healthy = sum(bool(seen.get(name, {}).get("healthy")) for name in voters)
+        alerts = rows_and_alerts(plan, seen, options["quota"])[1]
+        found = report(plan, results, offers, options["clock_alert"], (healthy, len(voters), alerts))
         return result | {"changed": False, **found}

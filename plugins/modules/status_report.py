@@ -44,6 +44,10 @@ options:
     description: Seconds that the clock of a host may differ from the controller's.
     type: float
     default: 1
+  quota:
+    description: Bytes of data at which a voter of the arbiter takes no more writes.
+    type: int
+    default: 268435456
 """
 
 EXAMPLES = r"""

@@ -51,6 +51,17 @@ def answers_of(variables: Mapping[str, Any], group: str = "tiers_servers") -> An
     return Answers(variables["groups"].get(group, ()), variables["hostvars"])
 
 
+def seen_voters(variables: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """What each voter, and each host that was one, said of itself; those outside the limit of the run, too."""
+    seen: dict[str, Mapping[str, Any]] = {}
+    for group in ("tiers_voters", "tiers_former_voters"):
+        answers = answers_of(variables, group)
+        outside = (answers.first("__tiers_voters_outside") or {}).get("results", ())
+        seen |= {one["item"]["name"]: one for one in outside if isinstance(one.get("item"), Mapping)}
+        seen |= answers.of("__tiers_voter_seen")
+    return seen
+
+
 def row_places(plan: Mapping[str, Any], answers: Answers, standby: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
     """For each host the servers through which its rows go, for tier_rows: none for a product that offers no rows."""
     offers, protocols = answers.values("__tiers_offers", ()), answers.values("__tiers_protocol")

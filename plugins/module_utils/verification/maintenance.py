@@ -142,6 +142,10 @@ def retire(plan: Mapping[str, Any], records: Mapping[str, Mapping[str, Any]], as
             wrong.append(
                 f"{name} is {state} in the inventory: set its tiers_state to down, deploy, and retire it then."
             )
+        elif name in plan["voters"]:
+            wrong.append(
+                f"{name} is a voter of the arbiter: remove it from the group arbiter, deploy, and retire it then."
+            )
         elif backup and backup not in names and records.get(backup):
             wrong.append(f"{backup} stands behind {name}: retire both, or give {backup} another tiers_backup_of first.")
     others = [name for name in servers if name not in names and servers[name]["state"] != "down"]

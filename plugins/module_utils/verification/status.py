@@ -159,11 +159,13 @@ def report(
     hosts: Mapping[str, Mapping[str, Any]] | None = None,
     clock_alert: float = host_findings.CLOCK_ALERT,
     content: Mapping[str, Mapping[str, Any]] | None = None,
+    voters: tuple[str, Iterable[str]] = ("", ()),
 ) -> dict[str, Any]:
     """The table, the alerts, and both as text; `late`: the servers whose data is behind, with the positions they must
     reach. `answers`: tier_probe's per server; `recorded`: the local facts; `offers`: what the product offers to probes;
     `max_lag` in seconds and `max_behind` in changes: how far data may be behind;
-    `hosts`: tier_host's per server; `clock_alert`: seconds that a clock may differ; `content`: tier_probe's digests."""
+    `hosts`: tier_host's per server; `clock_alert`: seconds that a clock may differ; `content`: tier_probe's digests;
+    `voters`: the table and the alerts of the arbiter."""
     servers = sorted(plan["servers"].values(), key=beside_its_primary)
     seen = read_states(servers, answers, recorded)
     last = last_changes(plan, seen)
@@ -189,11 +191,14 @@ def report(
         *(why for _pair, why in wrong_pairs(plan, answers)),
         *host_findings.list_alerts(answering, clock_alert),
         *(f"{name}: {why}" for name, why in differing(plan, content or {})),
+        *voters[1],
     ]
     heads = ("SERVER", "PLANNED", "OBSERVED", "SITE", "LAG", "ROUTES TO", "CLIENTS", "BACKUP")
     text = table(heads, [tuple(row.values()) for row in rows])
     if why := without(offers, "status"):
         text += f"\n\nRole and lag: {why}."
+    if voters[0]:
+        text += f"\n\n{voters[0]}"
     text += "\n\n" + ("\n".join(f"! {alert}" for alert in alerts) if alerts else "All that was asked is as planned.")
     return {
         "ok": not alerts,

@@ -374,9 +374,10 @@ def report(
     results: Mapping[str, Mapping[str, Any]],
     offers: Iterable[str] = OPERATIONS,
     clock_alert: float = host_findings.CLOCK_ALERT,
+    voters: tuple[int, int, Iterable[str]] = (0, 0, ()),
 ) -> dict[str, Any]:
     """All answers as findings and as text. `results`: per host `probed`, `written`, `found`, `host` and `content`, as
-    registered.
+    registered. `voters`: how many voters of the arbiter are healthy, how many are planned, and its alerts.
     `offers`: what the product offers to probes; the rest is said to be not measured."""
     findings: list[dict[str, str]] = []
     probed: list[tuple[str, Mapping[str, Any]]] = []
@@ -414,6 +415,8 @@ def report(
     findings += [
         {"host": host, "what": "clock", "why": why} for host, why in host_findings.check_time_services(servers)
     ]
+    healthy, planned, alerts = voters
+    findings += [{"host": "arbiter", "what": "voters", "why": alert} for alert in alerts]
     along = [edge for _host, edge in probed if edge["protocol"] not in OF_THE_HOST]
     refused = [edge for edge in along if edge["expect"] == "refused" or (edge["refused_by"] and edge["ok"])]
     open_edges = [edge for edge in along if edge not in refused]
@@ -440,6 +443,8 @@ def report(
     rows += [[what, *(measured[what] if not why else ("-", why))] for what, why in lacking.items()]
     if nodes := _read_active_nodes(answers):
         rows.append(["active nodes of pairs", f"{sum(nodes.values())} of {len(nodes)}", "one of each pair"])
+    if planned:
+        rows.append(["healthy voters of the arbiter", f"{healthy} of {planned}", ""])
     equal, holding = count_equal(plan, content)
     if holding:
         serving = {host for host, edge in probed if edge["name"] == host and edge["latency_ms"] is not None}

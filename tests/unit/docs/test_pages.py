@@ -217,6 +217,7 @@ def test_runbooks_quote_alerts_as_status_gives_them() -> None:
         "plugins/module_utils/probing/traffic.py",
         "plugins/module_utils/verification/content.py",
         "plugins/module_utils/verification/host_findings.py",
+        "plugins/module_utils/verification/membership.py",
         "plugins/modules/tier_host.py",
         "roles/server/files/watchdog.py",
     ):

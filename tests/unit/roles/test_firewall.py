@@ -24,12 +24,18 @@ def render(**server: Any) -> str:
         {
             "ansible_managed": "managed",
             "__host_os": {"nft": "/usr/sbin/nft"},
-            "__host_server": {"firewall": []} | server,
+            "__host_server": {} if server.get("only_votes") else {"firewall": []} | server,
+            "__host_self": {"firewall": []} | server,
             "host_firewall_ssh_sources": ["192.0.2.0/24"],
             "__host_ssh_ports": [22, 2222],
             "host_firewall_extra_rules": [],
         }
     )
+
+
+def test_a_host_that_only_votes_opens_the_ports_of_its_voter() -> None:
+    opening = {"port": 2379, "protocol": "tcp", "sources": ["192.0.2.1/32"], "why": "arbiter"}
+    assert "ip saddr 192.0.2.1/32 tcp dport 2379 accept" in render(only_votes=True, firewall=[opening])
 
 
 @pytest.mark.parametrize(("address", "family"), [("192.0.2.30", "ip"), ("2001:db8::30", "ip6")])

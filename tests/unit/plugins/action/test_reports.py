@@ -33,6 +33,8 @@ PLAN = {
     "system": "s",
     "servers": {"m": server("m", tier="master", serves_as="master"), "x": server("x"), "y": server("y")},
     "clients": {},
+    "voters": {},
+    "arbiter": None,
     "edges": [],
 }
 PLAY = """

@@ -57,6 +57,7 @@ def plan() -> dict[str, Any]:
         "system": "s",
         "servers": servers,
         "clients": {},
+        "voters": {},
         "sites": {},
         "allocation": {
             "proxies": {
@@ -449,6 +450,14 @@ def test_a_server_that_is_down_and_unused_can_be_retired(plan: dict[str, Any], r
         records[name]["plan_digest"] = "earlier"
     verdict = maintenance.retire(plan, records, ["p1", "x", "xb"])
     assert (verdict["todo"], verdict["wrong"]) == (["p1", "x", "xb"], [])
+
+
+def test_a_voter_is_not_retired(plan: dict[str, Any], records: dict[str, Any]) -> None:
+    plan["servers"]["p1"]["state"] = "down"
+    plan["voters"]["p1"] = {}
+    assert maintenance.retire(plan, records, ["p1"])["wrong"] == [
+        "p1 is a voter of the arbiter: remove it from the group arbiter, deploy, and retire it then."
+    ]
 
 
 def test_a_retired_server_is_left_alone(plan: dict[str, Any], records: dict[str, Any]) -> None:

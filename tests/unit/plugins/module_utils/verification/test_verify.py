@@ -422,6 +422,13 @@ def test_report_good(plan: dict[str, Any]) -> None:
     assert "by firewall" in report["text"]
 
 
+def test_alerts_of_the_arbiter_are_findings(plan: dict[str, Any]) -> None:
+    answers = {"c": {"probed": {"edges": [seen()]}}}
+    report = verify.report(plan, answers, voters=(2, 3, ["voter a: it is down"]))
+    assert {"host": "arbiter", "what": "voters", "why": "voter a: it is down"} in report["findings"]
+    assert "2 of 3" in report["text"]
+
+
 def test_report_tells_everything_at_once(plan: dict[str, Any]) -> None:
     bad_row = {"name": "r", "server": "x", "ok": False, "why": "no", "readers": []}
     results = {
