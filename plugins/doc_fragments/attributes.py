@@ -1,7 +1,7 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a module can do, claimed the same way by all of them."""
+"""Attributes that all modules document in the same way."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class ModuleDocFragment:
 options: {}
 attributes:
   check_mode:
-    description: Can run in C(check_mode) and tell what would change, without changing anything.
+    description: Can run in C(check_mode) and report the changes without making them.
   diff_mode:
-    description: Tells in diff mode what changed, or what would change in C(check_mode).
+    description: Reports in diff mode what changed, or what would change in C(check_mode).
 """

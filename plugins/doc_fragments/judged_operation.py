@@ -15,14 +15,14 @@ options:
     required: true
 attributes:
   check_mode:
-    description: Can run in C(check_mode) and tell what would change, without changing anything.
+    description: Can run in C(check_mode) and report the changes without making them.
     support: full
     details: Nothing is ever changed.
   diff_mode:
-    description: Tells in diff mode what changed, or what would change in C(check_mode).
+    description: Reports in diff mode what changed, or what would change in C(check_mode).
     support: none
 notes:
-  - Works on the controller alone. No host is connected to, so one task with C(run_once) does for all hosts.
+  - Runs on the controller without a connection to a host, so one task with C(run_once) is enough for all hosts.
 author:
   - The distributed.tiers authors (@distributed-tiers)
 """

@@ -12,7 +12,7 @@ class ModuleDocFragment:
 options:
   access:
     description:
-      - How the product lets probes in. Product roles provide it as the variable C(tiers_probe_access).
+      - Credentials and settings of the probes. Product roles set it as the variable C(tiers_probe_access).
     type: dict
     default: {}
     suboptions:
@@ -23,10 +23,10 @@ options:
         description: The password of the account.
         type: str
       base:
-        description: What is read, for LDAP the suffix of the data.
+        description: The object to read, for LDAP the suffix of the data.
         type: str
       rows:
-        description: Where rows may be written, for LDAP the DN above them.
+        description: The parent of the rows that may be written, for LDAP its DN.
         type: str
       ca_path:
         description: File with the certificates of the authorities that are trusted, on the host.
@@ -39,8 +39,8 @@ options:
         type: path
       http:
         description:
-          - The requests of a product that is spoken to by V(http) or V(https). Any answer from 200 to 299 is success.
-            What is left out is not offered, and so not probed.
+          - The requests of a product with the protocol V(http) or V(https). Any status from 200 to 299 is success.
+            Operations without a request are not probed.
           - The certificate of V(https) must be valid for the address or name, by O(access.ca_path).
         type: dict
         suboptions:
@@ -54,7 +54,7 @@ options:
               method: {description: Its method., type: str, default: PUT}
               path: {description: 'Its path, with V({name}) for the name of the row.', type: str, required: true}
               body:
-                description: 'Its body, with V({name}) for the name of the row. What is no text is sent as JSON.'
+                description: 'Its body, with V({name}) for the name of the row. Other types than text are sent as JSON.'
                 type: raw
           names:
             description: 'The path that gives a JSON list of the rows whose names begin with V({prefix}).'
@@ -75,8 +75,8 @@ options:
           token: {description: A bearer token in place of user and password., type: str}
       commands:
         description:
-          - The commands of a product that is spoken to by V(command), lists of words that run on the probing host, not
-            in a shell. Exit code 0 is success. What is left out is not offered, and so not probed.
+          - The commands of a product with the protocol V(command), lists of words that run on the probing host without
+            a shell. Exit code 0 is success. Operations without a command are not probed.
           - 'In the words V({address}), V({port}), V({user}), V({ca}), V({certificate}), V({key}), V({name}) and
             V({prefix}) are replaced. In the environment they are E(TIERS_ADDRESS), E(TIERS_PORT) and so on; the
             password is in E(TIERS_PASSWORD) only.'

@@ -11,7 +11,7 @@ version_added: 0.1.0
 author:
   - The distributed.tiers authors (@distributed-tiers)
 description:
-  - Decides which proxy serves which client, and where each client goes when its proxy fails.
+  - Assigns each client to a proxy, and to another server for a failure of the proxy.
   - "In this order: no restriction, state or capacity is broken; the least weight is left without a proxy; the latency
     is least, where moving a client without need counts as so many milliseconds farther; load is even within a site;
     ties go by name, so the order of the input never matters."

@@ -11,7 +11,7 @@ version_added: 0.1.0
 author:
   - The distributed.tiers authors (@distributed-tiers)
 description:
-  - Makes the inputs and injectors of an AWX credential type which keeps secrets and gives them to a job as extra
+  - Creates the inputs and injectors of an AWX credential type that stores secrets and passes them to a job as extra
     variables of the same names.
 options:
   _input:

@@ -11,12 +11,12 @@ version_added: 0.1.0
 author:
   - The distributed.tiers authors (@distributed-tiers)
 description:
-  - Turns what a playbook of this collection says about itself into the settings of a job template with its survey, as
-    the module C(awx.awx.job_template) takes them.
-  - AWX knows no question for a flag, so flags are asked as V(true) or V(false) and arrive as these words.
+  - Computes the settings of a job template with its survey, for the module C(awx.awx.job_template), from the
+    description of a playbook of this collection.
+  - A survey of AWX has no type for flags, so it asks for V(true) or V(false), and the job gets these words.
 options:
   _input:
-    description: What stands in C(playbooks/meta) about the playbook.
+    description: The description of the playbook in C(playbooks/meta).
     type: dict
     required: true
 """

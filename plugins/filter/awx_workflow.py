@@ -11,8 +11,8 @@ version_added: 0.1.0
 author:
   - The distributed.tiers authors (@distributed-tiers)
 description:
-  - Makes a chain of nodes of steps, each run when the one before has succeeded, as the module
-    C(awx.awx.workflow_job_template) takes them.
+  - Creates a chain of nodes from steps, for the module C(awx.awx.workflow_job_template). Each node runs if the previous
+    one succeeded.
 options:
   _input:
     description: The steps in their order, each a playbook, or V(approval).
@@ -20,7 +20,7 @@ options:
     elements: str
     required: true
   name:
-    description: What the names of the job templates begin with.
+    description: The prefix of the names of the job templates.
     type: str
     required: true
   organization:
@@ -28,7 +28,7 @@ options:
     type: str
     required: true
   answers:
-    description: For steps that must be asked something, the answers to their surveys.
+    description: The answers to the surveys of the steps, for steps that require some.
     type: dict
 """
 

@@ -11,8 +11,8 @@ version_added: 0.1.0
 author:
   - The distributed.tiers authors (@distributed-tiers)
 description:
-  - Reads an allocation from the client's side, as the servers it uses in order, its proxy first and then its backup.
-  - Answers for one client, for all, or writes all as one CSV or JSON text.
+  - Returns the servers of a client in the order of preference, its proxy first and then its backup.
+  - Returns one client, all clients, or all clients as one CSV or JSON text.
 positional: client
 options:
   _input:
@@ -20,7 +20,7 @@ options:
     type: dict
     required: true
   client:
-    description: The client to answer for. All, when not given.
+    description: The client. By default all clients.
     type: str
   export:
     description:
@@ -30,8 +30,8 @@ options:
     choices: [csv, json]
   addresses:
     description:
-      - What to write for a server, by its name. A server that is not in it is written by its name.
-      - Two servers of a client for which the same is written, a pair that shares an address, are written once.
+      - The addresses of servers, by name. A server without an entry is written by its name.
+      - Two servers of a client with the same address, such as a pair with a shared address, are written once.
     type: dict
     default: {}
 seealso:

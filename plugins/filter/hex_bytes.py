@@ -11,9 +11,9 @@ version_added: 0.1.0
 author:
   - The distributed.tiers authors (@distributed-tiers)
 description:
-  - Gives the bytes that are sent for a text such as C(check.send) of a service. V(\r), V(\n), V(\t), V(\0), V(\xHH) and
-    V(\\) stand for one byte each; everything else is UTF-8.
-  - Every program that asks the same question is given these bytes, so none of them reads escapes in its own way.
+  - Returns the bytes that are sent for a text such as C(check.send) of a service. V(\r), V(\n), V(\t), V(\0), V(\xHH)
+    and V(\\) are one byte each; everything else is UTF-8.
+  - All programs that send the text get these bytes, so all of them interpret escapes in the same way.
 
 options:
   _input:

@@ -15,7 +15,7 @@ description:
     the container lasts, except for the files of the job itself.
 options:
   _input:
-    description: A directory on the controller. It need not be there.
+    description: A directory on the controller. It need not exist.
     type: path
     required: true
 """
@@ -28,7 +28,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: Whether it does. True where nothing tells what is mounted.
+  description: Whether the directory remains. True if the mounts cannot be read.
   type: bool
 """
 

@@ -6,13 +6,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: plan_content
-short_description: What a server asks itself for a digest of its content
+short_description: The probe that reads a digest of a server's content
 version_added: 0.1.0
 author:
   - The distributed.tiers authors (@distributed-tiers)
 description:
-  - Gives the edge that M(distributed.tiers.tier_probe) is to try on a server for a digest of its content; nothing for a
-    host that holds no content of its own.
+  - Returns the edge with which M(distributed.tiers.tier_probe) reads a digest of the content of a server. Empty for a
+    host without content of its own.
 options:
   _input:
     description: The plan, as M(distributed.tiers.topology_validate) returns it.

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: plan_edges
-short_description: What a host has to probe so that the plan is proven
+short_description: The edges that a host must probe
 version_added: 0.1.0
 author:
   - The distributed.tiers authors (@distributed-tiers)
 description:
-  - Gives the edges that M(distributed.tiers.tier_probe) is to try on one host - the server on it, every planned edge
+  - Returns the edges that M(distributed.tiers.tier_probe) must probe on one host - the server on it, every planned edge
     from it, and every server that must refuse it.
 options:
   _input:
@@ -23,7 +23,7 @@ options:
     type: str
     required: true
   own:
-    description: Only the server on the host itself, as it is gated and shown.
+    description: Only the server on the host itself, as health checks and C(status) probe it.
     type: bool
     default: false
   at_least:

@@ -6,19 +6,19 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: probe_offers
-short_description: What a product offers to probes
+short_description: The operations that probes of a product support
 version_added: 0.1.0
 author:
   - The distributed.tiers authors (@distributed-tiers)
 description:
-  - Tells which of reading, writing, listing and removing rows, and telling its status a product has described.
+  - Returns which operations a product describes for probes, such as to read, write, list and remove rows.
 options:
   _input:
-    description: How the product lets probes in, as its role provides it in C(tiers_probe_access).
+    description: The credentials and settings of probes, from C(tiers_probe_access) of the product's role.
     type: dict
     required: true
   protocol:
-    description: The protocol that is spoken to it.
+    description: The protocol of the product.
     type: str
     required: true
 """

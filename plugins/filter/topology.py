@@ -26,7 +26,7 @@ options:
     type: dict
     required: true
   tiers_groups:
-    description: Which groups are read as which tier, where they are not called like the tiers.
+    description: The groups of the tiers, if their names differ from the names of the tiers.
     type: dict
   basedir:
     description: The directory that relative paths of C(tiers_clients) start from.

@@ -11,16 +11,16 @@ author: The distributed.tiers authors (@distributed)
 version_added: 0.1.0
 short_description: The description of a service, filled in for this host
 description:
-  - Gives C(tiers_service) with its templates filled in and its defaults added, both as the option of that name in the
-    argument specs of the role P(distributed.tiers.product_service#role) says.
-  - In the templates the variable C(service) is in reach, which the description itself is needed for.
+  - Returns C(tiers_service) with its templates rendered and its defaults added. The option C(tiers_service) of the role
+    P(distributed.tiers.product_service#role) describes both.
+  - The templates can use the variable C(service), which is computed from the description itself.
 options:
   _terms:
     description:
-      - The keys of the description that are wanted. Without any it is all of them.
-      - What is not wanted is not looked at, so it may hold templates that only servers can fill in.
-      - V(question) is no key of the description. It gives what is sent and expected over plain TCP or TLS, C(send) and
-        C(expect) of C(probe.tcp), else of C(check).
+      - The keys of the description to return. By default all.
+      - Other keys are not rendered, so they may have templates that only servers can render.
+      - V(question) is not a key of the description. It returns the text to send and the expected answer over plain TCP
+        or TLS, C(send) and C(expect) of C(probe.tcp), or else of C(check).
     type: list
     elements: str
     default: []
@@ -35,8 +35,8 @@ EXAMPLES = r"""
 RETURN = r"""
 _raw:
   description:
-    - One dictionary, the description. Its key C(about) is what templates see as C(service), and C(check.secret) tells
-      whether what the check sends is made by a template or vaulted.
+    - One dictionary, the description. Its key C(about) is the variable C(service) of the templates. C(check.secret) is
+      true if the text of the check comes from a template or a vault.
   type: list
   elements: dict
 """

@@ -11,8 +11,8 @@ module: clock_check
 short_description: Fail if the clock of a host is wrong
 version_added: 0.1.0
 description:
-  - Names every host whose clock is certainly further from the controller's than a limit. The time that the question
-    took is taken into account.
+  - Reports every host whose clock differs from the controller's by more than a limit. The duration of the request is
+    subtracted.
   - Reads the variable C(__tiers_clock) of all hosts, in which C(playbooks/tasks/clocks.yml) registered what
     M(distributed.tiers.tier_host) read there. A host that could not be read is left out.
 author:

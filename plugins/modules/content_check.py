@@ -8,7 +8,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: content_check
-short_description: Check whether the digests of the servers can be judged
+short_description: Check whether the digests of the servers can be compared
 version_added: 0.1.0
 description:
   - Digests must be read again where they differ, and where servers are at different positions, which cannot be
@@ -29,7 +29,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 settled:
-  description: Whether all servers that gave a digest are at one position and hold the same.
+  description: Whether all servers with a digest are at one position and have the same content.
   returned: always
   type: bool
 """

@@ -11,9 +11,9 @@ module: drain_check
 short_description: Check whether servers can be drained now
 version_added: 0.1.0
 description:
-  - Judges which service would be lost if servers went out of service now, and which servers serve meanwhile.
+  - Finds the service that would be lost if servers went out of service now, and the servers that serve meanwhile.
   - Reads the variable C(__tiers_seen) of all servers, in which C(playbooks/tasks/look.yml) registered what each server
-    saw of itself. A host that could not be read, or left no result, serves nobody.
+    reported. A host that could not be read, or has no result, counts as down.
 extends_documentation_fragment:
   - distributed.tiers.judged_operation
   - distributed.tiers.judged_operation.targets
@@ -42,7 +42,7 @@ todo:
   type: list
   elements: str
 wrong:
-  description: What cannot be done, a sentence each.
+  description: Servers that the operation refuses, with the reason, a sentence each.
   returned: always
   type: list
   elements: str
@@ -52,7 +52,7 @@ lost:
   type: list
   elements: str
 forbidden:
-  description: Why the operation must not begin, with all reasons and remedies. Empty if nothing forbids it.
+  description: All reasons why the operation must not start, with remedies. Empty if it may start.
   returned: always
   type: str
 text:

@@ -11,8 +11,8 @@ module: drill_health
 short_description: Check whether the system is as planned
 version_added: 0.1.0
 description:
-  - Turns what every server saw of itself into a list of what is not as planned. An active/standby pair of which not
-    exactly one node is active is in it.
+  - Lists every deviation from the plan, from the probes of all servers. An active/standby pair without exactly one
+    active node is a deviation.
 extends_documentation_fragment:
   - distributed.tiers.judged_operation
 options:
@@ -35,7 +35,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 degraded:
-  description: What is not as planned, a sentence each. Empty if the system is healthy.
+  description: Deviations from the plan, a sentence each. Empty if the system is healthy.
   returned: always
   type: list
   elements: str
@@ -45,7 +45,7 @@ standby:
   type: list
   elements: str
 position:
-  description: The newest of all positions, by the servers that write.
+  description: The newest of all positions, for each server that accepts writes.
   returned: always
   type: dict
 """

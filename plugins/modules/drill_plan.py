@@ -11,10 +11,10 @@ module: drill_plan
 short_description: Plan the experiments of a drill and the load of its client hosts
 version_added: 0.1.0
 description:
-  - Selects one server for each promise that the topology makes, and tells why a promise is not tested.
+  - Selects one server for each promise of the topology, and gives the reason if a promise is not tested.
   - Computes the load of each client host, which reads and writes at its endpoints, and reads through the pool on kept
     and on new connections. Reads the variables C(__tiers_offers) and C(__tiers_protocol) of the client hosts,
-    in which C(playbooks/tasks/access.yml) recorded what the product offers to probes.
+    in which C(playbooks/tasks/access.yml) recorded the operations of the product's probes.
 extends_documentation_fragment:
   - distributed.tiers.judged_operation
 options:
@@ -25,10 +25,9 @@ options:
     default: []
   rates:
     description:
-      - Requests a second of a program that reads (C(read)), that connects again each time (C(connect)), that writes
-        (C(write)), of those that do the first two through the pool (C(pool_read), C(pool_connect)), and of the one that
-        probes whether the pool's address answers (C(watch)).
-      - More than 10 a second are shared among workers.
+      - Requests per second of each program. C(read) reads, C(connect) reads with a new connection each time, C(write)
+        writes, C(pool_read) and C(pool_connect) read through the pool, and C(watch) probes the address of the pool.
+      - Rates above 10 per second are divided among several workers.
     type: dict
     default: {}
   run:

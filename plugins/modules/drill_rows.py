@@ -11,10 +11,10 @@ module: drill_rows
 short_description: Find the acknowledged writes of a drill
 version_added: 0.1.0
 description:
-  - Reads the samples that M(distributed.tiers.tier_load) left, and finds the rows whose writing was acknowledged.
-  - Finds the servers through which each host can search for them. Reads the variables C(__tiers_offers) and
+  - Reads the samples of M(distributed.tiers.tier_load), and finds the rows whose writes were acknowledged.
+  - Finds the servers through which each host can search them. Reads the variables C(__tiers_offers) and
     C(__tiers_protocol) of all hosts,
-    in which C(playbooks/tasks/access.yml) recorded what the product offers to probes.
+    in which C(playbooks/tasks/access.yml) recorded the operations of the product's probes.
 extends_documentation_fragment:
   - distributed.tiers.judged_operation
 options:

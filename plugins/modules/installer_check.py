@@ -8,11 +8,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: installer_check
-short_description: Judge whether a vendor's installer succeeded
+short_description: Check whether a vendor's installer succeeded
 version_added: 0.1.0
 description:
-  - Many installers end with 0 whatever happened, and report in a file. So that file may be asked for a line.
-  - The message holds what the installer said, in which the secrets of the host are masked.
+  - Many installers always exit with 0 and report their result in a file. The module can search that file for a line.
+  - The message contains the output of the installer, with the secrets of the host masked.
 author:
   - The distributed.tiers authors (@distributed-tiers)
 extends_documentation_fragment:
@@ -61,7 +61,7 @@ succeeded:
   returned: always
   type: bool
 reason:
-  description: How the installer ended, and what it said.
+  description: The exit code and output of the installer.
   returned: always
   type: str
 """

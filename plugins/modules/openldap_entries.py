@@ -7,14 +7,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: openldap_entries
-short_description: The entries an OpenLDAP master must hold
+short_description: Create the entries that an OpenLDAP master must have
 version_added: 0.1.0
 author: The distributed.tiers authors (@distributed)
 description:
-  - Makes what is missing of a list of entries, in one call for all of them, on the server itself and as its root
-    (C(ldapi), SASL EXTERNAL).
-  - A directory that has no base yet is begun only when nobody else can have its data. When O(source) holds data,
-    the module waits for it to arrive by replication instead.
+  - Creates the missing entries of a list in one call, on the server itself and as its root (C(ldapi), SASL EXTERNAL).
+  - Creates the base of an empty directory only if no other server can have its data. If O(source) has data, the module
+    waits until they arrive by replication.
 options:
   base:
     description: The suffix. The first of O(entries) must be its entry.
@@ -35,25 +34,25 @@ options:
         type: dict
         required: true
       exact:
-        description: Whether these attributes are put right in an entry that is there, instead of leaving it alone.
+        description: Whether the attributes of an existing entry are corrected. By default it is not changed.
         type: bool
         default: false
   only_children_of:
     description: Entries directly under this one that are not in O(entries) are removed.
     type: str
   passwords:
-    description: Passwords by the names of accounts. One that does not open its account is set.
+    description: Passwords by the names of accounts. A password is set if a login with it fails.
     type: dict
     default: {}
   source:
-    description: URI of the other master, asked for the data when there is none here.
+    description: URI of the other master, which is checked for data if this server has none.
     type: str
   begin:
-    description: Whether a directory without data may be begun here.
+    description: Whether an empty directory may be created here.
     type: bool
     default: true
   tls_directory:
-    description: Where C(ca.crt), C(server.crt) and C(server.key) are, with which O(source) is asked.
+    description: Directory of C(ca.crt), C(server.crt) and C(server.key) for the connection to O(source).
     type: path
     default: /etc/tiers/tls
   timeout:
@@ -64,7 +63,7 @@ requirements:
   - python-ldap
 attributes:
   check_mode:
-    description: Tells what would change and changes nothing.
+    description: Reports the changes without making them.
     support: full
   diff_mode:
     description: Shows the names of the entries, never a password.
@@ -89,12 +88,12 @@ added:
   elements: str
   returned: always
 modified:
-  description: Names of the entries put right.
+  description: Names of the corrected entries.
   type: list
   elements: str
   returned: always
 removed:
-  description: Names of the entries that should not be there.
+  description: Names of the removed entries.
   type: list
   elements: str
   returned: always

@@ -11,8 +11,8 @@ module: restart_check
 short_description: Check whether others serve while a running server restarts
 version_added: 0.1.0
 description:
-  - Judges which service would be lost now if a server went out of service for a moment, beyond what its restart costs
-    while all other servers are healthy.
+  - Finds the service that would be lost if a server went out of service now, beyond the cost of its restart while all
+    other servers are healthy.
   - Without O(probes) it returns the servers to probe before.
 extends_documentation_fragment:
   - distributed.tiers.judged_operation
@@ -63,7 +63,7 @@ EXAMPLES = r"""
 RETURN = r"""
 servers:
   description:
-    - The servers whose state decides, the server itself first. The others serve meanwhile, or know which server does.
+    - The servers to probe, the server itself first. The others serve meanwhile, or route to the servers that do.
   returned: always
   type: list
   elements: str
@@ -78,7 +78,7 @@ missing:
   type: list
   elements: str
 forbidden:
-  description: Why the server must not restart now, and the remedies. Empty if it may.
+  description: The reasons why the server must not restart now, with remedies. Empty if it may.
   returned: when O(probes) are given
   type: str
 """

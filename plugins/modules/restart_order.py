@@ -19,7 +19,7 @@ extends_documentation_fragment:
   - distributed.tiers.judged_operation
 options:
   back:
-    description: Whether the servers go back to their previous release. Then the order is reversed.
+    description: Whether the servers return to their previous release. The order is then reversed.
     type: bool
     default: false
 """
@@ -34,7 +34,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 order:
-  description: The hosts of the play that are servers, the first to restart first.
+  description: The servers of the play, in the order of their restarts.
   returned: always
   type: list
   elements: str

@@ -11,9 +11,9 @@ module: resync_check
 short_description: Check whether the data of a server can be copied from another server
 version_added: 0.1.0
 description:
-  - Judges which healthy server can give one server its data now, and which servers serve meanwhile.
+  - Finds the healthy server that can provide the data of one server now, and the servers that serve meanwhile.
   - Reads the variable C(__tiers_seen) of all servers, in which C(playbooks/tasks/look.yml) registered what each server
-    saw of itself. A host that could not be read, or left no result, gives no data.
+    reported. A host that could not be read, or has no result, provides no data.
 extends_documentation_fragment:
   - distributed.tiers.judged_operation
   - distributed.tiers.judged_operation.targets
@@ -37,11 +37,11 @@ EXAMPLES = r"""
 
 RETURN = r"""
 todo:
-  description: The server that must be resynced, with the C(name) and C(address) of the server that gives it its data.
+  description: The server that must be resynced, with the C(name) and C(address) of the source of its data.
   returned: always
   type: dict
 wrong:
-  description: What cannot be done, a sentence each.
+  description: Servers that the operation refuses, with the reason, a sentence each.
   returned: always
   type: list
   elements: str
@@ -51,7 +51,7 @@ lost:
   type: list
   elements: str
 forbidden:
-  description: Why the operation must not begin, with all reasons and remedies. Empty if nothing forbids it.
+  description: All reasons why the operation must not start, with remedies. Empty if it may start.
   returned: always
   type: str
 text:

@@ -11,7 +11,7 @@ module: retire_check
 short_description: Check whether servers can be removed from their hosts
 version_added: 0.1.0
 description:
-  - Judges whether another server may still depend on servers, because it was deployed from another plan.
+  - Checks whether another server may still depend on the servers, because it was deployed from another plan.
   - Reads the deployment records of all servers, as this run has read them. A host that could not be read has none.
 extends_documentation_fragment:
   - distributed.tiers.judged_operation
@@ -40,12 +40,12 @@ todo:
   type: list
   elements: str
 wrong:
-  description: What cannot be done, a sentence each.
+  description: Servers that the operation refuses, with the reason, a sentence each.
   returned: always
   type: list
   elements: str
 forbidden:
-  description: Why the operation must not begin, with all reasons and remedies. Empty if nothing forbids it.
+  description: All reasons why the operation must not start, with remedies. Empty if it may start.
   returned: always
   type: str
 text:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: roll_back_check
-short_description: Check whether the servers can go back to their previous release
+short_description: Check whether the servers can return to their previous release
 version_added: 0.1.0
 description:
-  - Finds the servers that run the release of the inventory, and judges whether each can go back to its previous
-    release. A server that runs another release has gone back already.
+  - Finds the servers that run the release of the inventory, and checks whether each can return to its previous
+    release. A server that runs another release was rolled back already.
   - Reads the variable C(tiers_earlier) of all servers, which the task file C(earlier) of the product sets.
 extends_documentation_fragment:
   - distributed.tiers.judged_operation
@@ -28,17 +28,17 @@ EXAMPLES = r"""
 
 RETURN = r"""
 todo:
-  description: The servers that go back.
+  description: The servers to roll back.
   returned: always
   type: list
   elements: str
 wrong:
-  description: The servers that have no way back, with the reason and the remedy.
+  description: The servers without a previous release, with the reason and the remedy.
   returned: always
   type: list
   elements: str
 forbidden:
-  description: Why the operation must not begin, with all reasons and remedies. Empty if nothing forbids it.
+  description: All reasons why the operation must not start, with remedies. Empty if it may start.
   returned: always
   type: str
 text:

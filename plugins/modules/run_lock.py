@@ -7,16 +7,16 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: run_lock
-short_description: Let one run at a time change a system
+short_description: Lock a system for one run at a time
 version_added: 0.1.0
 description:
-  - Takes, renews or releases the lock of a server for this run. A run that has no lock must not change the system.
-  - Its action plugin says which run this is. The lock of a dead run is taken over at once from the same controller,
-    and in AWX by the next job of the same template; from elsewhere when it expires, or when the operator names it.
+  - Acquires, renews or releases the lock of a server for this run. A run without the lock must not change the system.
+  - The action plugin identifies the run. A run on the same controller, or the next job of the same template in AWX,
+    acquires the lock of a dead run at once. Other runs wait until it expires, or until the operator names it.
   - Does not fail when another run holds the lock, so that the locks of other servers can be released first. See
     RV(refused).
-  - The lock is kept below C(/run) and is gone after a boot, which ends whatever a run was doing on the host. Its time
-    is measured by the server's own monotonic clock.
+  - The lock is a file below C(/run). A boot removes it, and also ends the tasks of a run on the host. Its age is
+    measured with the monotonic clock of the server.
 author:
   - The distributed.tiers authors (@distributed-tiers)
 extends_documentation_fragment:
@@ -24,28 +24,28 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: In check mode the lock is looked at and not taken.
+    details: In check mode the lock is read and not acquired.
   diff_mode:
     support: none
 options:
   state:
-    description: V(present) takes the lock, or renews it if this run has it. V(absent) releases it.
+    description: V(present) acquires the lock, or renews it if this run has it. V(absent) releases it.
     type: str
     choices: [present, absent]
     default: present
   playbook:
-    description: The operation, for the message that another run is given.
+    description: The operation, for the message to other runs.
     type: str
   seconds:
-    description: The lock expires this long after it was taken or renewed.
+    description: The lock expires this long after it was acquired or renewed.
     type: float
     default: 3600
   takeover:
-    description: The id of a run whose lock may be taken although it has not expired.
+    description: The id of a run whose lock may be acquired before it expires.
     type: str
     default: ""
   run:
-    description: The run that asks. Set by the action plugin.
+    description: The run that requests the lock. Set by the action plugin.
     type: dict
   planning:
     description: Seconds since the run began. Set by the action plugin.

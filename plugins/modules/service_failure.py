@@ -11,9 +11,8 @@ module: service_failure
 short_description: Report why a described service could not be staged, or cannot serve
 version_added: 0.1.0
 description:
-  - Makes one message of the result of a failed task and the log of the service.
-  - The secrets of the host are masked in it.
-  - What a task says of a secret file stays hidden.
+  - Combines the result of a failed task and the log of the service in one message.
+  - Secrets of the host are masked in the message. The result of a task with a secret file is not shown.
 author:
   - The distributed.tiers authors (@distributed-tiers)
 extends_documentation_fragment:
@@ -42,7 +41,7 @@ options:
     description: The name of the task that failed to stage a part of the service. Either this or O(unit) must be given.
     type: str
   is_hidden:
-    description: Whether what O(task) said may hold a secret.
+    description: Whether the result of O(task) may contain a secret.
     type: bool
     default: false
   unit:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: service_manifest
-short_description: Build the manifest of what is staged for a described service
+short_description: Build the manifest of a staged described service
 version_added: 0.1.0
 description:
-  - The manifest tells the program C(/etc/tiers/service) what belongs to the service and who may read it.
-  - It also tells how the health of the service is checked.
+  - The program C(/etc/tiers/service) reads from the manifest the files of the service, who may read them, and the
+    health check of the service.
   - A file without a mode can be read by the group of the service. If that is root, everybody can read it, unless it
     is secret.
 author:
@@ -27,7 +27,7 @@ attributes:
     support: none
 options:
   release:
-    description: The release and what it consists of. Taken as it is.
+    description: The release and its parts. Copied into the manifest.
     type: dict
     required: true
     suboptions:
@@ -62,7 +62,7 @@ options:
         elements: str
         required: true
       watched:
-        description: Files of others that the service reads when it starts.
+        description: Files outside the manifest that the service reads when it starts.
         type: list
         elements: str
         default: []
@@ -76,11 +76,11 @@ options:
     type: str
     required: true
   own_files:
-    description: Modes of the files that the role itself makes, by their paths.
+    description: Modes of the files that the role creates, by path.
     type: dict
     required: true
   check:
-    description: The described health check, with the address at which the host asks.
+    description: The described health check, with the address of the service.
     type: dict
     required: true
     suboptions:
@@ -89,11 +89,11 @@ options:
         type: str
         required: true
       address:
-        description: Address at which the host asks the service.
+        description: Address of the service for checks on its host.
         type: str
         required: true
       port:
-        description: Port at which the host asks the service.
+        description: Port of the service for checks on its host.
         type: int
         required: true
       tls:
@@ -125,7 +125,7 @@ options:
         type: list
         elements: str
       secret:
-        description: Whether what is sent may hold a secret. It is no part of the manifest.
+        description: Whether the text that is sent may contain a secret. Not part of the manifest.
         type: bool
       timeout:
         description: Seconds that the service has to become healthy.

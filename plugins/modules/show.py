@@ -25,7 +25,7 @@ attributes:
     support: none
 options:
   text:
-    description: What to print.
+    description: The text to print.
     type: str
     required: true
 """

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: status_report
-short_description: Compare what the servers are with what they should be
+short_description: Compare the state of the servers with the plan
 version_added: 0.1.0
 description:
-  - Turns what every server saw on itself into a table and alerts, split brain among them.
+  - Creates a table and alerts, such as split brain, from the probes of all servers.
   - Reads the results that the tasks of the playbook C(distributed.tiers.status) registered on all hosts. A host
-    that could not be asked, or left no result, becomes a row and an alert with the reason.
-  - Works on the controller alone. No host is connected to, so one task with C(run_once) does for all hosts.
+    that could not be read, or has no result, becomes a row and an alert with the reason.
+  - Runs on the controller without a connection to a host, so one task with C(run_once) is enough for all hosts.
 author:
   - The distributed.tiers authors (@distributed-tiers)
 extends_documentation_fragment:
@@ -37,7 +37,7 @@ options:
   max_behind:
     description:
       - Changes that the data of a server may be behind, where the product's positions are numbers.
-      - All servers are asked within about 10 s, in which a system that writes ten times a second makes 100 changes.
+      - Probing all servers takes about 10 s. A system with ten writes per second makes 100 changes in that time.
     type: int
     default: 100
   clock_alert:
@@ -70,12 +70,12 @@ servers:
   type: list
   elements: dict
 alerts:
-  description: What is not as planned, a sentence each that begins with the server's name where it is about one.
+  description: Deviations from the plan, a sentence each. It starts with the server's name if it is about one server.
   returned: always
   type: list
   elements: str
 late:
-  description: The servers whose data is further behind than allowed, each with the positions of the masters.
+  description: The servers that lag more than allowed, each with the positions of the masters.
   returned: always
   type: dict
 text:

@@ -11,9 +11,9 @@ module: switch_over_check
 short_description: Check which pairs can switch over
 version_added: 0.1.0
 description:
-  - Judges whether the active node of a pair can step down for its peer now.
+  - Checks whether the active node of a pair can step down for its peer now.
   - Reads the variable C(__tiers_seen) of all servers, in which C(playbooks/tasks/look.yml) registered what each server
-    saw of itself. A host that could not be read, or left no result, cannot be promoted.
+    reported. A host that could not be read, or has no result, cannot be promoted.
 extends_documentation_fragment:
   - distributed.tiers.judged_operation
   - distributed.tiers.judged_operation.targets
@@ -31,8 +31,8 @@ EXAMPLES = r"""
 RETURN = r"""
 todo:
   description:
-    - The active nodes that must step down. Each has the name of its peer in C(to), and in C(edge) what
-      M(distributed.tiers.tier_probe) must probe on the peer to see that the peer is active.
+    - The active nodes that must step down. C(to) is the name of the peer. C(edge) is the probe with which
+      M(distributed.tiers.tier_probe) checks on the peer that it is active.
   returned: always
   type: dict
 promoted:
@@ -41,12 +41,12 @@ promoted:
   type: list
   elements: str
 wrong:
-  description: What cannot be done, a sentence each.
+  description: Servers that the operation refuses, with the reason, a sentence each.
   returned: always
   type: list
   elements: str
 forbidden:
-  description: Why the operation must not begin, with all reasons and remedies. Empty if nothing forbids it.
+  description: All reasons why the operation must not start, with remedies. Empty if it may start.
   returned: always
   type: str
 text:

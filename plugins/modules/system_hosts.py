@@ -8,11 +8,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: system_hosts
-short_description: Find the hosts of the system that a run is about
+short_description: Find the hosts of the system of this run
 version_added: 0.1.0
 description:
-  - Tells which hosts of the inventory belong to the system, so that a run connects to no other, and which of its
-    servers a limit leaves out.
+  - Returns the hosts of the inventory that belong to the system, so that a run connects to no other host, and the
+    servers of the system outside the limit.
   - The system is that of the first host of the run, by name, that belongs to one by its own C(tiers_groups).
 author:
   - The distributed.tiers authors (@distributed-tiers)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: tier_firewall
-short_description: Load the firewall of a host without being locked out
+short_description: Load the firewall of a host without the risk of a lockout
 version_added: 0.1.0
 author:
   - The distributed.tiers authors (@distributed-tiers)
@@ -15,8 +15,8 @@ description:
   - Loads the table C(inet tiers) where the rules in O(content) differ from C(/etc/tiers/firewall.nft), or the loaded
     table from that file. It starts a timer on the host first, which restores the previous table after
     O(confirm_seconds).
-  - Then Ansible opens a new connection to the host. Only over that one the timer is stopped, and the rules are
-    written to C(/etc/tiers/firewall.nft), from which they are loaded at every boot.
+  - Ansible then opens a new connection to the host. Over this connection it stops the timer and writes the rules to
+    C(/etc/tiers/firewall.nft), from which they are loaded at every boot.
   - If no new connection can be opened, the host restores the previous table by itself, and the task fails. The same
     happens to a run that is interrupted in between, and the next run begins again.
 options:
@@ -25,7 +25,7 @@ options:
     type: str
     required: true
   confirm_seconds:
-    description: The new connection must be there within this time.
+    description: Time limit of the new connection.
     type: int
     default: 60
   loaded:

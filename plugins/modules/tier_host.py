@@ -7,12 +7,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: tier_host
-short_description: Check on a host what was deployed to the host itself
+short_description: Compare the state of a host with its deployment
 version_added: 0.1.0
 description:
   - Compares the firewall, the names and the certificates of the host it runs on with what the last deployment left
     there, and reports every difference, certificates that end soon, and disks that fill up.
-  - It only reads, and it does not fail when it finds something.
+  - Only reads, and does not fail if it has findings.
 options:
   firewall:
     description:
@@ -27,14 +27,14 @@ options:
     default: false
   certificates:
     description:
-      - Check how long the certificates in C(/etc/tiers/tls) are good, and that the service on this host shows
-        the one that lies there.
+      - Check how long the certificates in C(/etc/tiers/tls) are valid, and that the service on this host uses the
+        installed one.
     type: dict
     suboptions:
-      alert_days: {description: A certificate that is good for fewer days is a finding., type: float, required: true}
+      alert_days: {description: A certificate that is valid for fewer days is a finding., type: float, required: true}
       address: {description: The service's address., type: str}
       port: {description: The service's port., type: int}
-      protocol: {description: How it is spoken to. Without TLS it shows no certificate., type: str, default: tcp}
+      protocol: {description: The protocol of the service. Without TLS it has no certificate., type: str, default: tcp}
   disks:
     description: Check how full the file systems under some paths are, and that they can be written to.
     type: dict
@@ -42,7 +42,7 @@ options:
       alert_percent: {description: A file system that is fuller is a finding., type: float, required: true}
       paths: {description: The paths. One that does not exist is left out., type: list, elements: str, required: true}
   others:
-    description: Look for services of others that a first deployment would end.
+    description: Search services outside this collection that a first deployment would end.
     type: dict
     suboptions:
       let_in:

@@ -7,21 +7,21 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: tier_load
-short_description: Put a steady, bounded load of real requests on servers, and keep a sample of each
+short_description: Put a steady, bounded load of real requests on servers, and record a sample of each
 version_added: 0.1.0
 description:
-  - Runs client programs that speak the product's protocol through the product's own client library, until
-    O(duration) is over or the same module with O(state=stopped) ends them. Run it with C(async).
-  - Each of O(streams) is one program, or as many as it has O(streams[].workers), with one request at a time. It takes
-    the first of its servers that answers, in order.
-  - Every request leaves one line in the file O(path), a JSON list of the stream, when the request started (seconds
-    since 1970), how long it took, which server answered, how often it was tried, the number of the row written (V(0)
-    for a read), what went wrong (empty if nothing did) and the number of the worker.
-  - The host's own ticks, ten a second, are watched meanwhile. One that comes 0.1 seconds late or later leaves a JSON
-    object in the file, with its delay C(late) and the time C(due) at which it should have come. A host that is short of
-    processor time makes slow requests itself.
-  - A read on a kept connection that turns out to be lost is tried once more on a new one, as client libraries do. A
-    write never is, as it may have been done. A request on a connection of its own is never repeated.
+  - Runs client programs that use the product's own client library, until O(duration) is over or the same module with
+    O(state=stopped) ends them. Run it with C(async).
+  - Each of O(streams) is one program, or as many as its O(streams[].workers), with one request at a time. It uses the
+    first of its servers that answers.
+  - Every request writes one line to the file O(path), a JSON list of the stream, the start of the request (seconds
+    since 1970), its duration, the server that answered, the number of attempts, the number of the written row (V(0)
+    for a read), the error (or an empty text) and the number of the worker.
+  - The program also measures ten ticks per second of its own. A tick that is late by 0.1 seconds or more writes a JSON
+    object to the file, with its delay C(late) and its planned time C(due). A host that lacks processor time makes
+    requests slow by itself.
+  - A read on a persistent connection that was lost is repeated once on a new one, as client libraries do. A write is
+    never repeated, because it may have been executed. A request on a new connection is never repeated.
 options:
   state:
     description: Whether to run the load or to end one that runs.
@@ -44,7 +44,7 @@ options:
     suboptions:
       name: {description: A name for the samples., type: str, required: true}
       kind:
-        description: Whether it reads, or writes a new row with each request.
+        description: Whether the program reads, or writes a new row with each request.
         type: str
         choices: [read, write]
         required: true
@@ -58,7 +58,7 @@ options:
           address: {description: Its address. Needed by all protocols but V(ldapi)., type: str}
           port: {description: Its port. Needed by all protocols but V(ldapi)., type: int}
           protocol:
-            description: How to speak to it.
+            description: The protocol of the server.
             type: str
             choices: [tcp, tls, http, https, ldap, ldaps, ldapi, command, haproxy]
             required: true
@@ -68,7 +68,7 @@ options:
         type: int
         default: 1
       connection:
-        description: Whether it keeps its connection or makes a new one for every request.
+        description: Whether the program keeps its connection or opens a new one for every request.
         type: str
         choices: [persistent, new]
         default: persistent

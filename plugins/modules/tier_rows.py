@@ -7,17 +7,17 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: tier_rows
-short_description: Write, look for and remove real rows through servers of the plan
+short_description: Write, search and remove real rows through servers of the plan
 version_added: 0.1.0
 description:
-  - Proves that data goes where it should - a row written through one server can be read through another.
-  - Rows live where O(access) says and nowhere else. A product that offers no rows is told as such.
+  - Proves that data are replicated as planned - a row that is written through one server can be read through another.
+  - Rows are only written below the place that O(access) names. A product without rows is reported as such.
 options:
   state:
     description:
       - V(present) writes one row through each of O(servers), named by O(prefix), O(writer) and the server, then reads
         it through each of O(readers).
-      - V(found) looks for O(names) at each of O(servers) and changes nothing.
+      - V(found) searches O(names) at each of O(servers) and changes nothing.
       - V(absent) removes all rows whose names begin with O(prefix), through the first of O(servers) that answers.
     type: str
     choices: [present, found, absent]
@@ -32,7 +32,7 @@ options:
       address: {description: Its address. Needed by all protocols but V(ldapi)., type: str}
       port: {description: Its port. Needed by all protocols but V(ldapi)., type: int}
       protocol:
-        description: How to speak to it.
+        description: The protocol of the server.
         type: str
         choices: [tcp, tls, http, https, ldap, ldaps, ldapi, command, haproxy]
         required: true
@@ -43,22 +43,22 @@ options:
     default: []
     suboptions: *endpoint
   prefix:
-    description: How the names of the rows begin. Needed unless O(state=found).
+    description: The prefix of the names of the rows. Required unless O(state=found).
     type: str
   writer:
-    description: Who writes, part of the names of rows. Needed if O(state=present).
+    description: The name of the writer, a part of the names of rows. Required if O(state=present).
     type: str
   names:
-    description: The rows to look for.
+    description: The rows to search.
     type: list
     elements: str
     default: []
   wait:
-    description: Seconds to look again for rows that are missing.
+    description: Seconds during which the search for missing rows is repeated.
     type: float
     default: 10
   required:
-    description: Whether a row that is missing or a server that does not answer is a failure. Else it is only told.
+    description: Whether a missing row or a server without an answer is a failure. Otherwise it is only reported.
     type: bool
     default: true
   deadline:
@@ -73,7 +73,7 @@ attributes:
   check_mode:
     description: Can run in check mode and return changed status prediction without modifying target.
     support: partial
-    details: Looks in check mode, but neither writes nor removes, and cannot tell whether there is anything to remove.
+    details: Only searches in check mode, and cannot predict whether there are rows to remove.
   diff_mode:
     description: Will return details on what has changed (or possibly needs changing in check mode), when in diff mode.
     support: none

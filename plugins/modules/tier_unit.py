@@ -12,18 +12,19 @@ version_added: 0.1.0
 author:
   - The distributed.tiers authors (@distributed-tiers)
 description:
-  - Starts and enables a unit. Reloads it if it runs and the content of its files differs from what it read.
-  - What the unit read is kept in a stamp on the host, C(/run/tiers-units/NAME.json). The stamp is written after each
-    start and reload and is valid for this start of the unit only. So the next run does what an earlier one left undone.
-  - For a unit that was started by somebody else the files must be older than its start.
-  - Has systemd read changed unit files first.
+  - Starts and enables a unit. Reloads it if it runs and its files differ from those that it read.
+  - A stamp on the host, C(/run/tiers-units/NAME.json), has the digest of the files that the unit read. It is written
+    after each start and reload, and is valid for this start of the unit only. So a run completes the work of an
+    interrupted one.
+  - A unit without a stamp, which another program started, is reloaded if its files are newer than its start.
+  - Reloads systemd first if unit files changed.
 options:
   name:
     description: The unit, with its suffix.
     type: str
     required: true
   files:
-    description: The files that the unit reads. One that is missing counts as empty.
+    description: The files that the unit reads. A missing file counts as empty.
     type: list
     elements: path
     default: []

@@ -13,7 +13,7 @@ version_added: 0.1.0
 description:
   - Reads the inventory of the run, applies all rules to it and computes the plan, which has the client
     allocation, the permitted connections and the order of starts.
-  - Works on the controller alone. No host is connected to, so one task with C(run_once) does for all hosts.
+  - Runs on the controller without a connection to a host, so one task with C(run_once) is enough for all hosts.
   - Tells all findings at once and fails if one of them is an error.
   - What is deployed is taken from the local facts of the servers, where an earlier task gathered them. Without them the
     plan is made as for fresh hosts.
@@ -24,21 +24,21 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: Nothing is changed but the files that O(write_plan) and O(write_findings) name; not these in check mode.
+    details: Changes only the files that O(write_plan) and O(write_findings) name, and in check mode no file.
   diff_mode:
     support: full
-    details: The report tells each server that is deployed otherwise than planned.
+    details: The report lists each server whose deployed state differs from the plan.
 options:
   previous:
     description:
       - The allocation to move as few clients as possible from, as RV(plan) of an earlier run holds it in C(allocation).
-      - Without it, the local facts of the servers tell what is deployed.
+      - Without it, the local facts of the servers have the deployed state.
     type: dict
   plan_file:
     description:
-      - A plan as RV(plan) of an earlier run gave it, in a file with JSON, to be taken instead of computing one.
-      - Only the rules that look at each host by itself are applied, and it is a finding when the plan is damaged, of
-        another system or version, or when a host of this inventory is not in it or has other settings there.
+      - A file with RV(plan) of an earlier run as JSON. The module uses this plan instead of computing one.
+      - Only the rules about single hosts are applied. It is a finding if the plan is damaged, belongs to another system
+        or version, lacks a host of this inventory, or has other settings of a host.
     type: path
     version_added: 0.1.0
   plan:

@@ -40,12 +40,12 @@ todo:
   type: list
   elements: str
 wrong:
-  description: What cannot be done, a sentence each.
+  description: Servers that the operation refuses, with the reason, a sentence each.
   returned: always
   type: list
   elements: str
 forbidden:
-  description: Why the operation must not begin, with all reasons and remedies. Empty if nothing forbids it.
+  description: All reasons why the operation must not start, with remedies. Empty if it may start.
   returned: always
   type: str
 text:

@@ -14,7 +14,7 @@ description:
   - Turns what the hosts saw into findings and a text.
   - Reads the results that the tasks of the playbook C(distributed.tiers.verify) registered on all hosts. A host
     that could not be asked, or left no result, becomes a finding with the reason.
-  - Works on the controller alone. No host is connected to, so one task with C(run_once) does for all hosts.
+  - Runs on the controller without a connection to a host, so one task with C(run_once) is enough for all hosts.
 author:
   - The distributed.tiers authors (@distributed-tiers)
 extends_documentation_fragment:

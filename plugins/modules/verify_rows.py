@@ -16,7 +16,7 @@ description:
   - Reads from the variable C(__verify_written) of all hosts which rows were written. A host without it has
     written none.
   - Reads the variables C(__tiers_offers) and C(__tiers_protocol) of all hosts,
-    in which C(playbooks/tasks/access.yml) recorded what the product offers to probes.
+    in which C(playbooks/tasks/access.yml) recorded the operations of the product's probes.
 extends_documentation_fragment:
   - distributed.tiers.judged_operation
 """

@@ -56,7 +56,7 @@ class Answers:
         if isinstance(found, Mapping) and (not found.get("skipped") or not is_ill(variables.get(READ))):
             return with_cause(found)
         read = variables.get(READ)
-        return with_cause(read) if isinstance(read, Mapping) and is_ill(read) else {"msg": "it was not asked"}
+        return with_cause(read) if isinstance(read, Mapping) and is_ill(read) else {"msg": "it was not probed"}
 
 
 def with_cause(result: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -41,7 +41,7 @@ def alerts() -> str:
 
 
 def is_as_planned() -> bool:
-    return "All that was asked is as planned." in alerts()
+    return "All checks are as planned." in alerts()
 
 
 def ask_for_room(server: str, percent: int) -> None:

@@ -242,7 +242,7 @@ def approved(plan: Mapping[str, Any], digest: str) -> Iterator[Problem]:
         yield Problem(
             None,
             "tiers_plan_digest",
-            f"Another plan was approved: {digest:.12}, now it comes to {plan['digest']:.12}. The inventory or what is "
-            "deployed has changed in between.",
+            f"Another plan was approved: {digest:.12}, and the current plan is {plan['digest']:.12}. The inventory or "
+            "the deployed state has changed in between.",
             rule=RULE,
         )

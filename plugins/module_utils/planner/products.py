@@ -235,7 +235,7 @@ def parse_product(name: str, data: Any) -> tuple[Product | None, list[str]]:
     described = data.get("described_by") is not None
     redundancy = data.get("redundancy", {})
     if not isinstance(redundancy, Mapping):
-        read.problems.append("'redundancy' is to map tiers to lists of cold, warm and hot")
+        read.problems.append("'redundancy' must map tiers to lists of cold, warm and hot")
         redundancy = {}
     for tier in redundancy:
         if tier not in TIERS:

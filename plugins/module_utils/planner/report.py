@@ -84,7 +84,7 @@ def unread(topology: Topology) -> str:
     """The servers that a plan had to be made without."""
     if not topology.unread:
         return ""
-    text = f"What is deployed could not be read on {enumerate_names(topology.unread)}."
+    text = f"The deployed state could not be read on {enumerate_names(topology.unread)}."
     return text if topology.handed_from else f"{text} The plan counts clients of a proxy among them as new."
 
 
@@ -206,7 +206,7 @@ def consequence(loss: Loss) -> str:
     parts += [f"{moved} {'client moves' if moved == 1 else 'clients move'}"] if moved else []
     if beyond := loss["beyond_weight"]:
         come = "connection comes" if beyond == 1 else "connections come"
-        parts.append(f"{beyond} more {come} than there is room for")
+        parts.append(f"{beyond} more {come} than the others can hold")
     parts += ["no client loses its server"] if not parts else []
     parts.append("writes go on" if loss["writes"] else "writes stop")
     parts += ["the pool stops"] if loss["pool"] is False else []
@@ -246,7 +246,7 @@ def changes(change: Difference, most: int | None = None, moves_told: bool = Fals
     ``moves_told``: who goes from one proxy to another was told already, with the reason.
     """
     if not change["changed"] and not change["retired"] and not change["same"]:
-        return f"Nothing is deployed{', or it was not looked at' if change['unseen'] else ''}."
+        return f"Nothing is deployed{', or the deployed state was not read' if change['unseen'] else ''}."
     told: dict[tuple[str, str], list[str]] = {}
     if change["new"]:
         told["new", "-"] = change["new"]
@@ -257,7 +257,7 @@ def changes(change: Difference, most: int | None = None, moves_told: bool = Fals
         text = f"was {was['tier']}" + (f" of {was['clients']} clients" if was["clients"] else "")
         told.setdefault(("retired", text), []).append(name)
     if change["unseen"]:
-        told["not reached", "what is deployed on it is unknown"] = change["unseen"]
+        told["not reached", "its deployed state is unknown"] = change["unseen"]
     rows = [(enumerate_names(names), len(names), what, text) for (what, text), names in told.items()]
     parts = []
     if rows:

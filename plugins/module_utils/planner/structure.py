@@ -135,8 +135,8 @@ class ServerSlice(TypedDict):
         Literal["master", "proxy", "parallel", "distributor"],
         "The tier whose work it does: a backup does its primary's.",
     ]
-    primary: Annotated[str | None, "The server a backup stands behind."]
-    backup: Annotated[str | None, "The backup that stands behind it."]
+    primary: Annotated[str | None, "The primary of a backup."]
+    backup: Annotated[str | None, "Its backup."]
     redundancy: Annotated[Literal["cold", "warm", "hot"] | None, "Kind of a backup."]
     failback: Annotated[
         Literal["auto", "manual", "never"] | None, "How its pair fails back to the primary; null without a pair."
@@ -201,14 +201,14 @@ class ServerSlice(TypedDict):
     state: Annotated[State, "The state that the inventory asks for."]
     capacity: Annotated[int | None, "Connections it can hold; null is unlimited."]
     weight: Annotated[float, "Its share of the load."]
-    version: Annotated[str | None, "Version of the product; null is the newest there is."]
+    version: Annotated[str | None, "Version of the product; null is the newest available one."]
     replication: Annotated[Literal["synchronous", "asynchronous", "none"], "How its data reach the other servers."]
     product: Annotated[str, "Short name of the product."]
     product_role: Annotated[str, "Full name of the product's role."]
     upstreams: Annotated[
         list[PlannedEndpoint],
-        "Servers it funnels to, best first. A pair that shares an address is there once, under the name of "
-        "its primary.",
+        "Its upstream servers, in the order of preference. A pair that shares an address is listed once, under the "
+        "name of its primary.",
     ]
     upstream_catches_up: Annotated[
         bool,

@@ -200,7 +200,7 @@ def comma_separated(value: Any) -> tuple[str, ...]:
 
 def mapping(value: Any, of: str) -> Mapping[Any, Any]:
     if not isinstance(value, Mapping):
-        raise BadValueError(f"is to map {of}")
+        raise BadValueError(f"must map {of}")
     return value
 
 

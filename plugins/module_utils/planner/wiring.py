@@ -121,7 +121,7 @@ class Wiring:
             if peer := self.steps_aside_for(server):
                 yield edge(server, peer, "the peers tell each other whether they can write", port=WATCHDOG)
             for point in self.upward(server) if work != "master" else ():
-                why = f"{'a proxy funnels' if work == 'proxy' else 'a member follows'} to the master"
+                why = f"{'a proxy forwards' if work == 'proxy' else 'a member follows'} to the master"
                 yield edge(server, self.topology.servers[point["name"]], why, point["address"])
             for member in self.pool_servers() if work == "distributor" else ():
                 yield edge(server, member, "the distributor shares the load out")

@@ -65,7 +65,7 @@ def compare_firewall(checksum: str, loaded: str, listing: str | None) -> list[st
         return ["the table `inet tiers` is not loaded, every port of this host is open. Run deploy"]
     recorded, _newline, rules = loaded.partition("\n")
     if not recorded:
-        return [f"nothing is recorded of how {FIREWALL} was loaded, so it cannot be compared. Run deploy"]
+        return [f"there is no record of how {FIREWALL} was loaded, so it cannot be compared. Run deploy"]
     if recorded.split()[0] != checksum:
         return [f"{FIREWALL} has changed since it was loaded. Run deploy"]
     before, now = (Counter(filter(None, map(str.strip, text.splitlines()))) for text in (rules, listing))

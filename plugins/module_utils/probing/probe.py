@@ -224,7 +224,7 @@ def _judge_one_open(edges: Sequence[Mapping[str, Any]], seen: list[dict[str, Any
         names = " and ".join(serving or [result["name"] for result in results])
         for result in results:
             if result["ok"]:
-                why = f"{'both' if serving else 'neither'} of {names} serve{'' if serving else 's'}, one has to"
+                why = f"{'both' if serving else 'neither'} of {names} serve{'' if serving else 's'}, exactly one must"
                 result.update(ok=False, why=why)
 
 

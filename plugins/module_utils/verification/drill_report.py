@@ -168,7 +168,7 @@ def as_markdown(report: Mapping[str, Any]) -> str:
     parts = [
         f"# Drill of the system {report['system']}",
         _headline(report) + ".",
-        f"How servers were lost: {report['method']}.",
+        f"How servers were switched off: {report['method']}.",
     ]
     for title, lines in _sections(report):
         parts += [f"## {title[0].upper()}{title[1:]}", _table(HEADS, lines)]

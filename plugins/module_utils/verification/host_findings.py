@@ -65,9 +65,9 @@ def check_time_services(hosts: Mapping[str, Mapping[str, Any]]) -> list[tuple[st
         running, named = clock.get("synchronized_by") or [], str(clock.get("named") or "").strip()
         if units := _units(named):
             if not units & set(running):
-                missing.append((host, f"{named} does not run, which must keep its clock right (tiers_time_service)"))
+                missing.append((host, f"{named} (tiers_time_service) does not run: its clock is not synchronised"))
         elif named.lower() in ("", "none") and not running:
-            missing.append((host, "nothing keeps its clock right: no time synchronisation runs"))
+            missing.append((host, "its clock is not synchronised: no time service runs"))
     return missing
 
 

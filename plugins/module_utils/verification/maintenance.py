@@ -26,7 +26,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.verification.ver
 
 # Seconds by which data may be behind under load, without being behind.
 IN_STEP = 10.0
-WHO = "Name the servers, with commas between them: -e tiers_targets=NAME"
+NAME_THEM = "Name the servers, separated by commas: -e tiers_targets=NAME"
 
 
 def drain(plan: Mapping[str, Any], answers: ProbeAnswers, asked: Iterable[str], min_online: int = 1) -> dict[str, Any]:
@@ -36,11 +36,11 @@ def drain(plan: Mapping[str, Any], answers: ProbeAnswers, asked: Iterable[str], 
     names, wrong = _split_known(plan, asked)
     todo = []
     for name in names:
-        server, why = plan["servers"][name], seen[name].why or "it was not asked"
+        server, why = plan["servers"][name], seen[name].why or "it was not probed"
         if not server["promotable"]:
-            wrong.append(f"{name} is a cold backup, which is not started: it serves nobody.")
+            wrong.append(f"{name} is a stopped cold backup: it has no clients.")
         elif server["state"] != "active":
-            wrong.append(f"{name} is {server['state']} in the inventory: it is not to serve anybody.")
+            wrong.append(f"{name} is {server['state']} in the inventory: it has no clients.")
         elif not seen[name].reached:
             wrong.append(f"{name}: {why}. A host that cannot be reached cannot be drained.")
         elif not seen[name].drained:
@@ -83,7 +83,7 @@ def interrupted(plan: Mapping[str, Any], answers: ProbeAnswers) -> dict[str, Any
         return name in held_out and plan["servers"][name]["state"] == "active" and one.reached and not one.drained
 
     todo = [name for name, one in seen.items() if one.interrupted or is_held_out(name, one)]
-    rows = [(name, seen[name].why or "a distributor gives it no new client") for name in todo]
+    rows = [(name, seen[name].why or "a distributor routes no new client to it") for name in todo]
     return {"todo": todo, "text": table(("SERVER", "CLOSED TO CLIENTS"), rows) if rows else ""}
 
 
@@ -153,7 +153,7 @@ def retire(plan: Mapping[str, Any], records: Mapping[str, Mapping[str, Any]], as
     if names and outdated:
         wrong.append(f"{enumerate_names(outdated)} may still depend on them: deploy first, then retire.")
     rows = [
-        (name, "is removed from its host" if records.get(name) else "nothing is recorded, or nobody reaches it")
+        (name, "is removed from its host" if records.get(name) else "it has no deployment record, or is unreachable")
         for name in names
     ]
     text = table(("SERVER", "FROM NOW ON"), rows) if rows else ""
@@ -175,7 +175,7 @@ def switch_over(plan: Mapping[str, Any], answers: ProbeAnswers, asked: Iterable[
             (other,) = set(nodes) - set(serving)
             todo.append({"name": serving[0], "to": other, "edge": _make_proof(plan, other)})
     rows = [(step["name"], step["to"]) for step in todo]
-    return {"todo": todo, "wrong": wrong, "text": table(("SERVES NOW", "IS TO SERVE"), rows) if rows else ""}
+    return {"todo": todo, "wrong": wrong, "text": table(("SERVES NOW", "WILL SERVE"), rows) if rows else ""}
 
 
 def resync(plan: Mapping[str, Any], answers: ProbeAnswers, asked: Iterable[str], min_online: int = 1) -> dict[str, Any]:
@@ -217,7 +217,7 @@ def _split_known(plan: Mapping[str, Any], asked: Iterable[str]) -> tuple[list[st
     """The servers among the names asked for, and what is wrong with the others."""
     names = list(dict.fromkeys(asked))
     if not names:
-        return [], [WHO]
+        return [], [NAME_THEM]
     wrong = [
         with_hint(f"'{name}' is no server of {plan['system']}", name, plan["servers"])
         for name in names
@@ -311,7 +311,7 @@ def _explain_lateness(
     for name in todo:
         other = (plan["servers"][name]["pair"] or {}).get("name")
         if other and other not in away and _is_behind(plan["servers"][other], seen[other], last):
-            yield f"{other}, which is to serve without {name}, is behind in its data."
+            yield f"{other}, which must serve without {name}, lags behind."
 
 
 def _is_behind(server: Mapping[str, Any], seen: ServerState, last: Mapping[str, str]) -> bool:
@@ -329,15 +329,15 @@ def _describe_substitute(
     if not now:
         return "cannot be drained"
     if server["primary"]:
-        return f"{server['primary']} is without a backup" if server["primary"] not in away else "nobody serves"
+        return f"{server['primary']} is without a backup" if server["primary"] not in away else "no server serves"
     if server["backup"] and server["backup"] not in away:
         return f"{server['backup']} serves"
     if server["serves_as"] == "parallel":
         left = [s["name"] for s in plan["servers"].values() if s["tier"] == "parallel" and s["name"] not in away]
-        return f"{enumerate_names(left)} of the pool serve" if left else "nobody serves"
+        return f"{enumerate_names(left)} of the pool serve" if left else "no server serves"
     endpoints = plan["allocation"]["backups"].get(name, {}).items()
     moved = [f"{len(clients)} clients go to {to}" for to, clients in endpoints if to not in away]
-    return ", ".join(moved) or "nobody serves"
+    return ", ".join(moved) or "no server serves"
 
 
 def _explain_unable(
@@ -350,12 +350,12 @@ def _explain_unable(
         yield f"{primary} has no backup to switch over to."
     elif not server["leader_election"]:
         yield (
-            f"{primary} and {backup} both serve, and nobody elects between them. While {backup} is to serve alone, "
+            f"{primary} and {backup} both serve, without leader election. While only {backup} must serve, "
             f"drain {primary}."
         )
     elif server["failback"] == "auto":
         yield (
-            f"{primary} fails back by itself (tiers_failback: auto). While {backup} is to serve, drain "
+            f"{primary} fails back by itself (tiers_failback: auto). While {backup} must serve, drain "
             f"{primary}; for good, set tiers_failback of {backup} to manual and deploy."
         )
     elif len(serving) != 1:
@@ -369,7 +369,7 @@ def _explain_unable(
         elif _is_away(plan["servers"][other], seen[other]):
             yield f"{other} cannot be promoted: {seen[other].why or 'it does not answer'}."
         elif _is_behind(plan["servers"][other], seen[other], last_changes(plan, seen)):
-            yield f"{other} cannot be promoted: it is behind in its data."
+            yield f"{other} cannot be promoted: it lags behind."
 
 
 def _list_sources(plan: Mapping[str, Any], seen: Mapping[str, ServerState], name: str) -> list[str]:
@@ -392,11 +392,11 @@ def _explain_not_resyncable(plan: Mapping[str, Any], seen: Mapping[str, ServerSt
     elif server["state"] != "active":
         yield f"{name} is {server['state']} in the inventory: set its tiers_state to active and deploy first."
     elif not seen[name].reached:
-        yield f"{name}: {seen[name].why or 'it was not asked'}. Start the host, or repair its network."
+        yield f"{name}: {seen[name].why or 'it was not probed'}. Start the host, or repair its network."
     elif server["serves_as"] == "master" and not server["pair"]:
-        yield f"{name} is the only master: no other server may give it its data. Restore a dump."
+        yield f"{name} is the only master: no other server can provide its data. Restore a dump."
     elif not (sources := _list_sources(plan, seen, name)):
-        yield f"{name} is the only healthy holder of the data: no other master is up and in service."
+        yield f"{name} is the only healthy master: no other master is up and in service."
     else:
         yield from _explain_unfit_source(plan, seen, name, sources[0])
 
@@ -406,13 +406,13 @@ def _explain_unfit_source(
 ) -> Iterator[str]:
     """Why a server must not give its data: it lacks changes that others than the target have."""
     if not seen[source].position:
-        yield f"{source}, from which the data would come, does not tell how far its data is."
+        yield f"{source}, the source of the data, reports no position."
         return
     others = [one.position or {} for other, one in seen.items() if other != name and one.up]
     if _is_behind(plan["servers"][source], seen[source], newest(others)):
         ahead = [other for other, one in seen.items() if other != name and _is_ahead(one, seen[source])]
         yield (
-            f"{source}, from which the data would come, lacks changes that {enumerate_names(ahead)} "
+            f"{source}, the source of the data, lacks changes that {enumerate_names(ahead)} "
             f"{'has' if len(ahead) == 1 else 'have'}: see status."
         )
 

@@ -13,7 +13,7 @@ def restart_reasons(found: Mapping[str, Any], loss_confirmed: bool) -> list[str]
     """Why a server must not restart now, by what `maintenance.restart` found."""
     if loss_confirmed or not found["lost"]:
         return []
-    remedy = "Make them serve and run this again, or accept the loss: -e tiers_restart_confirm=true."
+    remedy = "Start them and run this again, or accept the loss: -e tiers_restart_confirm=true."
     return [*found["lost"], *found["missing"], remedy]
 
 
@@ -49,4 +49,4 @@ def _loss(found: Mapping[str, Any], confirmed: bool) -> list[str]:
     """The service that would be lost, and the remedy, unless the operator accepts the loss."""
     if confirmed or not found["lost"]:
         return []
-    return [*found["lost"], "Have another server ready first, or accept the loss: -e tiers_drain_confirm=true."]
+    return [*found["lost"], "Make another server ready first, or accept the loss: -e tiers_drain_confirm=true."]

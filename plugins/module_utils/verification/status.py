@@ -38,7 +38,7 @@ MAX_BEHIND = 100
 FINISH_IT = "an operation was interrupted or still runs. Run deploy or undrain"
 _WITHOUT_MASTER = {
     "proxy": "its clients cannot write",
-    "parallel": "its data stands still",
+    "parallel": "its data are not updated",
     "distributor": "its clients cannot write",
 }
 
@@ -72,7 +72,7 @@ class ServerState:
 def read_state(
     server: Mapping[str, Any], answer: Mapping[str, Any] | None, recorded: Mapping[str, Any] | None
 ) -> ServerState:
-    """The state of a server from its own probes, as tier_probe returned them. Without an answer it was not asked."""
+    """The state of a server from its own probes, as tier_probe returned them. Without an answer it was not probed."""
     if answer is None:
         return ServerState(False, asked=False, reached=False)
     if "edges" not in answer:
@@ -199,7 +199,7 @@ def report(
         text += f"\n\nRole and lag: {why}."
     if voters[0]:
         text += f"\n\n{voters[0]}"
-    text += "\n\n" + ("\n".join(f"! {alert}" for alert in alerts) if alerts else "All that was asked is as planned.")
+    text += "\n\n" + ("\n".join(f"! {alert}" for alert in alerts) if alerts else "All checks are as planned.")
     return {
         "ok": not alerts,
         "servers": rows,
@@ -354,7 +354,7 @@ def _list_alerts(
         if one.why and server["state"] != "down":
             yield f"{name}: {one.why}"
         if one.recorded is None and one.reached and server["state"] != "down":
-            yield f"{name}: nothing is recorded on it, it was not deployed to its end"
+            yield f"{name}: it has no deployment record: its deployment did not finish"
         elif one.recorded is not None and one.recorded.get("plan_digest") != plan["digest"]:
             outdated.append(name)
         backup = seen.get(server["backup"])

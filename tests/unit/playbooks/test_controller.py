@@ -219,7 +219,7 @@ def test_a_run_about_one_of_two_systems_names_the_other(tmp_path: Path) -> None:
     inventory = write(tmp_path / "hosts.yml", {"aaa": {"hosts": {"gateway": {}}}, **both})
     text = shown(run("distributed.tiers.validate", "-i", inventory))
     assert "WARNING other-system [emea-m1, emea-m2 tiers_groups]" in text
-    assert "This run is about 'apac' alone." in text
+    assert "This run is about 'apac' only." in text
     limited = run("distributed.tiers.validate", "-i", inventory, "--limit", "emea")
     assert limited.returncode == 0
     assert "System emea: " in shown(limited)

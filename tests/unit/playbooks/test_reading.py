@@ -97,7 +97,7 @@ def test_a_server_that_is_down_is_named_and_the_plan_is_made(field: Field, limit
     field.write(HOSTS, off=("px1",))
     done = field.run("plan", *limit, ANSIBLE_ANY_ERRORS_FATAL=fatal)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "What is deployed could not be read on px1." in shown(done)
+    assert "The deployed state could not be read on px1." in shown(done)
     assert "WARNING deployment-unread [px1] " in shown(done)
     assert " unread: - px1" in shown(done), "the summary for the next jobs does not name it"
 
@@ -113,7 +113,7 @@ def test_without_any_answer_there_is_no_plan(field: Field, limit: list[str]) -> 
 def test_a_playbook_that_shows_no_plan_names_the_unread_servers_too(field: Field) -> None:
     field.write(HOSTS, off=("px1",))
     done = field.run("drain", "--limit", "m2", "--check", "-e", "tiers_targets=nobody")
-    assert "What is deployed could not be read on px1." in shown(done)
+    assert "The deployed state could not be read on px1." in shown(done)
     assert "'nobody' is no server" in shown(done), "it did not go on"
 
 

@@ -236,7 +236,7 @@ def arbiter_ports(topology: Topology, _allocation: Allocation) -> Iterator[Probl
         yield Problem(None, "tiers_arbiter_peer_port", message)
     for variable, port in ports.items() if voters else ():
         if port in TAKEN:
-            yield Problem(None, variable, f"Port {port} is that of {TAKEN[port]}.")
+            yield Problem(None, variable, f"Port {port} is used by {TAKEN[port]}.")
         for host in voters:
             server = topology.servers.get(host.name)
             product = topology.product_of(server) if server else None

@@ -84,7 +84,7 @@ def refused(topology: Topology, faults: Iterable[Fault]) -> Iterator[Problem]:
 @rule(
     "selector-known",
     WARNING,
-    reason="A selector that fits no proxy permits, or forbids, nothing: it is misspelt, or the proxy was retired.",
+    reason="A selector that matches no proxy has no effect: it is misspelt, or the proxy was retired.",
     remedy="Correct the selector (a proxy's name, site:x, region:x, zone:x or tag:x), or remove it.",
     fires="""
         client:
@@ -114,7 +114,7 @@ def selector_known(topology: Topology, _allocation: Allocation) -> Iterator[Prob
                     users.setdefault((key, str(selector)), []).append(name)
     guesses = Guesses(sorted(fitting))
     for (key, selector), names in users.items():
-        told = f"'{selector}' fits no proxy" if proxies else f"There are no proxies, so '{selector}' fits none"
+        told = f"'{selector}' matches no proxy" if proxies else f"There are no proxies, so '{selector}' matches none"
         if selector in topology.retired:
             yield Problem(None, f"tiers_{key}", f"'{selector}' is a retired proxy.", hosts=tuple(names))
             continue
@@ -160,7 +160,7 @@ CAUSES = {
     "capacity-total",
     ERROR,
     reason="More clients than all proxies together can hold cannot be served.",
-    remedy="Raise tiers_capacity where there is room, add a proxy, or lower tiers_allocation.headroom.",
+    remedy="Raise tiers_capacity of a proxy, add a proxy, or lower tiers_allocation.headroom.",
     fires="""
         proxy:
           vars: {tiers_capacity: 1}
@@ -231,7 +231,7 @@ def nobody_else(topology: Topology, proxy: Server) -> str | None:
 @rule(
     "site-networks",
     ERROR,
-    reason="Firewalls let in only planned clients. Named clients are identified by the networks of their site.",
+    reason="Firewalls accept only planned clients. Named clients are identified by the networks of their site.",
     remedy="Name the networks of the site in tiers_site_networks.",
     fires="""
         all:
@@ -298,7 +298,7 @@ def latency_complete(topology: Topology, _allocation: Allocation) -> Iterator[Pr
 @rule(
     "client-past-proxy",
     WARNING,
-    reason="Clients at the master add load to it and lose reads when it fails. The proxy of their site serves them.",
+    reason="Clients at the master add load to it and lose reads when it fails. The proxy of their site can serve them.",
     remedy="Remove tiers_direct, unless the client needs something that only the master does.",
     fires="""
         client:
@@ -316,7 +316,7 @@ def client_past_proxy(topology: Topology, _allocation: Allocation) -> Iterator[P
     for client in topology.clients.values():
         if client.direct and client.site in proxies:
             there = enumerate_names(proxies[client.site])
-            message = f"It uses the master itself, and its site {client.site} has a proxy: {there}."
+            message = f"It connects to the master, although its site {client.site} has a proxy: {there}."
             yield Problem(client.name, "tiers_direct", message)
 
 

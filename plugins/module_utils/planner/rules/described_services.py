@@ -82,7 +82,7 @@ rule(
 @rule(
     "port-udp",
     ERROR,
-    reason="A client whose server fails is routed to another one by HAProxy, and UDP is not.",
+    reason="HAProxy routes a client of a failed server to another one, but it does not route UDP.",
     remedy="Let clients use TCP on this port, or remove it from the description and balance it by other means.",
     fires=ledger(
         (
@@ -184,7 +184,9 @@ def service_version(topology: Topology, _allocation: Allocation) -> Iterator[Pro
             if server.version is None:
                 yield Problem(server.name, "tiers_version", f"Way {install['way']} needs a version, and none is given.")
             elif not RELEASE.fullmatch(server.version):
-                yield Problem(server.name, "tiers_version", f"'{server.version:.60}' is no name of a directory.")
+                yield Problem(
+                    server.name, "tiers_version", f"'{server.version:.60}' cannot be the name of a directory."
+                )
             elif isinstance(checksum, Mapping) and server.version not in map(str, checksum):
                 text = f"No checksum is given for version {server.version}"
                 message = with_hint(text, server.version, map(str, checksum))
@@ -241,7 +243,7 @@ def service_local_port(topology: Topology, _allocation: Allocation) -> Iterator[
         elif local is None:
             yield Problem(None, variable, "'local_port' is missing: with tls terminated the program listens there.")
         elif local in TAKEN:
-            yield Problem(None, variable, f"'local_port' {local} is that of {TAKEN[local]}.")
+            yield Problem(None, variable, f"'local_port' {local} is used by {TAKEN[local]}.")
         else:
             for server, _work in runners(topology, product):
                 if server.port == local:
@@ -271,7 +273,7 @@ CHECKS: Mapping[str, str] = {"http": "path", "command": "command"}
 @rule(
     "service-check",
     ERROR,
-    reason="A server gets traffic once it passes its check, so the check must ask something.",
+    reason="A server gets traffic when it passes its check, so the check must test something.",
     remedy="Give check.path with type http, check.command with type command. With type tcp, check.expect is a regular "
     "expression for the answer, and check.send what is sent before.",
     fires=ledger(("unit: ledger", "check: {type: http}\n      unit: ledger")),
@@ -337,7 +339,7 @@ def plain_text(topology: Topology, _allocation: Allocation) -> Iterator[Problem]
     for name, product in topology.products.items():
         if product.tls == "none":
             name = product.description.get("name", name)
-            yield Problem(None, product.described_by, f"{name} is spoken to in plain text.")
+            yield Problem(None, product.described_by, f"Connections to {name} are not encrypted.")
 
 
 @rule(
@@ -358,14 +360,14 @@ def pair_data(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
                 message = f"It and {primary.name} may both write, each for itself."
                 yield Problem(backup.name, product.described_by, message)
             elif redundancy_of(topology, backup) == "hot":
-                message = f"It must be hot, but nothing brings it the data of {primary.name}."
+                message = f"It must be hot, but it does not replicate the data of {primary.name}."
                 yield Problem(backup.name, "tiers_redundancy", message)
 
 
 @rule(
     "cold-active",
     ERROR,
-    reason="A cold backup is stopped, so it cannot serve beside its primary, and no failover would start it.",
+    reason="A cold backup is stopped, so it cannot serve together with its primary, and no failover would start it.",
     remedy="Set active: one, or make the backup warm or hot.",
     fires=ledger(("{master: [warm]}", "{master: [cold]}\n      active: both")),
     silent=ledger(("{master: [warm]}", "{master: [cold]}\n      active: one")),
@@ -397,7 +399,7 @@ def more_ports(topology: Topology, _allocation: Allocation) -> Iterator[Problem]
             if port.name in names:
                 yield Problem(None, product.described_by, f"Two ports are called '{port.name}'.")
             elif key in users:
-                message = f"{user.capitalize()}: {port.port} {port.protocol} is that of {users[key]}."
+                message = f"{user.capitalize()}: {port.port} {port.protocol} is used by {users[key]}."
                 yield Problem(None, product.described_by, message)
             names.add(port.name)
             users.setdefault(key, user)

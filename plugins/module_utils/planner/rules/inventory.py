@@ -225,7 +225,7 @@ def file_as_inventory(topology: Topology, _allocation: Allocation) -> Iterator[P
 @rule(
     "other-system",
     WARNING,
-    reason="A run is about one system. Anyone who expects it to be about all of them would miss the others.",
+    reason="A run changes one system. The inventory has several, and the others are left out.",
     remedy="Run the playbook once for each system, with --limit and the hosts of that system.",
     fires="""
         other:
@@ -243,7 +243,7 @@ def file_as_inventory(topology: Topology, _allocation: Allocation) -> Iterator[P
 def other_system(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
     for hosts in topology.other_systems:
         belong = "belongs" if len(hosts) == 1 else "belong"
-        message = f"This run is about '{topology.name}' alone. {enumerate_names(hosts)} {belong} to another system."
+        message = f"This run is about '{topology.name}' only. {enumerate_names(hosts)} {belong} to another system."
         yield Problem(None, "tiers_groups", message, hosts=hosts)
 
 
@@ -289,13 +289,13 @@ ASK_AGAIN = "Start the hosts or repair the connection, then run the playbook aga
 def deployment_unread(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
     if topology.is_read():
         for host, why in topology.unread.items():
-            yield Problem(host, None, ended(f"What is deployed on it could not be read: {why}"))
+            yield Problem(host, None, ended(f"Its deployed state could not be read: {why}"))
 
 
 @rule(
     "deployment-unknown",
     ERROR,
-    reason="A plan made without knowing anything of what is deployed would move clients for no reason.",
+    reason="A plan computed without the deployed state would move clients for no reason.",
     remedy=ASK_AGAIN,
     fires="""
         proxy:
@@ -314,7 +314,7 @@ def deployment_unknown(topology: Topology, _allocation: Allocation) -> Iterator[
     if not topology.is_read():
         for why in sorted(set(topology.unread.values())):
             hosts = tuple(host for host, told in topology.unread.items() if told == why)
-            yield Problem(None, None, ended(f"What is deployed could not be read on any server: {why}"), hosts=hosts)
+            yield Problem(None, None, ended(f"The deployed state could not be read on any server: {why}"), hosts=hosts)
 
 
 @rule(

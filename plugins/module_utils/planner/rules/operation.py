@@ -156,7 +156,7 @@ def detection_between_sites(topology: Topology, _allocation: Allocation) -> Iter
                 far.setdefault(server.name, []).append(peer.name)
     for name, peers in far.items():
         is_so = f"after {hasty[name]:g} s of silence" if hasty[name] else "never"
-        message = f"It counts {enumerate_names(peers)} of another site as lost {is_so}."
+        message = f"It detects a failure of {enumerate_names(peers)} at another site {is_so}."
         yield Problem(name, "tiers_failure_detection", message)
 
 
@@ -195,7 +195,7 @@ def detection_before_clients(topology: Topology, _allocation: Allocation) -> Ite
         # 0 is a client that never gives up.
         if seconds is not None and patience and (seconds == 0 or seconds >= patience):
             is_so = f"after {seconds:g} s" if seconds else "never"
-            message = f"It counts a silent peer as lost {is_so}, and clients give up after {patience:g} s."
+            message = f"It detects a failed peer {is_so}, and clients time out after {patience:g} s."
             yield Problem(server.name, "tiers_failure_detection", message)
 
 
@@ -247,9 +247,9 @@ def clocks(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
     for server in topology.servers.values():
         product, work = topology.product_of(server), topology.serves_as(server)
         if server.time_service and server.time_service.lower() == "none":
-            yield Problem(server.name, "tiers_time_service", "Nothing keeps its clock right.")
+            yield Problem(server.name, "tiers_time_service", "Its clock is not synchronised.")
         elif server.time_service is None and product and product.clocks and work and product.runs_on(work):
-            message = f"Nothing is said to keep its clock right, by which {product.name} puts changes in order."
+            message = f"No time service is named, and {product.name} orders changes by the clock."
             yield Problem(server.name, "tiers_time_service", message)
 
 
@@ -279,9 +279,9 @@ def start_order(topology: Topology, _allocation: Allocation) -> Iterator[Problem
                 yield Problem(server.name, "tiers_starts_after", guesses.said(f"'{name}' is no server", name))
             elif mine is not None and (its := start_wave(topology, other)) is not None and its >= mine:
                 order = "in the same wave as it" if its == mine else "in a later wave, after it: a circle"
-                message = f"It is to start after {name} ({other.tier}), which starts {order}."
+                message = f"It must start after {name} ({other.tier}), which starts {order}."
                 if other is server:
-                    message = "It is to start after itself."
+                    message = "It cannot start after itself."
                 yield Problem(server.name, "tiers_starts_after", message)
 
 

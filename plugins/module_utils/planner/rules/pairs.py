@@ -34,7 +34,7 @@ def alone(topology: Topology, tier: str) -> Iterator[Problem]:
     """Servers of a tier with nobody behind them, where somebody could be."""
     for server in topology.tier(tier):
         if topology.backup_of(server.name) is None and redundancy_kinds(tier, topology.product_of(server)):
-            yield Problem(server.name, "tiers_backup_of", "No backup stands behind it.")
+            yield Problem(server.name, "tiers_backup_of", "The server has no backup.")
 
 
 def both_down(topology: Topology, tier: str) -> Iterator[Problem]:
@@ -42,7 +42,7 @@ def both_down(topology: Topology, tier: str) -> Iterator[Problem]:
     for server in topology.tier(tier):
         backup = topology.backup_of(server.name)
         if server.state == "down" and (backup is None or backup.state == "down"):
-            too = f"its backup {backup.name} is down, too" if backup else "no backup stands behind it"
+            too = f"its backup {backup.name} is down, too" if backup else "it has no backup"
             yield Problem(server.name, "tiers_state", f"It is down, and {too}.")
 
 
@@ -59,7 +59,7 @@ OTHER_GROUP = (
 @rule(
     "backup-of-one",
     ERROR,
-    reason="A backup stands behind exactly one server: it holds that server's data and takes its place.",
+    reason="A backup belongs to exactly one server: it has that server's data and replaces it when it fails.",
     remedy="Set tiers_backup_of to the name of one server.",
     fires="""
         backup:
@@ -77,10 +77,10 @@ def backup_of_one(topology: Topology, _allocation: Allocation) -> Iterator[Probl
     guesses = Guesses(topology.servers)
     for backup in topology.tier("backup"):
         if backup.primary is None:
-            message = "It does not say which server it stands behind."
+            message = "The primary of the backup is not set."
             yield Problem(backup.name, "tiers_backup_of", message, OTHER_GROUP)
         elif backup.primary == backup.name:
-            yield Problem(backup.name, "tiers_backup_of", "It stands behind itself.")
+            yield Problem(backup.name, "tiers_backup_of", "A server cannot be its own backup.")
         elif backup.primary in topology.clients:
             yield Problem(backup.name, "tiers_backup_of", f"{backup.primary} is a client, and no server.")
         elif backup.primary not in topology.servers:
@@ -109,9 +109,7 @@ def backup_of_backup(topology: Topology, _allocation: Allocation) -> Iterator[Pr
     for primary, backup in pairs(topology):
         if primary.tier == "backup":
             of = f" of {primary.primary}" if primary.primary else ""
-            yield Problem(
-                backup.name, "tiers_backup_of", f"It is to stand behind {primary.name}, which is a backup{of} itself."
-            )
+            yield Problem(backup.name, "tiers_backup_of", f"Its primary {primary.name} is a backup{of} itself.")
 
 
 @rule(
@@ -362,9 +360,9 @@ def shared_address(topology: Topology, _allocation: Allocation) -> Iterator[Prob
         elif own and own.version != address.version:
             yield problem(f"{address} is of IPv{address.version}, its own address {own} of IPv{own.version}.")
         if server.tier == "backup":
-            yield problem("It belongs to the primary; the backup takes it from there.")
+            yield problem("Set it on the primary; the backup inherits it.")
         elif server.tier != "distributor" and topology.backup_of(server.name) is None:
-            yield problem(f"No backup stands behind the {server.tier}, so there is nobody to share it with.")
+            yield problem(f"The {server.tier} has no backup to share the address with.")
         if not 0 < number < 256:
             yield problem(f"The last part of {address} gives the number {number}; it must be from 1 to 255.")
         if other := shared.get(str(address)):
@@ -573,7 +571,7 @@ def master_without_backup(topology: Topology, _allocation: Allocation) -> Iterat
         product = topology.product_of(master)
         # Of a product that is not known, another rule speaks.
         if product and topology.backup_of(master.name) is None and not redundancy_kinds("master", product):
-            message = "No backup stands behind it, and its product supports none for a master."
+            message = "The master has no backup, and its product supports none for a master."
             yield Problem(master.name, "tiers_backup_of", message, NO_REDUNDANCY)
 
 
@@ -620,8 +618,8 @@ def pair_options(topology: Topology, _allocation: Allocation) -> Iterator[Proble
             continue
         for name in sorted((primary.options.keys() | backup.options.keys()) - set(product.may_differ)):
             if name not in backup.options:
-                yield Problem(backup.name, name, f"The option is given to its primary {primary.name}, and not here.")
+                yield Problem(backup.name, name, f"The option is set on its primary {primary.name}, but not here.")
             elif name not in primary.options:
-                yield Problem(backup.name, name, f"The option is given here, and not to its primary {primary.name}.")
+                yield Problem(backup.name, name, f"The option is set here, but not on its primary {primary.name}.")
             elif primary.options[name] != backup.options[name]:
-                yield Problem(backup.name, name, f"The option has another value than on its primary {primary.name}.")
+                yield Problem(backup.name, name, f"The option differs from that of its primary {primary.name}.")

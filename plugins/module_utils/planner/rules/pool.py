@@ -68,7 +68,7 @@ def names_of(servers: Iterable[Server]) -> tuple[str, ...]:
 def pool_members(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
     members, distributors = topology.tier("parallel"), topology.tier("distributor")
     if (members or distributors) and len(members) < 2:
-        here = f"here is {members[0].name} alone" if members else "here is none"
+        here = f"this one has only {members[0].name}" if members else "this one has none"
         message = f"A pool needs at least two members, {here}."
         yield Problem(None, "tiers_groups", message, hosts=names_of((*members, *distributors)))
 
@@ -166,7 +166,7 @@ def away(topology: Topology) -> tuple[str, ...]:
 @rule(
     "pool-spare",
     WARNING,
-    reason="While members are draining or down, the others may be just enough: the next failure stops the pool.",
+    reason="While members are draining or down, the others may be the minimum: the next failure stops the pool.",
     remedy="Set tiers_state of the members to active as soon as they can serve again, or add members.",
     fires="""
         parallel:

@@ -155,7 +155,7 @@ def lowering_problems(topology: Topology) -> Iterator[Problem]:
         if known is None:
             yield Problem(None, "tiers_rules", guesses.said(f"There is no rule '{name}'", name))
         elif known.firm:
-            yield Problem(None, "tiers_rules", f"Rule '{name}' cannot be lowered: without it no plan can be made.")
+            yield Problem(None, "tiers_rules", f"Rule '{name}' cannot be overridden: the plan depends on it.")
 
 
 def judge(topology: Topology, allocation: Allocation) -> list[Finding]:

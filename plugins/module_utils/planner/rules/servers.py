@@ -347,7 +347,7 @@ def loss_known(topology: Topology, _allocation: Allocation) -> Iterator[Problem]
         servers = topology.servers.values()
         guesses = Guesses(name for s in servers for name in (s.name, f"site:{s.site}", f"zone:{s.zone}"))
         for selector in unknown:
-            message = guesses.said(f"'{selector}' is no server and no place of one", selector)
+            message = guesses.said(f"'{selector}' names no server, site or zone", selector)
             yield Problem(None, "tiers_loss", message)
 
 
@@ -369,7 +369,7 @@ def port_usable(topology: Topology, _allocation: Allocation) -> Iterator[Problem
     for server in topology.servers.values():
         ranges = bindable(topology, server)
         if server.port in TAKEN:
-            yield Problem(server.name, "tiers_port", f"Port {server.port} is that of {TAKEN[server.port]}.")
+            yield Problem(server.name, "tiers_port", f"Port {server.port} is used by {TAKEN[server.port]}.")
         elif ranges and not any(least <= server.port <= most for least, most in ranges):
             may = ", ".join(f"{least}-{most}" if least < most else f"{least}" for least, most in ranges)
             yield Problem(server.name, "tiers_port", f"{server.product} may bind {may}, not {server.port}.")

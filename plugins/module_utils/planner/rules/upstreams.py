@@ -48,7 +48,7 @@ def upstream_known(topology: Topology, _allocation: Allocation) -> Iterator[Prob
                 yield Problem(server.name, "tiers_upstream", message)
         if server.upstream is not None and topology.serves_as(server) not in ("proxy", "parallel"):
             what = f"backup of {server.primary}" if server.tier == "backup" else server.tier
-            yield Problem(server.name, "tiers_upstream", f"A {what} funnels to nobody; tiers_upstream is not for it.")
+            yield Problem(server.name, "tiers_upstream", f"A {what} has no upstream: remove tiers_upstream.")
 
 
 CIRCLE_SHOWN = 10
@@ -133,9 +133,9 @@ def upstream_reaches_master(topology: Topology, _allocation: Allocation) -> Iter
     for name, ups in ways.items():
         if name not in reached:
             through = f"through {enumerate_names(ups)}" if ups else "as tiers_upstream is empty"
-            yield Problem(name, "tiers_upstream", f"No way leads up to the master {through}.")
+            yield Problem(name, "tiers_upstream", f"No upstream leads to the master {through}.")
         elif set(ups) == {topology.servers[name].primary}:
-            message = f"It funnels to {ups[0]} alone, behind which it stands: it is needed when that is dead."
+            message = f"Its only upstream is its primary {ups[0]}: when {ups[0]} fails, it has no upstream."
             yield Problem(name, "tiers_upstream", message)
 
 
@@ -164,7 +164,7 @@ def upstream_lists_backup(topology: Topology, _allocation: Allocation) -> Iterat
             if backup and backup.name not in ups:
                 yield Problem(name, "tiers_upstream", f"It names {up} without its backup {backup.name}.")
             elif target and target.primary in topology.servers and target.primary not in ups:
-                message = f"It names {up} without {target.primary}, behind which {up} stands."
+                message = f"It names {up} without its primary {target.primary}."
                 yield Problem(name, "tiers_upstream", message)
 
 
@@ -191,7 +191,7 @@ def upstream_order(topology: Topology, _allocation: Allocation) -> Iterator[Prob
             primary = topology.servers[up].primary if up in topology.servers else None
             # Who takes the primary away for long may well prefer the backup meanwhile.
             if primary in place and place[primary] > place[up] and topology.servers[primary].state == "active":
-                yield Problem(name, "tiers_upstream", f"It prefers {up} to {primary}, behind which {up} stands.")
+                yield Problem(name, "tiers_upstream", f"It prefers the backup {up} to its primary {primary}.")
 
 
 @rule(
@@ -237,6 +237,4 @@ def upstream_state(topology: Topology, _allocation: Allocation) -> Iterator[Prob
     for server, ups in paths(topology).items():
         for name in ups:
             if name in topology.servers and topology.servers[name].state != "active":
-                yield Problem(
-                    server, "tiers_upstream", f"It funnels to {name}, which is {topology.servers[name].state}."
-                )
+                yield Problem(server, "tiers_upstream", f"Its upstream {name} is {topology.servers[name].state}.")

@@ -53,7 +53,7 @@ def apart(topology: Topology) -> Iterator[tuple[Server, bool, str]]:
         # HAProxy and nginx are of no version of the product.
         if work in ("proxy", "parallel") and mine != its and product and product.runs_on(work):
             others = master.version if master and master.version else "the newest"
-            text = f"It is to run version {server.version or 'the newest'}, and the master {others}."
+            text = f"Its version is {server.version or 'the newest'}, and the master's is {others}."
             yield server, (mine > its) is before_master(product, work), text
 
 

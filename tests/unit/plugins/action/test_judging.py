@@ -137,7 +137,7 @@ AWAY = {
         "host: OSError: [Errno 28] No space left on device",
     ),
     "down": ({"__tiers_seen": DOWN}, "host: no route to host"),
-    "silent": ({}, "host: it was not asked"),
+    "silent": ({}, "host: it was not probed"),
 }
 
 
@@ -155,7 +155,7 @@ def test_drain_is_forbidden_where_service_would_be_lost_unless_the_loss_is_confi
     options, hosts = {"plan": plan, "targets": "m1"}, seen(plan, m2={})
     found = run_action("drain_check", options, hosts)
     assert found["lost"] == ["No server would accept writes without m1."]
-    remedy = "Have another server ready first, or accept the loss: "
+    remedy = "Make another server ready first, or accept the loss: "
     assert found["forbidden"] == f"No server was touched. {found['lost'][0]} {remedy}-e tiers_drain_confirm=true."
     in_awx = run_action("drain_check", options, hosts, **AWX)["forbidden"]
     assert in_awx.endswith(f'{remedy}answer "Drain confirm" in the survey with true.')
@@ -245,12 +245,12 @@ def test_resync_asks_and_names_the_loss(plan: dict[str, Any]) -> None:
     assert run_action("resync_check", {**options, "confirmed": True}, hosts)["forbidden"] == ""
     hosts["m1"] = AWAY["down"][0]
     alone = run_action("resync_check", {**options, "confirmed": True}, hosts)
-    assert alone["wrong"] == ["m2 is the only healthy holder of the data: no other master is up and in service."]
+    assert alone["wrong"] == ["m2 is the only healthy master: no other master is up and in service."]
     hosts["m1"], hosts["p2"] = hosts["m2"], {}
     lost = run_action("resync_check", {**options, "targets": "p1"}, hosts)
     assert lost["lost"] == ["The pool would not serve without p1."]
     assert lost["forbidden"].endswith(
-        "The pool would not serve without p1. Have another server ready first, or accept the loss: "
+        "The pool would not serve without p1. Make another server ready first, or accept the loss: "
         "-e tiers_drain_confirm=true. This replaces the data of a server. Allow it: -e tiers_resync_confirm=true."
     )
 
@@ -349,7 +349,7 @@ def test_drill_names_what_is_degraded_and_which_nodes_are_standby(plan: dict[str
     hosts: dict[str, dict[str, Any]] = {"m1": {"gate": late}, "px1": {"gate": DOWN}, "px2": {}}
     hosts["m2"] = {"gate": {"edges": [edge("m2", position={"1": "a", "2": "c"})]}}
     found = run_action("drill_health", {"plan": plan, "results": "gate"}, hosts)
-    assert found["degraded"] == ["px1: no route to host", "px2: it was not asked", "m1: late"]
+    assert found["degraded"] == ["px1: no route to host", "px2: it was not probed", "m1: late"]
     assert found["standby"] == ["m1"]
     assert found["position"] == {"1": "b", "2": "c"}
 

@@ -101,7 +101,7 @@ def test_status_shows_a_host_that_left_no_result_as_down(tmp_path: Path) -> None
     }
     report = judge(tmp_path, "status_report", hosts)
     assert {row["server"]: row["observed"] for row in report["servers"]} == {"m": "up", "x": "DOWN", "y": "DOWN"}
-    assert report["alerts"] == ["x: host: Missing sudo password", "y: host: it was not asked"]
+    assert report["alerts"] == ["x: host: Missing sudo password", "y: host: it was not probed"]
     assert "! x: host: Missing sudo password" in report["text"]
 
 
@@ -121,7 +121,7 @@ def test_verify_finds_a_host_that_left_no_result(tmp_path: Path) -> None:
     report = judge(tmp_path, "verify_report", {"m": well, "x": {"__tiers_read": ILL, **skipped}, "y": {}})
     assert [(f["host"], f["why"]) for f in report["findings"]] == [
         ("x", "Missing sudo password"),
-        ("y", "it was not asked"),
+        ("y", "it was not probed"),
     ]
 
 

@@ -83,7 +83,7 @@ def test_the_demo_is_planned_in_seconds_without_a_change(tmp_path):
 def test_check_and_diff_mode(tmp_path):
     code, result = run(tmp_path, DEMO, "--check", "--diff")
     assert code == 0
-    assert result["diff"][0]["prepared"] == "Nothing is deployed, or it was not looked at."
+    assert result["diff"][0]["prepared"] == "Nothing is deployed, or the deployed state was not read."
     assert result["diff"][0]["prepared"] in result["report"]
 
 

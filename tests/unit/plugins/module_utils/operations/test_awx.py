@@ -281,7 +281,7 @@ def test_a_plan_travels_unless_it_is_too_large():
         ({"forks": 0}, "'forks' must be a whole number from 1 up"),
         ({"timeout": True}, "'timeout' must be a whole number from 1 up"),
         ({"slices": "yes"}, "'slices' must be true or false"),
-        ({"variables": ["tiers_loss"]}, "'variables' is to map names to their settings"),
+        ({"variables": ["tiers_loss"]}, "'variables' must map names to their settings"),
         ({"variables": {"tiers_los": {}}}, "'variables' holds tiers_los, which is not asked of a run; did you mean"),
         ({"variables": {"tiers_site": {}}}, "'variables' holds tiers_site, which is not asked of a run"),
         ({"variables": {"tiers_loss": None}}, "'variables' is to say {} or {required: true} of tiers_loss"),

@@ -281,7 +281,7 @@ def test_failback_never_only_where_the_product_says_so(judge: Any) -> None:
         (
             "service-version",
             ("{way: package, packages: [ledger]}", "{way: venv, requirement: x}\n      version: ../x"),
-            "'../x' is no name of a directory.",
+            "'../x' cannot be the name of a directory.",
         ),
         ("service-command", ("unit: ledger.service", "user: ledger"), "There is neither 'command' nor 'unit'."),
         ("service-command", ("unit:", "command: x\n      unit:"), "There are both 'command' and 'unit'."),
@@ -322,12 +322,12 @@ def test_failback_never_only_where_the_product_says_so(judge: Any) -> None:
         (
             "pair-data",
             ("{master: [warm]}\n      stateful: false", "{master: [hot]}\n      stateful: true"),
-            "It must be hot, but nothing brings it the data of m1.",
+            "It must be hot, but it does not replicate the data of m1.",
         ),
         (
             "more-ports",
             ("unit:", "ports: [{name: a, port: 22, to: [proxy], from: [master]}]\n      unit:"),
-            "Port 'a': 22 tcp is that of ssh.",
+            "Port 'a': 22 tcp is used by ssh.",
         ),
         (
             "more-ports",
@@ -417,7 +417,7 @@ def test_who_elects(plan: Any) -> None:
     # HAProxy on both nodes of a pair of proxies may serve at once, whatever the product may.
     assert not any(servers[name]["active_standby"] for name in ("px1", "px1-b", "d1"))
     assert all(servers[name]["active_standby"] for name in ("m1", "m2", "p1"))
-    # Nobody stands behind it.
+    # It has no backup.
     assert not servers["p3"]["active_standby"]
     assert {name for name, server in servers.items() if ("vrrp", None) in openings(server)} == {
         "m1",

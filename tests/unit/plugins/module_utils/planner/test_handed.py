@@ -141,7 +141,7 @@ def test_a_plan_is_given_once(read, plan):
 def test_another_plan_than_the_approved_is_told(plan):
     assert list(approved(plan, plan["digest"])) == []
     (problem,) = approved(plan, "0" * 64)
-    assert "Another plan was approved: 000000000000, now it comes to" in problem.message
+    assert "Another plan was approved: 000000000000, and the current plan is" in problem.message
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,7 @@ def test_a_backup_of_two_that_die_at_once_is_told_to_be_too_small(read):
     loss = preview_asked(topology, plan)
     assert all(entry["ok"] for entry in plan["allocation"]["survives"].values())
     assert (loss["lost"], loss["beyond_weight"], loss["fullest"], loss["fullest_percent"]) == (0, 4, "px3", 150)
-    assert "4 more connections come than there is room for" in report(topology, make_plan(topology))
+    assert "4 more connections come than the others can hold" in report(topology, make_plan(topology))
 
 
 def test_without_a_pool_nothing_is_said_about_it(previewed):

@@ -36,7 +36,7 @@ def test_short_names_are_roles_of_this_collection():
         ({"protocol": None}, "'protocol' must be a word"),
         ({"tiers": "master"}, "'tiers' must be a list of words"),
         ({"tiers": ["mistress"]}, "'tiers' holds 'mistress', allowed are master, proxy, parallel, distributor"),
-        ({"redundancy": ["hot"]}, "'redundancy' is to map tiers to lists of cold, warm and hot"),
+        ({"redundancy": ["hot"]}, "'redundancy' must map tiers to lists of cold, warm and hot"),
         ({"redundancy": {"backup": ["hot"]}}, "'redundancy' holds 'backup', allowed are"),
         ({"redundancy": {"master": ["boiling"]}}, "'redundancy.master' holds 'boiling', allowed are cold, warm, hot"),
         ({"stateful": "yes"}, "'stateful' must be true or false"),

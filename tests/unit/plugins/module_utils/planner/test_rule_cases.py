@@ -144,7 +144,7 @@ FIRES = [
         "backup-of-one",
         "restic1",
         "tiers_backup_of",
-        "It does not say which server it stands behind.",
+        "The primary of the backup is not set.",
         "backup: {hosts: {restic1: {ansible_host: 192.0.2.90}}}",
     ),
     (
@@ -249,7 +249,7 @@ FIRES = [
         "pair-options",
         "m2",
         "product_openldap_size_limit",
-        "and not here",
+        "but not here",
         "master: {hosts: {m1: {product_openldap_size_limit: 9}}}",
     ),
     (
@@ -279,7 +279,7 @@ FIRES = [
         "upstream-lists-backup",
         "px1",
         "tiers_upstream",
-        "m2 without m1",
+        "m2 without its primary m1",
         "proxy: {hosts: {px1: {tiers_upstream: [m2]}}}",
     ),
     (
@@ -294,7 +294,7 @@ FIRES = [
         "upstream-reaches-master",
         "px1-b",
         "tiers_upstream",
-        "behind which it stands",
+        "Its only upstream is its primary",
         PX1_BACKUP,
         "backup: {hosts: {px1-b: {tiers_upstream: [px1]}}}",
     ),
@@ -302,7 +302,7 @@ FIRES = [
         "upstream-order",
         "p1",
         "tiers_upstream",
-        "prefers m2 to m1",
+        "prefers the backup m2 to its primary m1",
         "parallel: {hosts: {p1: {tiers_upstream: [m2, m1]}}}",
     ),
     (
@@ -378,7 +378,7 @@ FIRES = [
         "detection-between-sites",
         "m1",
         "tiers_failure_detection",
-        "px1 of another site as lost after 3 s",
+        "a failure of px1 at another site after 3 s",
         "{master: {hosts: {m1: {tiers_failure_detection: 3}}}, "
         "proxy: {hosts: {px1: {tiers_site: paris, tiers_failure_detection: 12}}}}",
     ),
@@ -386,14 +386,14 @@ FIRES = [
         "detection-between-sites",
         "m1",
         "tiers_failure_detection",
-        "m2 of another site as lost never",
+        "a failure of m2 at another site never",
         "{master: {hosts: {m1: {tiers_failure_detection: 0}}}, backup: {hosts: {m2: {tiers_site: paris}}}}",
     ),
     (
         "detection-between-sites",
         "d1",
         "tiers_failure_detection",
-        "p1 of another site",
+        "p1 at another site",
         "{distributor: {hosts: {d1: {tiers_failure_detection: 3}}}, parallel: {hosts: {p1: {tiers_site: paris}}}}",
     ),
     (
@@ -404,7 +404,13 @@ FIRES = [
         PX1_BACKUP,
         "proxy: {hosts: {px1: {tiers_reload_delay: 30}}}",
     ),
-    ("clocks", "d1", "tiers_time_service", "Nothing keeps", "distributor: {hosts: {d1: {tiers_time_service: None}}}"),
+    (
+        "clocks",
+        "d1",
+        "tiers_time_service",
+        "Its clock is not",
+        "distributor: {hosts: {d1: {tiers_time_service: None}}}",
+    ),
     ("start-order", "px1", "tiers_starts_after", "after itself", "proxy: {hosts: {px1: {tiers_starts_after: [px1]}}}"),
     (
         "start-order",
@@ -582,14 +588,14 @@ FIRES = [
         "selector-known",
         "c1",
         "tiers_deny",
-        "'px9' fits no proxy",
+        "'px9' matches no proxy",
         "client: {hosts: {c1: {tiers_deny: [px9]}}}",
     ),
     (
         "selector-known",
         "desk-1",
         "tiers_allow",
-        "'px-old' fits no proxy",
+        "'px-old' matches no proxy",
         "all: {vars: {tiers_clients: [{name: desk-1, site: berlin, allow: [px1, px-old]}]}}",
     ),
     (

@@ -99,7 +99,7 @@ def test_all_that_is_wrong_with_lowered_rules_is_told_at_once(judge):
     wrong = "{backup-same-zone: off, pool-same: {severity: of, why: x}, clocks: {severity: off, reason: x}}"
     (finding,) = judge(f"all: {{vars: {{tiers_rules: {wrong}}}}}").errors
     for text in (
-        "at 'backup-same-zone' is to map",
+        "at 'backup-same-zone' must map",
         "did you mean 'off'?",
         "at 'clocks' does not know the key 'reason'",
     ):

@@ -39,7 +39,7 @@ def test_loaded_firewall_that_is_the_written_one_is_no_finding() -> None:
     ("checksum", "loaded", "listing", "why"),
     [
         ("abc", LOADED, None, "`inet tiers` is not loaded"),
-        ("abc", "", TABLE, "nothing is recorded"),
+        ("abc", "", TABLE, "there is no record"),
         ("def", LOADED, TABLE, "changed since it was loaded"),
         (
             "abc",
@@ -83,7 +83,7 @@ def test_the_firewall_of_the_host_is_read(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setattr(host_checks, "execute", lambda *_: (0, TABLE, ""))
     assert "missing" in host_checks.check_firewall(1)[0]
     written.write_text("rules")
-    assert "nothing is recorded" in host_checks.check_firewall(1)[0]
+    assert "there is no record" in host_checks.check_firewall(1)[0]
     loaded.write_text(f"{hashlib.sha256(b'rules').hexdigest()}  f\n{TABLE}")
     assert host_checks.check_firewall(1) == []
     monkeypatch.setattr(host_checks, "execute", lambda *_: (1, "", "No such file or directory"))

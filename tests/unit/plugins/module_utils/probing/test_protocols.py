@@ -394,8 +394,8 @@ def test_a_service_that_accepts_and_does_not_answer_refuses(listening: int, expe
     [
         ("listening", "closed", {""}),
         ("closed", "listening", {""}),
-        ("listening", "listening", {"both of a and b serve, one has to"}),
-        ("closed", "closed", {"neither of a and b serves, one has to"}),
+        ("listening", "listening", {"both of a and b serve, exactly one must"}),
+        ("closed", "closed", {"neither of a and b serves, exactly one must"}),
     ],
 )
 def test_exactly_one_edge_of_a_group_must_be_open(

@@ -15,7 +15,7 @@ HOSTS: dict[str, Any] = {
     "x": {"findings": []},
     "lost": {"unreachable": True, "msg": "timed out\nmore"},  # it answered before, or the reports would leave it out
     "ill": {"failed": False, "msg": "sudo: a password is required\nmore"},
-    "not asked": {"msg": "it was not asked"},
+    "not asked": {"msg": "it was not probed"},
 }
 
 
@@ -48,13 +48,13 @@ def test_a_clock_counts_as_wrong_only_for_certain(least: float, most: float, why
 @pytest.mark.parametrize(
     ("said", "running", "why"),
     [
-        ("", [], "nothing keeps its clock right"),
-        ("none", [], "nothing keeps its clock right"),
+        ("", [], "its clock is not synchronised"),
+        ("none", [], "its clock is not synchronised"),
         ("", ["kernel"], None),
         ("none", ["chronyd"], None),
         ("chrony", ["chronyd"], None),
-        ("chrony.service", ["kernel"], "chrony.service does not run"),
-        ("ntpd", ["systemd-timesyncd"], "ntpd does not run"),
+        ("chrony.service", ["kernel"], "chrony.service (tiers_time_service) does not run"),
+        ("ntpd", ["systemd-timesyncd"], "ntpd (tiers_time_service) does not run"),
         ("the hypervisor", [], None),
     ],
 )

@@ -161,20 +161,18 @@ def test_the_pool_needs_as_many_as_the_inventory_says(plan: dict[str, Any], answ
 def test_a_server_that_is_behind_must_not_serve_alone(plan: dict[str, Any], answers: Answers) -> None:
     for name, change in (("m", NOW), ("mb", LONG_AGO)):
         answers[name]["edges"][0].update(role="provider", position={"1": change})
-    assert maintenance.drain(plan, answers, ["m"])["lost"] == [
-        "mb, which is to serve without m, is behind in its data."
-    ]
+    assert maintenance.drain(plan, answers, ["m"])["lost"] == ["mb, which must serve without m, lags behind."]
     assert maintenance.drain(plan, answers, ["mb"])["lost"] == []
 
 
 @pytest.mark.parametrize(
     ("asked", "wrong"),
     [
-        ([], ["Name the servers, with commas between them: -e tiers_targets=NAME"]),
+        ([], ["Name the servers, separated by commas: -e tiers_targets=NAME"]),
         (["dbb"], ["'dbb' is no server of s; did you mean 'db'?"]),
         (
             ["down", "cold", "gone"],
-            ["down is down in the", "cold is a cold backup", "gone: host: timed out. A host"],
+            ["down is down in the", "cold is a stopped cold backup", "gone: host: timed out. A host"],
         ),
     ],
 )
@@ -194,7 +192,7 @@ def test_a_server_that_is_down_in_the_inventory_is_no_substitute(plan: dict[str,
     plan["servers"]["db"]["state"] = "down"
     answers["db"] = {"edges": []}
     verdict = maintenance.drain(plan, answers, ["d"])
-    assert verdict["text"].splitlines()[1].split(None, 1) == ["d", "nobody serves"]
+    assert verdict["text"].splitlines()[1].split(None, 1) == ["d", "no server serves"]
 
 
 def test_a_drained_server_is_left_alone(plan: dict[str, Any], answers: Answers) -> None:
@@ -334,9 +332,7 @@ def test_a_stand_in_that_is_out_by_the_inventory_is_accepted(plan: dict[str, Any
 def test_a_stand_in_must_be_in_step(plan: dict[str, Any], answers: Answers) -> None:
     for name, change in (("m", NOW), ("mb", LONG_AGO)):
         answers[name]["edges"][0].update(role="provider", position={"1": change})
-    assert maintenance.restart(plan, answers, "m")["lost"] == [
-        "mb, which is to serve without m, is behind in its data."
-    ]
+    assert maintenance.restart(plan, answers, "m")["lost"] == ["mb, which must serve without m, lags behind."]
     assert maintenance.restart(plan, answers, "mb")["lost"] == []
 
 
@@ -402,7 +398,7 @@ def holds(answers: Answers, name: str, has: bool) -> None:
     ("name", "change", "wrong"),
     [
         ("z", None, "z has no backup to switch over to."),
-        ("m", None, "m and mb both serve, and nobody elects between them. While mb is to serve alone, drain m."),
+        ("m", None, "m and mb both serve, without leader election. While only mb must serve, drain m."),
         (
             "d",
             lambda plan, _: plan["servers"]["d"].update(failback="auto"),
@@ -431,7 +427,7 @@ def test_a_node_that_is_behind_is_not_promoted(plan: dict[str, Any], answers: An
         answers[name]["edges"][0]["position"] = {"1": NOW if name == "m" else LONG_AGO}
         answers[name]["edges"].append(saw(name, "active", reachable=name == "m"))
     verdict = maintenance.switch_over(plan, answers, ["m"])
-    assert verdict["wrong"] == ["mb cannot be promoted: it is behind in its data."]
+    assert verdict["wrong"] == ["mb cannot be promoted: it lags behind."]
 
 
 # Servers that are removed from their hosts
@@ -465,7 +461,7 @@ def test_a_retired_server_is_left_alone(plan: dict[str, Any], records: dict[str,
     records["p1"] = {}
     verdict = maintenance.retire(plan, records, ["p1"])
     assert (verdict["todo"], verdict["wrong"]) == ([], [])
-    assert "nothing is recorded, or nobody reaches it" in verdict["text"]
+    assert "it has no deployment record, or is unreachable" in verdict["text"]
 
 
 @pytest.mark.parametrize(
@@ -473,7 +469,7 @@ def test_a_retired_server_is_left_alone(plan: dict[str, Any], records: dict[str,
     [
         (["p1"], {}, "p1 is active in the inventory: set its tiers_state to down, deploy, and retire it then."),
         (["x"], {"x": "down"}, "xb stands behind x: retire both, or give xb another tiers_backup_of first."),
-        ([], {}, maintenance.WHO),
+        ([], {}, maintenance.NAME_THEM),
     ],
 )
 def test_a_server_that_others_need_cannot_be_retired(
@@ -500,9 +496,7 @@ def test_a_backup_may_be_some_changes_behind_to_stand_in(plan: dict[str, Any], a
     answers["xb"]["edges"][0]["position"] = {"m": "0950"}
     assert maintenance.drain(plan, answers, ["x"])["lost"] == []
     answers["xb"]["edges"][0]["position"] = {"m": "0850"}
-    assert maintenance.drain(plan, answers, ["x"])["lost"] == [
-        "xb, which is to serve without x, is behind in its data."
-    ]
+    assert maintenance.drain(plan, answers, ["x"])["lost"] == ["xb, which must serve without x, lags behind."]
 
 
 def test_an_ill_host_forbids_only_what_needs_it(plan: dict[str, Any], answers: Answers) -> None:
@@ -542,7 +536,7 @@ def test_replica_takes_its_data_from_the_master_that_is_up(stateful: dict[str, A
 def test_only_holder_of_the_data_is_not_resynced(stateful: dict[str, Any], answers: Answers) -> None:
     drained(answers, "m")
     (wrong,) = maintenance.resync(stateful, answers, ["mb"])["wrong"]
-    assert wrong.startswith("mb is the only healthy holder")
+    assert wrong.startswith("mb is the only healthy master")
     stateful["servers"]["mb"]["pair"] = None
     (wrong,) = maintenance.resync(stateful, answers, ["mb"])["wrong"]
     assert wrong.startswith("mb is the only master")
@@ -553,10 +547,10 @@ def test_source_that_lacks_changes_of_a_third_server_is_refused(stateful: dict[s
     for name in ("xb", "y", "z", "p1", "p2"):
         answers[name]["edges"][0]["position"] = {"1": LONG_AGO}
     (wrong,) = maintenance.resync(stateful, answers, ["mb"])["wrong"]
-    assert wrong == "m, from which the data would come, lacks changes that x has: see status."
+    assert wrong == "m, the source of the data, lacks changes that x has: see status."
     answers["m"]["edges"][0]["position"] = {}
     (wrong,) = maintenance.resync(stateful, answers, ["mb"])["wrong"]
-    assert "does not tell how far its data is" in wrong
+    assert "reports no position" in wrong
 
 
 def test_changes_that_only_the_target_has_are_shown_and_do_not_forbid(
@@ -603,4 +597,4 @@ def test_resync_names_the_service_that_would_fail(stateful: dict[str, Any], answ
 
 def test_resync_takes_one_server_at_a_time(stateful: dict[str, Any], answers: Answers) -> None:
     assert maintenance.resync(stateful, answers, ["m", "x"])["wrong"][0].startswith("Name one server")
-    assert maintenance.resync(stateful, answers, [])["wrong"] == [maintenance.WHO]
+    assert maintenance.resync(stateful, answers, [])["wrong"] == [maintenance.NAME_THEM]

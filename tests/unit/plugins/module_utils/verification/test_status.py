@@ -129,7 +129,7 @@ def test_all_as_planned(answers: Answers, recorded: dict[str, Any]) -> None:
     assert row(report, "d")["observed"] == "up, has the shared address"
     assert row(report, "d")["gives_to"] == "1 of 2 members"
     assert row(report, "mb")["planned"] == "hot backup of m"
-    assert "All that was asked is as planned." in report["text"]
+    assert "All checks are as planned." in report["text"]
 
 
 Change = Callable[[Answers, dict[str, Any]], Any]
@@ -177,9 +177,9 @@ Change = Callable[[Answers, dict[str, Any]], Any]
         (lambda _a, r: r["x"].update(plan_digest="before"), "deployed from another plan, run deploy: x"),
         (
             lambda a, r: (r.pop("x"), a["x"]["edges"][0].update(reachable=False)),
-            "x: nothing is recorded on it, it was not deployed to its end",
+            "x: it has no deployment record: its deployment did not finish",
         ),
-        (lambda _a, r: r.pop("x"), "x: nothing is recorded on it, it was not deployed to its end"),
+        (lambda _a, r: r.pop("x"), "x: it has no deployment record: its deployment did not finish"),
     ],
 )
 def test_alerts(answers: Answers, recorded: dict[str, Any], change: Change, alert: str) -> None:
