@@ -17,7 +17,7 @@ class ActionModule(JudgingAction):
     arguments: ClassVar[Mapping[str, Any]] = {"limit": {"type": "float", "default": 30}}
 
     def judge(self, options: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
-        clocks = answers_of(variables, "tiers_hosts").of("__tiers_clock")
+        clocks = answers_of(variables, "tiers_hosts").of("tiers_clock_read")
         wrong = [f"{host}: {why}" for host, why in check_clocks(clocks, options["limit"], "tiers_clock_refuse")]
         if not wrong:
             return {"wrong": []}

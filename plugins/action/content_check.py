@@ -17,5 +17,5 @@ class ActionModule(JudgingAction):
     arguments: ClassVar[Mapping[str, Any]] = {**PLAN}
 
     def judge(self, options: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
-        digests = answers_of(variables, "tiers_hosts").of("__tiers_content")
+        digests = answers_of(variables, "tiers_hosts").of("tiers_content")
         return {"settled": is_compared(digests) and not differing(options["plan"], digests)}

@@ -30,6 +30,6 @@ class ActionModule(JudgingAction):
     }
 
     def judge(self, options: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
-        answers = answers_of(variables).of("__tiers_seen")
+        answers = answers_of(variables).of("tiers_probed")
         found = drain(options["plan"], answers, target_names(options["targets"]), options["min_online"])
         return {**found, "forbidden": refusal(drain_reasons(found, options["loss_confirmed"]), variables)}

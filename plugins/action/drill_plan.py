@@ -23,7 +23,7 @@ class ActionModule(JudgingAction):
 
     def judge(self, options: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
         plan, answers = options["plan"], answers_of(variables, "tiers_hosts")
-        offers, protocols = answers.values("__tiers_offers", ()), answers.values("__tiers_protocol")
+        offers, protocols = answers.values("tiers_probe_operations", ()), answers.values("tiers_probe_driver")
         return {
             **experiments(plan, options["standby"]),
             "streams": {

@@ -34,7 +34,7 @@ class ActionModule(JudgingAction):
         answers = answers_of(variables)
         lasting = {
             name: (found.get("rows") or [NO_ANSWER])[0]
-            for name, found in answers.values("__drill_lasting").items()
+            for name, found in answers.values("drill_lasting").items()
             if found and not found.get("skipped")
         }
         report = build(
@@ -43,7 +43,7 @@ class ActionModule(JudgingAction):
             samples_in(options["samples"]),
             options["run"],
             options["allowed"],
-            answers.first("__tiers_offers") or OPERATIONS,
+            answers.first("tiers_probe_operations") or OPERATIONS,
             stalls_in(options["samples"]),
         )
         disturbed = any(one.get("disturbed") for one in report["experiments"])

@@ -51,17 +51,17 @@ class ActionModule(ActionBase):
         judge = partial(
             report,
             recorded=answers.recorded(),
-            offers=answers.first("__tiers_offers") or OPERATIONS,
+            offers=answers.first("tiers_probe_operations") or OPERATIONS,
             max_lag=options["max_lag"],
             max_behind=options["max_behind"],
-            hosts=answers.of("__tiers_host"),
+            hosts=answers.of("tiers_host_checked"),
             clock_alert=options["clock_alert"],
-            content=answers.last("__tiers_content", "__tiers_content_again"),
+            content=answers.last("tiers_content", "tiers_content_again"),
             voters=rows_and_alerts(plan, seen_voters(task_vars), options["quota"]),
         )
-        seen = answers.of("__tiers_seen")
+        seen = answers.of("tiers_probed")
         found = judge(plan, seen)
-        again = answers.of("__status_again")
+        again = answers.of("status_probed_again")
         if caught_up := {host: again[host] for host, last in found["late"].items() if has_reached(again[host], last)}:
             found = judge(plan, seen | caught_up)
         return result | {"changed": False, **found}

@@ -25,7 +25,7 @@ class ActionModule(JudgingAction):
     arguments: ClassVar[Mapping[str, Any]] = {**PLAN, "targets": TARGETS}
 
     def judge(self, options: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
-        answers = answers_of(variables).of("__tiers_seen")
+        answers = answers_of(variables).of("tiers_probed")
         found = switch_over(options["plan"], answers, target_names(options["targets"]))
         steps = found["todo"]
         return {

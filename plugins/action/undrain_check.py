@@ -29,7 +29,7 @@ class ActionModule(JudgingAction):
     }
 
     def judge(self, options: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
-        plan, answers = options["plan"], answers_of(variables).of("__tiers_traffic")
+        plan, answers = options["plan"], answers_of(variables).of("tiers_traffic")
         if options["interrupted_only"]:
             found = {"wrong": [], **interrupted(plan, answers)}
         else:

@@ -40,10 +40,10 @@ class ActionModule(ActionBase):
             }
         )
         answers = Answers(task_vars["groups"].get("tiers_hosts", ()), task_vars["hostvars"])
-        steps = {step: answers.of(f"__verify_{step}") for step in STEPS} | {"host": answers.of("__tiers_host")}
-        steps |= {"content": answers.last("__tiers_content", "__tiers_content_again")}
+        steps = {step: answers.of(f"verify_{step}") for step in STEPS} | {"host": answers.of("tiers_host_checked")}
+        steps |= {"content": answers.last("tiers_content", "tiers_content_again")}
         results = {host: {step: steps[step][host] for step in steps} for host in steps["probed"]}
-        plan, offers = options["plan"], answers.first("__tiers_offers") or OPERATIONS
+        plan, offers = options["plan"], answers.first("tiers_probe_operations") or OPERATIONS
         seen = seen_voters(task_vars)
         voters = [one["name"] for one in (plan["arbiter"] or {}).get("voters", ())]
         healthy = sum(bool(seen.get(name, {}).get("healthy")) for name in voters)

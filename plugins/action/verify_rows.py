@@ -23,8 +23,8 @@ class ActionModule(JudgingAction):
 
     def judge(self, options: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
         answers = answers_of(variables, "tiers_hosts")
-        standby = standing_by(answers_of(variables).of("__verify_probed"))
-        written = [row for result in answers.of("__verify_written").values() for row in result.get("rows", ())]
+        standby = standing_by(answers_of(variables).of("verify_probed"))
+        written = [row for result in answers.of("verify_written").values() for row in result.get("rows", ())]
         return {
             "standby": standby,
             "places": row_places(options["plan"], answers, standby),

@@ -13,7 +13,7 @@ version_added: 0.1.0
 description:
   - Reports every host whose clock differs from the controller's by more than a limit. The duration of the request is
     subtracted.
-  - Reads the variable C(__tiers_clock) of all hosts, in which C(playbooks/tasks/clocks.yml) registered what
+  - Reads the variable C(tiers_clock_read) of all hosts, in which C(playbooks/tasks/clocks.yml) registered what
     M(distributed.tiers.tier_host) read there. A host that could not be read is left out.
 author:
   - The distributed.tiers authors (@distributed-tiers)

@@ -13,7 +13,7 @@ version_added: 0.1.0
 description:
   - Digests must be read again where they differ, and where servers are at different positions, which cannot be
     compared.
-  - Reads the variable C(__tiers_content) of all hosts, in which C(playbooks/tasks/content.yml) registered the digests.
+  - Reads the variable C(tiers_content) of all hosts, in which C(playbooks/tasks/content.yml) registered the digests.
     A host that could not be read, or left no result, is left out.
 extends_documentation_fragment:
   - distributed.tiers.judged_operation

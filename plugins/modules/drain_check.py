@@ -12,7 +12,7 @@ short_description: Check whether servers can be drained now
 version_added: 0.1.0
 description:
   - Finds the service that would be lost if servers went out of service now, and the servers that serve meanwhile.
-  - Reads the variable C(__tiers_seen) of all servers, in which C(playbooks/tasks/look.yml) registered what each server
+  - Reads the variable C(tiers_probed) of all servers, in which C(playbooks/tasks/look.yml) registered what each server
     reported. A host that could not be read, or has no result, counts as down.
 extends_documentation_fragment:
   - distributed.tiers.judged_operation

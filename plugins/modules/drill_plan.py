@@ -13,7 +13,7 @@ version_added: 0.1.0
 description:
   - Selects one server for each promise of the topology, and gives the reason if a promise is not tested.
   - Computes the load of each client host, which reads and writes at its endpoints, and reads through the pool on kept
-    and on new connections. Reads the variables C(__tiers_offers) and C(__tiers_protocol) of the client hosts,
+    and on new connections. Reads the variables C(tiers_probe_operations) and C(tiers_probe_driver) of the client hosts,
     in which C(playbooks/tasks/access.yml) recorded the operations of the product's probes.
 extends_documentation_fragment:
   - distributed.tiers.judged_operation

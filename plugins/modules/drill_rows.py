@@ -12,8 +12,8 @@ short_description: Find the acknowledged writes of a drill
 version_added: 0.1.0
 description:
   - Reads the samples of M(distributed.tiers.tier_load), and finds the rows whose writes were acknowledged.
-  - Finds the servers through which each host can search them. Reads the variables C(__tiers_offers) and
-    C(__tiers_protocol) of all hosts,
+  - Finds the servers through which each host can search them. Reads the variables C(tiers_probe_operations) and
+    C(tiers_probe_driver) of all hosts,
     in which C(playbooks/tasks/access.yml) recorded the operations of the product's probes.
 extends_documentation_fragment:
   - distributed.tiers.judged_operation

@@ -12,7 +12,7 @@ short_description: Check whether the data of a server can be copied from another
 version_added: 0.1.0
 description:
   - Finds the healthy server that can provide the data of one server now, and the servers that serve meanwhile.
-  - Reads the variable C(__tiers_seen) of all servers, in which C(playbooks/tasks/look.yml) registered what each server
+  - Reads the variable C(tiers_probed) of all servers, in which C(playbooks/tasks/look.yml) registered what each server
     reported. A host that could not be read, or has no result, provides no data.
 extends_documentation_fragment:
   - distributed.tiers.judged_operation

@@ -12,7 +12,7 @@ short_description: Check which pairs can switch over
 version_added: 0.1.0
 description:
   - Checks whether the active node of a pair can step down for its peer now.
-  - Reads the variable C(__tiers_seen) of all servers, in which C(playbooks/tasks/look.yml) registered what each server
+  - Reads the variable C(tiers_probed) of all servers, in which C(playbooks/tasks/look.yml) registered what each server
     reported. A host that could not be read, or has no result, cannot be promoted.
 extends_documentation_fragment:
   - distributed.tiers.judged_operation

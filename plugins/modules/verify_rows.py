@@ -11,11 +11,11 @@ module: verify_rows
 short_description: Find through which servers the rows of a verification go
 version_added: 0.1.0
 description:
-  - Reads from the variable C(__verify_probed) of all servers which nodes of pairs are standby. No row goes through
+  - Reads from the variable C(verify_probed) of all servers which nodes of pairs are standby. No row goes through
     them.
-  - Reads from the variable C(__verify_written) of all hosts which rows were written. A host without it has
+  - Reads from the variable C(verify_written) of all hosts which rows were written. A host without it has
     written none.
-  - Reads the variables C(__tiers_offers) and C(__tiers_protocol) of all hosts,
+  - Reads the variables C(tiers_probe_operations) and C(tiers_probe_driver) of all hosts,
     in which C(playbooks/tasks/access.yml) recorded the operations of the product's probes.
 extends_documentation_fragment:
   - distributed.tiers.judged_operation

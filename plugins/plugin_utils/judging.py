@@ -64,7 +64,7 @@ def seen_voters(variables: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 
 def row_places(plan: Mapping[str, Any], answers: Answers, standby: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
     """For each host the servers through which its rows go, for tier_rows: none for a product that offers no rows."""
-    offers, protocols = answers.values("__tiers_offers", ()), answers.values("__tiers_protocol")
+    offers, protocols = answers.values("tiers_probe_operations", ()), answers.values("tiers_probe_driver")
     return {
         host: [] if without(offered, *ROWS) else places(plan, host, protocols[host] or None, standby)
         for host, offered in offers.items()

@@ -11,10 +11,10 @@ from typing import Any
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.shown import shorten
 
 # What playbooks/tasks/read.yml registers: for each host of the run, and for the servers outside its limit.
-READ = "__tiers_read"
-READ_OUTSIDE = "__tiers_read_outside"
+READ = "tiers_record_read"
+READ_OUTSIDE = "tiers_record_read_outside"
 # Those of them that do not answer ssh. They were not read.
-SILENT_OUTSIDE = "__tiers_silent_outside"
+SILENT_OUTSIDE = "tiers_silent_outside"
 UNREACHABLE = "the host is unreachable"
 
 

@@ -144,7 +144,7 @@ def read(inventory_text: Callable[..., str], tmp_path_factory: pytest.TempPathFa
                 plan,
                 part,
                 # An example says by itself what hosts answered.
-                reading.record if any("__tiers_read" in patch for patch in patches) else known,
+                reading.record if any("tiers_record_read" in patch for patch in patches) else known,
             )
             systems = inventory.systems_of(groups["all"], groups, hostvars, template)
             return inventory.in_run(topology, groups["all"], systems, reading)

@@ -183,7 +183,7 @@ def test_a_run_makes_a_ca_only_if_no_host_of_the_system_has_a_certificate_of_one
         if name.startswith("deploy.yml")
     ]
     inventory = write(tmp_path / "hosts.yml", {"ungrouped": {"hosts": {name: {} for name in hosts}}})
-    system = {"__tiers_system": {"hosts": [*hosts], "outside": [name for name in hosts if name != "px2"]}}
+    system = {"tiers_system_hosts": {"hosts": [*hosts], "outside": [name for name in hosts if name != "px2"]}}
     answers = [
         {
             "ansible.builtin.set_fact": {**facts, "cacheable": True},

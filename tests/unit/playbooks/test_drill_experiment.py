@@ -15,7 +15,7 @@ import pytest
 from ansible_collections.distributed.tiers.tests.unit.playbooks.test_runs import REPOSITORY, ansible_playbook
 
 EXPERIMENT = {"kind": "member", "title": "a parallel member fails: p1", "target": "p1", "own": []}
-RECORD = {"__drill_times": {}, "__drill_broken": {}, "__drill_takeover": {}, "__drill_health": {"degraded": []}}
+RECORD = {"drill_times": {}, "drill_broken": {}, "drill_takeover": {}, "drill_health": {"degraded": []}}
 HOST = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
 CLIENT = {"name": "p1", "endpoints": [], "pool": [{"name": "pool", "address": "192.0.2.1", "port": 636}]}
 
@@ -28,7 +28,7 @@ def drill(
     inventory.write_text(json.dumps({"tiers_servers": {"hosts": {"p1": HOST | {"tiers_server": server}}}}))
     load = directory / "load.jsonl"
     load.touch()
-    said = {"broken": "{{ __drill_broken }}", "switched": "{{ __drill_times.keys() | list }}"}
+    said = {"broken": "{{ drill_broken }}", "switched": "{{ drill_times.keys() | list }}"}
     play = {
         "hosts": "tiers_servers",
         "gather_facts": False,
@@ -36,14 +36,14 @@ def drill(
             "tiers_drill_power_off": power_off,
             "tiers_drill_power_on": "true",
             "tiers_drill_seconds": 1,
-            "__drill_power": True,
-            "__drill_patience": 1,
-            "__drill_clients": ["p1"],
-            "__drill_load": str(load),
-            "__drill_samples": str(directory / "samples"),
-            "__drill_run": "trial",
-            "__tiers_protocol": "",
-            "__tiers_offers": ["read"],
+            "drill_power": True,
+            "drill_patience": 1,
+            "drill_clients": ["p1"],
+            "drill_load": str(load),
+            "drill_samples": str(directory / "samples"),
+            "drill_run": "trial",
+            "tiers_probe_driver": "",
+            "tiers_probe_operations": ["read"],
             "tiers_probe_access": {},
             "tiers_plan": {"system": "trial", "servers": {"p1": server}, "clients": {"p1": CLIENT}},
         },
@@ -52,7 +52,7 @@ def drill(
             {
                 "ansible.builtin.include_tasks": str(REPOSITORY / "playbooks/tasks/drill/experiment.yml"),
                 "loop": experiments,
-                "loop_control": {"loop_var": "__drill_experiment"},
+                "loop_control": {"loop_var": "drill_experiment"},
             },
             {
                 "ansible.builtin.copy": {"content": "{{ said | to_json }}", "dest": str(record)},

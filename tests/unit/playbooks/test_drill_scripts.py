@@ -45,7 +45,7 @@ def run(tmp_path: Path, units: Path) -> Run:
         log = tmp_path / "log"
         log.write_text("")
         variables = {
-            "__drill_experiment": {"target": "s"},
+            "drill_experiment": {"target": "s"},
             "hostvars": {"s": {"tiers_server": server, "tiers_probe_units": names}},
             "tiers_plan": {"servers": {"b": backup}},
         }

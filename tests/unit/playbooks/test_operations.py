@@ -105,7 +105,7 @@ def test_the_playbooks_that_only_judge_go_on_with_an_ill_host():
         name
         for name in NAMES
         for play in yaml.safe_load((PLAYBOOKS / f"{name}.yml").read_text(encoding="utf-8"))
-        if (play.get("vars") or {}).get("__tiers_judges")
+        if (play.get("vars") or {}).get("tiers_tolerates_unread")
     }
     assert judging == JUDGING | {"resync"}
 
@@ -118,7 +118,7 @@ def test_what_breaks_something_asks_first():
 
 def test_only_what_says_so_takes_a_part_of_an_inventory():
     for name in NAMES:
-        takes = "__tiers_part: true" in (PLAYBOOKS / f"{name}.yml").read_text(encoding="utf-8")
+        takes = "tiers_part_of_inventory: true" in (PLAYBOOKS / f"{name}.yml").read_text(encoding="utf-8")
         assert takes is operation(name).slices, name
 
 
@@ -126,7 +126,7 @@ def test_what_changes_a_system_holds_its_lock_and_what_reads_needs_none():
     for name in NAMES:
         text = (PLAYBOOKS / f"{name}.yml").read_text(encoding="utf-8")
         reads = name in ("awx", "plan", "status", "validate", "verify")
-        assert (f"vars: {{__tiers_lock_for: {name}}}" in text) is not reads, name
+        assert (f"vars: {{tiers_lock_operation: {name}}}" in text) is not reads, name
         released = r"import_(tasks|playbook): (tasks|parts)/unlock\.yml\n(?!      when)"
         assert bool(re.search(released, text)) is not reads, name
         assert ("tiers_lock_takeover" in operation(name).variables) is not reads, name

@@ -15,6 +15,7 @@ import jinja2
 import pytest
 import yaml
 
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.variables import MADE_IN_RUNS
 from ansible_collections.distributed.tiers.tests.unit.slices import complete
 
 REPOSITORY = Path(__file__).parents[3]
@@ -212,3 +213,21 @@ def test_no_role_reads_a_private_variable_of_another() -> None:
         others = tuple(f"__{other}_" for other in ROLES if other != role)
         wrong += [f"{path}: {name}" for name in PRIVATE.findall(path.read_text("utf-8")) if name.startswith(others)]
     assert wrong == []
+
+
+def test_no_private_variable_crosses_the_files_of_the_playbooks() -> None:
+    """What a shared file of tasks, a template or an action reads has a public name."""
+    readers: dict[str, set[str]] = {}
+    sources = [path for path in REPOSITORY.glob("playbooks/**/*") if path.is_file() and path.parent.name != "meta"]
+    for path in [*sources, *REPOSITORY.glob("plugins/**/*.py")]:
+        for name in {*re.findall(r"(?<![\w.])__[a-z]+_\w*[a-z](?!\w)", path.read_text(encoding="utf-8"))}:
+            readers.setdefault(name, set()).add(str(path.relative_to(REPOSITORY)))
+    names = {name for path in sources for name in PRIVATE.findall(path.read_text(encoding="utf-8"))}
+    assert {name: sorted(readers[name]) for name in sorted(names & {*readers}) if len(readers[name]) > 1} == {}
+
+
+def test_each_public_variable_of_shared_tasks_is_no_input_of_the_planner() -> None:
+    """The planner reports other names as misspelt variables of the inventory."""
+    tasks = [path for path in files() if path.is_relative_to(REPOSITORY / "playbooks/tasks")]
+    public = {name for path in tasks for name in made(path) if name.startswith("tiers_")}
+    assert public - MADE_IN_RUNS == set()

@@ -124,16 +124,16 @@ def arbiter_majority(topology: Topology, _allocation: Allocation) -> Iterator[Pr
         arbiter:
           hosts:
             # As `setup` answers on Debian 12 and 13
-            m1: {__tiers_read: {ansible_facts: {ansible_local: {}, ansible_distribution_major_version: "12"}}}
-            m2: {__tiers_read: {ansible_facts: {ansible_local: {}, ansible_distribution_major_version: "12"}}}
-            px1: {__tiers_read: {ansible_facts: {ansible_local: {}, ansible_distribution_major_version: "13"}}}
+            m1: {tiers_record_read: {ansible_facts: {ansible_local: {}, ansible_distribution_major_version: "12"}}}
+            m2: {tiers_record_read: {ansible_facts: {ansible_local: {}, ansible_distribution_major_version: "12"}}}
+            px1: {tiers_record_read: {ansible_facts: {ansible_local: {}, ansible_distribution_major_version: "13"}}}
     """,
     silent="""
         arbiter:
           hosts:
-            m1: {__tiers_read: {ansible_facts: {ansible_local: {}, ansible_distribution_major_version: "12"}}}
-            m2: {__tiers_read: {ansible_facts: {ansible_local: {}, ansible_distribution_major_version: "12"}}}
-            px1: {__tiers_read: {ansible_facts: {ansible_local: {}, ansible_distribution_major_version: "12"}}}
+            m1: {tiers_record_read: {ansible_facts: {ansible_local: {}, ansible_distribution_major_version: "12"}}}
+            m2: {tiers_record_read: {ansible_facts: {ansible_local: {}, ansible_distribution_major_version: "12"}}}
+            px1: {tiers_record_read: {ansible_facts: {ansible_local: {}, ansible_distribution_major_version: "12"}}}
     """,
 )
 def arbiter_versions(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:

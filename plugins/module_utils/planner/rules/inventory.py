@@ -277,13 +277,13 @@ ASK_AGAIN = "Start the hosts or repair the connection, then run the playbook aga
         proxy:
           hosts:
             # As `setup` answers for a host that is switched off, and for one that is not
-            px1: {__tiers_read: {unreachable: true}}
-            px2: {__tiers_read: {ansible_facts: {ansible_local: {}}}}
+            px1: {tiers_record_read: {unreachable: true}}
+            px2: {tiers_record_read: {ansible_facts: {ansible_local: {}}}}
     """,
     silent="""
         proxy:
           hosts:
-            px1: {__tiers_read: {ansible_facts: {ansible_local: {}}}}
+            px1: {tiers_record_read: {ansible_facts: {ansible_local: {}}}}
     """,
 )
 def deployment_unread(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
@@ -301,13 +301,13 @@ def deployment_unread(topology: Topology, _allocation: Allocation) -> Iterator[P
         proxy:
           hosts:
             # As `setup` answers for a host that is switched off
-            px1: {__tiers_read: {unreachable: true}}
+            px1: {tiers_record_read: {unreachable: true}}
     """,
     silent="""
         proxy:
           hosts:
-            px1: {__tiers_read: {unreachable: true}}
-            px2: {__tiers_read: {ansible_facts: {ansible_local: {}}}}
+            px1: {tiers_record_read: {unreachable: true}}
+            px2: {tiers_record_read: {ansible_facts: {ansible_local: {}}}}
     """,
 )
 def deployment_unknown(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:

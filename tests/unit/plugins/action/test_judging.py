@@ -127,16 +127,16 @@ def test_restart_is_forbidden_while_the_peer_does_not_serve(
 
 def seen(plan: dict[str, Any], **other: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The variables of the hosts after all servers were probed. `other`: those of hosts that are not healthy."""
-    return {name: other.get(name, {"__tiers_seen": healthy(plan, name)}) for name in plan["servers"]}
+    return {name: other.get(name, {"tiers_probed": healthy(plan, name)}) for name in plan["servers"]}
 
 
 # A host that could not be read at all, one that went down since, and one that left no result
 AWAY = {
     "unread": (
-        {"__tiers_read": ILL, "__tiers_seen": {"skipped": True}},
+        {"tiers_record_read": ILL, "tiers_probed": {"skipped": True}},
         "host: OSError: [Errno 28] No space left on device",
     ),
-    "down": ({"__tiers_seen": DOWN}, "host: no route to host"),
+    "down": ({"tiers_probed": DOWN}, "host: no route to host"),
     "silent": ({}, "host: it was not probed"),
 }
 
@@ -175,14 +175,14 @@ def stopped(plan: dict[str, Any], **traffic: str) -> dict[str, dict[str, Any]]:
     """The variables of the hosts after it was read which traffic is stopped."""
     shut = {"address": "", "ok": False, "why": "closed"}
     return {
-        name: {"__tiers_traffic": {"edges": [edge(name, "drained", traffic=traffic[name], **shut)]}}
+        name: {"tiers_traffic": {"edges": [edge(name, "drained", traffic=traffic[name], **shut)]}}
         for name in plan["servers"]
         if name in traffic
     }
 
 
 def test_undrain_finds_drained_and_interrupted_servers_and_healing_only_these(plan: dict[str, Any]) -> None:
-    hosts = {**stopped(plan, px1="interrupted", m1="drained"), "px2": {"__tiers_traffic": DOWN}, "m2": {}}
+    hosts = {**stopped(plan, px1="interrupted", m1="drained"), "px2": {"tiers_traffic": DOWN}, "m2": {}}
     assert run_action("undrain_check", {"plan": plan}, hosts)["todo"] == ["m1", "px1"]
     assert run_action("undrain_check", {"plan": plan, "targets": "m1"}, hosts)["todo"] == ["m1"]
     healed = run_action("undrain_check", {"plan": plan, "interrupted_only": True}, hosts)
@@ -202,10 +202,10 @@ def test_retire_takes_no_record_of_a_host_that_this_run_could_not_read(plan: dic
     assert run_action("retire_check", options, hosts)["forbidden"] == (
         "No server was touched. This removes a server from its host. Allow it: -e tiers_retire_confirm=true."
     )
-    hosts["p1"]["__tiers_read"] = DOWN
+    hosts["p1"]["tiers_record_read"] = DOWN
     found = run_action("retire_check", {**options, "confirmed": True}, hosts)
     assert found["wrong"] == ["p1 may still depend on them: deploy first, then retire."]
-    hosts["px2"]["__tiers_read"] = DOWN
+    hosts["px2"]["tiers_record_read"] = DOWN
     assert run_action("retire_check", options, hosts)["todo"] == []
 
 
@@ -217,7 +217,7 @@ def test_switch_over_tells_the_active_node_from_its_peer(judge: Any) -> None:
         """
     ).plan
     hosts = {
-        name: {"__tiers_seen": healthy(plan, name, edge(name, "address", reachable=name == "d2"))}
+        name: {"tiers_probed": healthy(plan, name, edge(name, "address", reachable=name == "d2"))}
         for name in plan["servers"]
     }
     found = run_action("switch_over_check", {"plan": plan, "targets": "d1"}, hosts)
@@ -233,7 +233,7 @@ def test_resync_asks_and_names_the_loss(plan: dict[str, Any]) -> None:
     for name in ("m1", "m2"):
         plan["servers"][name]["replication"] = "multi"
     hosts = {
-        name: {"__tiers_seen": {"edges": [{**one, "position": {"1": "a"}} for one in healthy(plan, name)["edges"]]}}
+        name: {"tiers_probed": {"edges": [{**one, "position": {"1": "a"}} for one in healthy(plan, name)["edges"]]}}
         for name in plan["servers"]
     }
     options = {"plan": plan, "targets": "m2"}
@@ -257,10 +257,10 @@ def test_resync_asks_and_names_the_loss(plan: dict[str, Any]) -> None:
 
 def test_clocks_that_are_wrong_end_the_run_and_are_all_named() -> None:
     hosts = {
-        "m": {"__tiers_clock": {"clock": {"least": 40, "most": 41}}},
-        "x": {"__tiers_clock": {"clock": {"least": 0, "most": 1}}},
-        "y": {"__tiers_clock": {"clock": {"least": -99, "most": -98}}},
-        "down": {"__tiers_clock": DOWN},
+        "m": {"tiers_clock_read": {"clock": {"least": 40, "most": 41}}},
+        "x": {"tiers_clock_read": {"clock": {"least": 0, "most": 1}}},
+        "y": {"tiers_clock_read": {"clock": {"least": -99, "most": -98}}},
+        "down": {"tiers_clock_read": DOWN},
         "silent": {},
     }
     found = run_action("clock_check", {}, hosts)
@@ -274,11 +274,11 @@ def test_clocks_that_are_wrong_end_the_run_and_are_all_named() -> None:
 def test_digests_that_differ_or_cannot_be_compared_are_read_again(plan: dict[str, Any]) -> None:
     def settled(**digests: tuple[str, str]) -> bool:
         hosts: dict[str, dict[str, Any]] = {
-            "px1": {"__tiers_read": DOWN, "__tiers_content": {"skipped": True}},
+            "px1": {"tiers_record_read": DOWN, "tiers_content": {"skipped": True}},
             "p1": {},
         }
         for name, (position, digest) in digests.items():
-            hosts[name] = {"__tiers_content": {"edges": [edge(name, position={"1": position}, digest=digest)]}}
+            hosts[name] = {"tiers_content": {"edges": [edge(name, position={"1": position}, digest=digest)]}}
         return bool(run_action("content_check", {"plan": plan}, hosts)["settled"])
 
     assert settled(m1=("a", "x"), m2=("a", "x"))
@@ -316,17 +316,21 @@ def test_servers_outside_the_run_are_found_and_other_hosts_left_alone(monkeypatc
 
 def probed(plan: dict[str, Any], **more: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The variables of all hosts of a product that offers rows."""
-    base = {"__tiers_offers": ["read", "write", "names", "remove"], "__tiers_protocol": ""}
+    base = {"tiers_probe_operations": ["read", "write", "names", "remove"], "tiers_probe_driver": ""}
     return {name: {**base, **more.get(name, {})} for name in (*plan["servers"], *plan["clients"])}
 
 
 def test_rows_go_through_no_standby_and_nowhere_without_offers(plan: dict[str, Any]) -> None:
-    standby = {"__verify_probed": {"edges": [edge("m1", "active", reachable=False)]}}
+    standby = {"verify_probed": {"edges": [edge("m1", "active", reachable=False)]}}
     written = {"rows": [{"name": "r1", "write_ms": 3}, {"name": "r2", "why": "refused"}]}
     hosts = probed(
-        plan, m1=standby, px1={"__verify_written": written}, px2={"__tiers_offers": ["read"]}, p1=AWAY["unread"][0]
+        plan,
+        m1=standby,
+        px1={"verify_written": written},
+        px2={"tiers_probe_operations": ["read"]},
+        p1=AWAY["unread"][0],
     )
-    hosts["m2"] = {"__verify_written": DOWN}
+    hosts["m2"] = {"verify_written": DOWN}
     found = run_action("verify_rows", {"plan": plan}, hosts)
     assert (found["standby"], found["names"]) == (["m1"], ["r1"])
     assert {name for name in plan["servers"] if not found["places"][name]} == {"m1", "m2", "px2", "d1", "d2"}
@@ -337,7 +341,7 @@ def test_rows_go_through_no_standby_and_nowhere_without_offers(plan: dict[str, A
 
 def test_protocol_of_the_product_goes_before_that_of_the_plan(plan: dict[str, Any]) -> None:
     (name, *_others) = plan["clients"]
-    hosts = probed(plan, **{name: {"__tiers_protocol": "command"}})
+    hosts = probed(plan, **{name: {"tiers_probe_driver": "command"}})
     found = run_action("verify_rows", {"plan": plan}, hosts)
     assert {place["protocol"] for place in found["places"][name]} == {"command"}
     streams = run_action("drill_plan", {"plan": plan, "run": "r"}, hosts)["streams"][name]
@@ -367,8 +371,8 @@ def test_drill_is_planned_judged_and_its_writes_are_searched(plan: dict[str, Any
     report = run_action("drill_report", {**drill, "record": record}, hosts)
     assert report["ok"] is False and report["disturbed"] is False
     assert "it was not begun" in report["text"]
-    hosts["px1"]["__drill_lasting"] = DOWN
-    hosts["d1"]["__drill_lasting"] = {"skipped": True}
+    hosts["px1"]["drill_lasting"] = DOWN
+    hosts["d1"]["drill_lasting"] = {"skipped": True}
     ended = run_action("drill_report", {**drill, "record": record}, hosts)["report"]
     assert ended != report["report"] and "px1" in str(ended) and "no answer" in str(ended)
 

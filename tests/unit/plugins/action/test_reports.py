@@ -95,8 +95,8 @@ def judge(tmp_path: Path, action: str, hostvars: dict[str, dict[str, Any]]) -> d
 def test_status_shows_a_host_that_left_no_result_as_down(tmp_path: Path) -> None:
     """Such a host has no such variable at all: looking it up must not end the run."""
     hosts: dict[str, dict[str, Any]] = {
-        "m": {"__tiers_seen": seen(edge("m")), "local": LOCAL},
-        "x": {"__tiers_read": ILL, "__tiers_seen": {"skipped": True}},
+        "m": {"tiers_probed": seen(edge("m")), "local": LOCAL},
+        "x": {"tiers_record_read": ILL, "tiers_probed": {"skipped": True}},
         "y": {},
     }
     report = judge(tmp_path, "status_report", hosts)
@@ -107,18 +107,18 @@ def test_status_shows_a_host_that_left_no_result_as_down(tmp_path: Path) -> None
 
 def test_status_takes_the_second_look_at_a_server_that_caught_up(tmp_path: Path) -> None:
     hosts: dict[str, dict[str, Any]] = {
-        "m": {"__tiers_seen": seen(edge("m")), "local": LOCAL},
-        "x": {"__tiers_seen": seen(edge("x", OLD)), "__status_again": seen(edge("x", NEW)), "local": LOCAL},
-        "y": {"__tiers_seen": seen(edge("y", OLD)), "__status_again": seen(edge("y", OLD)), "local": LOCAL},
+        "m": {"tiers_probed": seen(edge("m")), "local": LOCAL},
+        "x": {"tiers_probed": seen(edge("x", OLD)), "status_probed_again": seen(edge("x", NEW)), "local": LOCAL},
+        "y": {"tiers_probed": seen(edge("y", OLD)), "status_probed_again": seen(edge("y", OLD)), "local": LOCAL},
     }
     report = judge(tmp_path, "status_report", hosts)
     assert report["alerts"] == ["y: its data is 3600 s behind, more than tiers_status_max_lag (30 s)"]
 
 
 def test_verify_finds_a_host_that_left_no_result(tmp_path: Path) -> None:
-    well = {"__verify_probed": seen(edge("m")), "__verify_written": {"rows": []}, "__verify_found": {"rows": []}}
-    skipped = {f"__verify_{step}": {"skipped": True} for step in ("probed", "written", "found")}
-    report = judge(tmp_path, "verify_report", {"m": well, "x": {"__tiers_read": ILL, **skipped}, "y": {}})
+    well = {"verify_probed": seen(edge("m")), "verify_written": {"rows": []}, "verify_found": {"rows": []}}
+    skipped = {f"verify_{step}": {"skipped": True} for step in ("probed", "written", "found")}
+    report = judge(tmp_path, "verify_report", {"m": well, "x": {"tiers_record_read": ILL, **skipped}, "y": {}})
     assert [(f["host"], f["why"]) for f in report["findings"]] == [
         ("x", "Missing sudo password"),
         ("y", "it was not probed"),
@@ -128,8 +128,8 @@ def test_verify_finds_a_host_that_left_no_result(tmp_path: Path) -> None:
 @pytest.mark.parametrize("ill", [ILL, {"unreachable": True, "msg": "no route"}])
 def test_a_skipped_task_of_a_host_that_was_well_stays_skipped(ill: dict[str, Any]) -> None:
     hostvars = {
-        "well": {"__tiers_read": {"changed": False}, "rows": {"skipped": True}},
-        "ill": {"__tiers_read": ill, "rows": {"skipped": True}},
+        "well": {"tiers_record_read": {"changed": False}, "rows": {"skipped": True}},
+        "ill": {"tiers_record_read": ill, "rows": {"skipped": True}},
     }
     answers = Answers(hostvars, hostvars)
     assert answers.of("rows") == {"well": {"skipped": True}, "ill": ill}
@@ -154,5 +154,5 @@ def test_a_skipped_task_of_a_host_that_was_well_stays_skipped(ill: dict[str, Any
     ],
 )
 def test_a_failure_is_told_by_what_the_host_said(failure: dict[str, Any], told: str) -> None:
-    answers = Answers(["m"], {"m": {"__tiers_read": {"failed": True, **failure}}})
-    assert told in answers.of("__tiers_host")["m"]["msg"]
+    answers = Answers(["m"], {"m": {"tiers_record_read": {"failed": True, **failure}}})
+    assert told in answers.of("tiers_host_checked")["m"]["msg"]
