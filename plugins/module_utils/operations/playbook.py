@@ -84,7 +84,7 @@ def parse_operation(data: Any) -> tuple[Operation | None, list[str]]:
 
 def _variables(data: Any) -> tuple[dict[str, bool], list[str]]:
     if not isinstance(data, Mapping):
-        return {}, ["'variables' is to map names to their settings"]
+        return {}, ["'variables' must map names to their settings"]
     asked = [variable.name for variable in BY_NAME.values() if variable.asked]
     variables, problems = {}, []
     for name, settings in data.items():
