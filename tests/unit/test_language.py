@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,14 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.re
 
 REPOSITORY = Path(__file__).parents[2]
 TASK_FILES = sorted([*REPOSITORY.glob("roles/*/tasks/*.yml"), *REPOSITORY.glob("playbooks/**/*.yml")])
+COMMENTED = sorted(
+    path
+    for pattern in ("roles/*/{}/*", "playbooks/{}/*", "playbooks/{}/*/*")
+    for folder in ("tasks", "defaults", "vars", "templates", "files", "parts", "meta")
+    for path in REPOSITORY.glob(pattern.format(folder))
+    # The failover program is a room of its own.
+    if path.is_file() and "failover" not in path.parts and path.name not in ("active.sh", "argument_specs.yml")
+)
 PAGES = sorted(
     [
         *(REPOSITORY / name for name in ("README.md", "CONTRIBUTING.md")),
@@ -51,6 +60,8 @@ IN_PAGES = re.compile(
     r"|\btakes? (in|out)\b|, for (it|they|nobody|AWX) ",
     re.IGNORECASE,
 )
+# Beginnings of a comment that name no subject
+IN_COMMENTS = re.compile(r"^(What|Who|Where|Of|How|Whose|Nobody|Everybody)\b|\bjudged\b|\bthe gate\b")
 RIDDLE = re.compile(r"(?:^|[.!?] )(Who|What|Whoever|Whom|Of a|Of two) (?![^.!?]*\?)")
 
 
@@ -123,6 +134,15 @@ def prose(page: Path) -> str:
     return re.sub(r"<!-- generated: .*?<!-- end -->|```.*?```|`[^`\n]*`", "", text, flags=re.DOTALL)
 
 
+def comments(path: Path) -> Iterator[str]:
+    """The comments of a task file, template or program, those on successive lines as one text."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    found = [re.search(r"(?:^|\s)(?:#|\{#-?)\s+(?!noqa|SPDX|Copyright)(.*?)(?:-?#\})?$", line) for line in lines]
+    for has_comment, run in itertools.groupby(found, bool):
+        if has_comment:
+            yield re.sub(r"`[^`]*`|\[[^]]*\]", "", " ".join(match[1] for match in run if match))
+
+
 def test_task_names_say_what_the_task_does() -> None:
     names = task_names()
     assert len(names) > 400
@@ -162,6 +182,12 @@ def test_headers_of_playbooks_use_the_words_of_the_glossary(path: Path) -> None:
         re.sub(r"^# (?:(?:What it does|Downtime|Run|Way back)? {2,})?", "", line) for line in head.splitlines()
     )
     assert [match[0] for form in (FORBIDDEN, IN_PAGES, RIDDLE) for match in form.finditer(text)] == []
+
+
+@pytest.mark.parametrize("path", COMMENTED, ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_comments_use_the_words_of_the_glossary(path: Path) -> None:
+    forms = (FORBIDDEN, IN_PAGES, RIDDLE, IN_COMMENTS)
+    assert [match[0] for text in comments(path) for form in forms for match in form.finditer(text)] == []
 
 
 @pytest.mark.parametrize("path", CODE, ids=lambda path: str(path.relative_to(REPOSITORY)))

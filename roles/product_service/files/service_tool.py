@@ -333,7 +333,7 @@ def back(home: Path) -> None:
 
 def secure(check: Manifest) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=str(TLS / "ca.crt"))
-    # keepalived runs the check as nobody, who cannot read the key. A service that requires client certificates is
+    # keepalived runs the check as `nobody`, who cannot read the key. A service that requires client certificates is
     # checked as root.
     with contextlib.suppress(OSError):
         context.load_cert_chain(TLS / "server.crt", TLS / "server.key")
