@@ -141,12 +141,8 @@ def test_a_backup_without_a_position_does_not_serve_meanwhile(plan: dict[str, An
     """It holds a part of the data, or none."""
     answers["m"]["edges"][0].update(role="provider", position={"1": "20260101000000.000000Z#000000#001#000000"})
     answers["mb"]["edges"][0].update(role="provider", position={})
-    assert maintenance.drain(plan, answers, ["m"])["lost"] == [
-        "mb, which is to serve without m, is behind in its data."
-    ]
-    assert (
-        maintenance.restart(plan, answers, "m")["lost"][0] == "mb, which is to serve without m, is behind in its data."
-    )
+    assert maintenance.drain(plan, answers, ["m"])["lost"] == ["mb, which must serve without m, lags behind."]
+    assert maintenance.restart(plan, answers, "m")["lost"][0] == "mb, which must serve without m, lags behind."
 
 
 def test_service_that_is_down_already_needs_no_confirmation(plan: dict[str, Any], answers: Answers) -> None:
