@@ -56,9 +56,9 @@ def seen_voters(variables: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     seen: dict[str, Mapping[str, Any]] = {}
     for group in ("tiers_voters", "tiers_former_voters"):
         answers = answers_of(variables, group)
-        outside = (answers.first("__tiers_voters_outside") or {}).get("results", ())
+        outside = (answers.first("tiers_voters_probed_outside") or {}).get("results", ())
         seen |= {one["item"]["name"]: one for one in outside if isinstance(one.get("item"), Mapping)}
-        seen |= answers.of("__tiers_voter_seen")
+        seen |= answers.of("tiers_voter_probed")
     return seen
 
 
