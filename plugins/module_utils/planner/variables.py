@@ -386,7 +386,8 @@ TABLE: tuple[Variable, ...] = (
         "choice",
         "vrrp",
         "How the nodes of an active/standby pair decide which of them serves. `vrrp`: the two nodes among themselves. "
-        "`lease`: by a lease that the arbiter grants, etcd on three or five voters.",
+        "`lease` deploys three or five voters of etcd for the arbiter; this release does not take their lease yet, and "
+        "elects pairs as `vrrp` does.",
         choice(FAILOVER),
         FAILOVER,
         field="failover",

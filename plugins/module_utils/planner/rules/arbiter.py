@@ -212,6 +212,26 @@ def arbiter_unused(topology: Topology, _allocation: Allocation) -> Iterator[Prob
 
 
 @rule(
+    "lease-not-taken",
+    WARNING,
+    reason="The failover agent of this release does not take the lease of the arbiter. Until it does, two nodes of a "
+    "pair that cannot see each other both serve, with voters as without them.",
+    remedy="Deploy voters to try the arbiter, and do not rely on them; or set tiers_failover: vrrp.",
+    fires="""
+        all:
+          vars: {tiers_failover: lease}
+    """,
+    silent="""
+        all:
+          vars: {tiers_failover: vrrp}
+    """,
+)
+def lease_not_taken(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    if topology.failover == "lease":
+        yield Problem(None, "tiers_failover", "Voters are deployed, and pairs are still elected by VRRP.")
+
+
+@rule(
     "arbiter-ports",
     ERROR,
     reason="A voter cannot start if another program of its host has one of its two ports.",
