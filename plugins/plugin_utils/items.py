@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, TextIO
 
@@ -117,8 +118,8 @@ class _Json:
                 may_go_on = error.msg.startswith("Unterminated string") or error.pos > len(self.text) - TOKEN
                 if self.whole or not may_go_on:
                     raise BrokenTextError(self.lines + error.lineno - 1, error.msg) from None
-            except ValueError as error:  # a number of more digits than Python reads
-                raise self.broken(str(error).partition(";")[0]) from None
+            except ValueError:  # The only other one. Python's message counts the digits read so far.
+                raise self.broken(f"a number of more than {sys.get_int_max_str_digits()} digits") from None
             else:
                 if end <= len(self.text) - TOKEN or self.whole:
                     self.at = end

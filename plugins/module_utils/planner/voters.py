@@ -132,7 +132,7 @@ def _is_master(topology: Topology, host: Host) -> bool:
     return isinstance(host, Server) and topology.serves_as(host) == "master"
 
 
-def zone_of(host: Host) -> tuple[str, str]:
+def zone_of(host: Server | VoterHost) -> tuple[str, str]:
     """The failure domain of a host: its zone within its site, without one the host itself."""
     return host.site, host.zone or host.name
 

@@ -143,11 +143,10 @@ def _alerts(plan: Mapping[str, Any], seen: Seen, quota: int) -> Iterator[str]:
         yield f"{_lost(asked)}: {RUNBOOK}"
     else:
         spare = (len(names) - 1) // 2 - len(ill)
+        more = f"{spare} more may fail" if spare > 0 else "no more of them may fail"
         for name in ill:
-            yield (
-                f"voter {name}: {why_ill(seen.get(name, {'msg': 'it was not asked'}))}. The others have a majority, "
-                + (f"and {spare} more may fail." if spare > 0 else "and no more of them may fail.")
-            )
+            reason = why_ill(seen.get(name, {"msg": "it was not asked"}))
+            yield f"voter {name}: {reason}. The others have a majority, and {more}."
         changes = plan_changes(plan, seen)
         unknown = [one["name"] for one in changes["leaving"]]
         if unknown:

@@ -248,7 +248,7 @@ def test_a_yaml_value_that_is_none_is_told(value: str) -> None:
             "weight must be a whole number from 1 to 10^15, not a num",
         ),
         ("- {name: a, site: x, weight: " + "9" * 5000 + "}", "line 1: is no whole YAML: '9999"),
-        ('[{"name": "a", "site": "x", "weight": ' + "9" * 5000 + "}]", "line 1: is no whole JSON: Exceeds the limit"),
+        ('[{"name": "a", "site": "x", "weight": ' + "9" * 5000 + "}]", "line 1: is no whole JSON: a number of more than 4300 digits"),
         ("{x: 0x" + "f" * 5000 + "}", "must be a site and a count from 0 to 10^7, not a number of more than 40 digits"),
         ("- ? [a]\n  : b\n", "line 1: is no whole YAML: a list or a mapping is no key"),
         ("- {<<: 5}\n", "line 1: is no whole YAML: << is to merge mappings"),
@@ -327,6 +327,14 @@ def test_where_a_text_is_cut_does_not_matter(chunk: int, monkeypatch: pytest.Mon
                 patched.setattr(items, "CHUNK", chunk)
                 assert read_population(text) == whole
             assert len(whole[0]) == 2 and len(whole[1]) == 2
+
+
+def test_a_number_too_long_to_read_is_one_problem_however_much_is_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = '{"x": 1' + "9" * 9000 + "}"
+    whole = read_population(text)
+    assert whole[0] == {} and "a number of more than 4300 digits" in whole[1][0]
+    monkeypatch.setattr(items, "CHUNK", 3)
+    assert read_population(text) == whole
 
 
 @given(st.one_of(st.text(), st.text(alphabet='name,site"\n\r[]{}:-&*!| \t\0a1#', max_size=60), st.binary()))

@@ -105,7 +105,10 @@ def test_voters_are_chosen_among_hosts_with_one_release_of_etcd():
 @given(st.data())
 def test_the_choice_does_not_depend_on_the_order_and_repeats_itself(data):
     names = [f"s{n}" for n in range(data.draw(st.integers(3, 12)))]
-    pick = lambda *options: data.draw(st.sampled_from(options))  # noqa: E731
+
+    def pick(*options):
+        return data.draw(st.sampled_from(options))
+
     hosts = [server(n, pick("x", "y", "z"), pick(None, "1", "2", "3"), debian=pick(None, "12", "13")) for n in names]
     first = chosen(*hosts)
     shuffled = list(hosts)
