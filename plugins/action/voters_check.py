@@ -34,5 +34,6 @@ class ActionModule(JudgingAction):
             found["via"] = {"name": via, "address": at["address"], "client_port": at["client_port"]}
         # A cluster that is begun has a name of its own, so that no voter of an earlier one finds it.
         found["token"] = found["token"] or uuid.uuid4().hex
+        changes = dict.fromkeys(found["bootstrap"], "new") | {one["name"]: "join" for one in found["joining"]}
         text = describe_changes(found)
-        return {**found, "text": text, "forbidden": refusal(found["wrong"], variables, "")}
+        return {**found, "changes": changes, "text": text, "forbidden": refusal(found["wrong"], variables, "")}

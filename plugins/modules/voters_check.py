@@ -46,6 +46,10 @@ joining:
   returned: always
   type: list
   elements: dict
+changes:
+  description: V(new) for each voter in RV(bootstrap), V(join) for each in RV(joining).
+  returned: always
+  type: dict
 leaving:
   description: Members that the plan does not have, those that are down first, each with C(name), C(peer) and C(up).
   returned: always

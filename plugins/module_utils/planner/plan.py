@@ -253,10 +253,7 @@ class _Planner:
         return {
             "voters": [
                 {
-                    "name": voter.name,
-                    "address": voter.address,
-                    "client_port": self.topology.arbiter_client_port,
-                    "peer_port": self.topology.arbiter_peer_port,
+                    **self.voter_address(voter),
                     "site": voter.site,
                     "zone": voter.zone,
                 }
@@ -266,14 +263,24 @@ class _Planner:
             "election_ms": waits.election,
         }
 
+    def voter_address(self, voter: Host) -> dict[str, Any]:
+        """Where a voter is reached, with the URLs as etcd compares them."""
+        client_port, peer_port = self.topology.arbiter_client_port, self.topology.arbiter_peer_port
+        host = f"[{voter.address}]" if ":" in voter.address else voter.address
+        return {
+            "name": voter.name,
+            "address": voter.address,
+            "client_port": client_port,
+            "client_url": f"https://{host}:{client_port}",
+            "peer_port": peer_port,
+            "peer_url": f"https://{host}:{peer_port}",
+        }
+
     def voter(self, voter: Host, firewall: list[dict[str, Any]]) -> dict[str, Any]:
         """One voter's slice of the plan. A server has its names and its firewall in the slice of the server, too."""
         names = [voter.name, f"{voter.name}.{self.topology.domain}"]
         return {
-            "name": voter.name,
-            "address": voter.address,
-            "client_port": self.topology.arbiter_client_port,
-            "peer_port": self.topology.arbiter_peer_port,
+            **self.voter_address(voter),
             **(self.arbiter() or {}),
             "only_votes": not isinstance(voter, Server),
             "tls_names": self.tls_names(voter) if isinstance(voter, Server) else {"dns": names, "ip": [voter.address]},

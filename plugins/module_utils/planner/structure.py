@@ -98,7 +98,9 @@ class Voter(TypedDict):
     name: Annotated[str, "Inventory name of its host."]
     address: Annotated[str, "IP address."]
     client_port: Annotated[PortNumber, "The port at which it serves the nodes of pairs."]
+    client_url: Annotated[str, "The URL at which it serves them."]
     peer_port: Annotated[PortNumber, "The port at which the other voters reach it."]
+    peer_url: Annotated[str, "The URL at which they reach it."]
     site: Annotated[str, "The place it is at."]
     zone: Annotated[str | None, "Failure domain inside the site."]
 
@@ -117,7 +119,9 @@ class VoterSlice(TypedDict):
     name: Annotated[str, "Inventory name of its host."]
     address: Annotated[str, "IP address it listens on."]
     client_port: Annotated[PortNumber, "The port at which it serves the nodes of pairs."]
+    client_url: Annotated[str, "The URL at which it serves them."]
     peer_port: Annotated[PortNumber, "The port at which the other voters reach it."]
+    peer_url: Annotated[str, "The URL at which they reach it."]
     voters: Annotated[list[Voter], "All voters, by name; itself among them."]
     heartbeat_ms: Annotated[Count, "Milliseconds between two reports of the leader to the others."]
     election_ms: Annotated[Count, "Milliseconds of silence after which the voters elect another leader."]
@@ -148,8 +152,7 @@ class ServerSlice(TypedDict):
     ]
     failover: Annotated[
         Literal["vrrp", "lease"] | None,
-        "What decides which node of its pair serves: the nodes between them, or a lease that the arbiter grants; null "
-        "without a leader election. `lease` without voters: nothing decides, a failover is made by hand.",
+        "`tiers_failover` of a pair with a leader election, else null. This release elects both kinds by VRRP.",
     ]
     arbiter_endpoints: Annotated[
         list[PlannedEndpoint],

@@ -107,9 +107,11 @@ class Server:
     # Whether this run has looked what is deployed on it, and what it found.
     seen: bool = False
     deployed: Deployed | None = None
-    # Its release of Debian, and the voters of the last deployment, as far as this run has read them.
+    # Its release of Debian, the voters of the last deployment, and its own ports in it by their variables, as far as
+    # this run has read them.
     debian: str | None = None
     voters: tuple[str, ...] = ()
+    voter_ports: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,7 @@ class VoterHost:
     login: str | None = None
     debian: str | None = None
     voters: tuple[str, ...] = ()
+    voter_ports: tuple[tuple[str, int], ...] = ()
 
     tier: ClassVar[str] = ARBITER
 
@@ -415,6 +418,7 @@ class _VariableReader:
             deployed=read_fact(self.hostvars.get(name, {}).get(variables.LOCAL_FACT)),
             debian=self.hostvars.get(name, {}).get(variables.DEBIAN),
             voters=read_voters(self.hostvars.get(name, {}).get(variables.VOTER_FACT)),
+            voter_ports=read_voter_ports(self.hostvars.get(name, {}).get(variables.VOTER_FACT)),
         )
 
     def voter_host(self, name: str) -> VoterHost:
@@ -427,6 +431,7 @@ class _VariableReader:
             missing_secrets=self.missing_ca_secret(name),
             debian=self.hostvars.get(name, {}).get(variables.DEBIAN),
             voters=read_voters(self.hostvars.get(name, {}).get(variables.VOTER_FACT)),
+            voter_ports=read_voter_ports(self.hostvars.get(name, {}).get(variables.VOTER_FACT)),
         )
 
     def client(self, name: str) -> Client:
@@ -485,6 +490,14 @@ def read_voters(fact: Any) -> tuple[str, ...]:
     """The voters that the record of one of them names."""
     voters = fact.get("voters") if isinstance(fact, Mapping) and fact.get("schema") == 1 else None
     return tuple(as_text(name) for name in voters) if isinstance(voters, (list, tuple)) else ()
+
+
+def read_voter_ports(fact: Any) -> tuple[tuple[str, int], ...]:
+    """The ports in the record of a voter, by the variables that set them."""
+    if not isinstance(fact, Mapping) or fact.get("schema") != 1:
+        return ()
+    kinds = (("tiers_arbiter_client_port", "client_port"), ("tiers_arbiter_peer_port", "peer_port"))
+    return tuple((variable, fact[key]) for variable, key in kinds if isinstance(fact.get(key), int))
 
 
 def as_text(value: Any) -> str:

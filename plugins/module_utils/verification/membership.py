@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -23,18 +22,6 @@ MIB = 1 << 20
 QUOTA = 256 * MIB
 # Of its quota, at which a voter's data are an alert. At the quota etcd takes no more writes.
 FULL = 0.8
-
-
-def peer_url(voter: Mapping[str, Any]) -> str:
-    return f"https://{in_brackets(voter['address'])}:{voter['peer_port']}"
-
-
-def in_brackets(address: str) -> str:
-    """The address as it stands in a URL."""
-    try:
-        return f"[{address}]" if ipaddress.ip_address(address).version == 6 else address
-    except ValueError:
-        return address
 
 
 def has_answered(one: Mapping[str, Any] | None) -> bool:
@@ -72,7 +59,7 @@ def _converge(voters: Mapping[str, Any], seen: Seen, members: Iterable[Mapping[s
     by_peer = {member["peer"]: member for member in members}
     joining = []
     for name, voter in voters.items():
-        one, member = seen.get(name), by_peer.get(peer_url(voter))
+        one, member = seen.get(name), by_peer.get(voter["peer_url"])
         if one is None or not has_answered(one):
             continue
         if member is None:
@@ -83,7 +70,7 @@ def _converge(voters: Mapping[str, Any], seen: Seen, members: Iterable[Mapping[s
             joining.append({"name": name, "wipe": False, "rebuilt": bool(member["name"])})
         elif member["learner"]:
             joining.append({"name": name, "wipe": False, "rebuilt": False})
-    wanted = {peer_url(voter) for voter in voters.values()}
+    wanted = {voter["peer_url"] for voter in voters.values()}
     up = {one["voter"]["id"] for one in seen.values() if one.get("healthy")}
     gone = [member for member in by_peer.values() if member["peer"] not in wanted]
     leaving = [
@@ -107,7 +94,7 @@ def describe_changes(found: Mapping[str, Any]) -> str:
 
 def _lost(seen: Seen) -> str:
     down = "; ".join(f"{name}: {why_ill(one)}" for name, one in seen.items() if not one.get("healthy"))
-    return f"the arbiter has lost its majority, no pair can fail over ({down})"
+    return f"the arbiter has lost its majority, no lease can be granted ({down})"
 
 
 def why_ill(one: Mapping[str, Any]) -> str:
@@ -145,8 +132,8 @@ def _alerts(plan: Mapping[str, Any], seen: Seen, quota: int) -> Iterator[str]:
         spare = (len(names) - 1) // 2 - len(ill)
         more = f"{spare} more may fail" if spare > 0 else "no more of them may fail"
         for name in ill:
-            reason = why_ill(seen.get(name, {"msg": "it was not asked"}))
-            yield f"voter {name}: {reason}. The others have a majority, and {more}."
+            why = why_ill(seen.get(name, {"msg": "it was not asked"}))
+            yield f"voter {name}: {why}. The others have a majority, and {more}."
         changes = plan_changes(plan, seen)
         unknown = [one["name"] for one in changes["leaving"]]
         if unknown:

@@ -29,8 +29,8 @@ from ansible_collections.distributed.tiers.plugins.module_utils.text import coun
 @rule(
     "arbiter-too-few",
     WARNING,
-    reason="Two hosts that cannot see each other cannot decide which of them serves; a third must. Without an arbiter, "
-    "no pair with tiers_failover: lease fails over by itself.",
+    reason="Two hosts that cannot see each other cannot decide which of them serves; a third must. Without an arbiter "
+    "no node can get a lease.",
     remedy="Add hosts to the group arbiter until it has three; they may also serve, or do nothing else.",
     fires="""
         arbiter:
@@ -85,8 +85,7 @@ def arbiter_even(topology: Topology, _allocation: Allocation) -> Iterator[Proble
 @rule(
     "arbiter-majority",
     WARNING,
-    reason="Leases are granted by a majority of the voters. If a majority fails at once, the active nodes lose their "
-    "lease and stop serving, and no peer is promoted.",
+    reason="A majority of the voters grants leases. If a majority fails at once, no lease is granted or renewed.",
     remedy="Distribute the voters over three zones and, where there are several sites, over three sites. A host that "
     "only votes may be small: add one to the group arbiter.",
     fires="""
@@ -110,7 +109,7 @@ def arbiter_majority(topology: Topology, _allocation: Allocation) -> Iterator[Pr
         variable = "tiers_site" if kind == "site" else "tiers_zone"
         message = (
             f"{len(names)} of {len(voters)} voters are at {kind} {name}: {enumerate_names(names)}. "
-            f"If {kind} {name} fails, no pair can fail over."
+            f"If {kind} {name} fails, no lease can be granted."
         )
         yield Problem(None, variable, message, hosts=tuple(names))
 
@@ -186,8 +185,8 @@ def arbiter_same_machine(topology: Topology, _allocation: Allocation) -> Iterato
 @rule(
     "arbiter-unused",
     WARNING,
-    reason="Voters cost memory and writes on their hosts. They serve only pairs in active/standby mode that fail over "
-    "by lease.",
+    reason="Voters cost memory and writes on their hosts. They grant leases only to pairs in active/standby mode with "
+    "tiers_failover: lease.",
     remedy="Set tiers_failover: lease for a system with an active/standby pair, or remove the group arbiter.",
     fires="""
         arbiter:
@@ -263,3 +262,43 @@ def arbiter_ports(topology: Topology, _allocation: Allocation) -> Iterator[Probl
             further = [more.port for more in product.more_ports] if product else []
             if server and port in (server.port, *further):
                 yield Problem(host.name, variable, f"The voter serves as {server.tier} on port {port}.")
+
+
+@rule(
+    "arbiter-port-changed",
+    ERROR,
+    reason="The voters of a running arbiter know each other by these ports. With other ports, each of them would be "
+    "taken for a new voter, and its data would be removed.",
+    remedy="Set the former port. To change it, remove the arbiter first: deploy with tiers_failover: vrrp and without "
+    "the group arbiter. Then deploy with the new port.",
+    fires="""
+        all:
+          vars: {tiers_failover: lease, tiers_arbiter_peer_port: 12380}
+        master:
+          hosts:
+            m1:
+              tiers_record_read:
+                ansible_facts:
+                  ansible_local: {tiers_voter: {schema: 1, voters: [m1], client_port: 2379, peer_port: 2380}}
+    """,
+    silent="""
+        all:
+          vars: {tiers_failover: lease}
+        master:
+          hosts:
+            m1:
+              tiers_record_read:
+                ansible_facts:
+                  ansible_local: {tiers_voter: {schema: 1, voters: [m1], client_port: 2379, peer_port: 2380}}
+    """,
+)
+def arbiter_port_changed(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    planned = {
+        "tiers_arbiter_client_port": topology.arbiter_client_port,
+        "tiers_arbiter_peer_port": topology.arbiter_peer_port,
+    }
+    for host in choose_voters(topology):
+        for variable, port in host.voter_ports:
+            if port != planned[variable]:
+                message = f"The voter is deployed with port {port}, and the inventory sets {planned[variable]}."
+                yield Problem(host.name, variable, message)

@@ -22,10 +22,7 @@ STOPPED = {**EMPTY, "has_data": True, "is_established": True}
 
 
 def plan(*names: str) -> dict[str, Any]:
-    voters = [
-        {"name": n, "address": f"10.0.0.{ord(n)}", "client_port": 2379, "peer_port": 2380, "site": "x", "zone": None}
-        for n in names
-    ]
+    voters = [{"name": n, "peer_url": f"https://10.0.0.{ord(n)}:2380", "site": "x", "zone": None} for n in names]
     return {"arbiter": {"voters": voters}}
 
 
@@ -145,7 +142,7 @@ def test_a_lost_majority_is_one_alert_that_names_its_runbook():
     text, alerts = rows_and_alerts(plan(*"abc"), {"a": cut, "b": DOWN, "c": DOWN}, 256 * MIB)
     assert "without majority" in text
     assert len(alerts) == 1
-    assert alerts[0].startswith("the arbiter has lost its majority, no pair can fail over (a: it reaches no majority")
+    assert alerts[0].startswith("the arbiter has lost its majority, no lease can be granted (a: it reaches no majority")
     assert alerts[0].endswith("runbook 'Arbiter without a majority'")
 
 
