@@ -28,5 +28,6 @@ class ActionModule(JudgingAction):
         return {
             "standby": standby,
             "places": row_places(options["plan"], answers, standby),
+            "writers": row_places(options["plan"], answers, standby, writes=True),
             "names": [row["name"] for row in written if "write_ms" in row],
         }

@@ -34,6 +34,14 @@ options:
       - Two servers of a client with the same address, such as a pair with a shared address, are written once.
     type: dict
     default: {}
+  write_addresses:
+    description:
+      - What to write for the endpoint at which a server takes writes, by its name, where that is not the one for reads.
+        A server that is not in it takes no writes.
+      - With it, each client has a list V(read) and a list V(write), and V(csv) the additional columns V(proxy_writes)
+        and V(backup_writes).
+    type: dict
+    default: {}
 seealso:
   - plugin: distributed.tiers.allocate_clients
     plugin_type: filter
@@ -56,6 +64,7 @@ RETURN = r"""
 _value:
   description:
     - A list of servers for one client, empty where it has none.
+    - With O(write_addresses), a dictionary of the lists V(read) and V(write) in the place of each list.
     - A dictionary of such lists for all, by client.
     - One text where O(export) is given.
   type: raw
@@ -76,33 +85,44 @@ NO_RESULT = "this is no result of allocate_clients"
 
 
 def client_endpoints(
-    allocation: Any, client: Any = None, export: Any = None, addresses: Any = None
-) -> list[Any] | dict[str, list[Any]] | str:
+    allocation: Any, client: Any = None, export: Any = None, addresses: Any = None, write_addresses: Any = None
+) -> Any:
     """The servers of one client, of all, or all as a text."""
     if export not in (None, "csv", "json"):
         raise AnsibleFilterError(f"export must be csv or json, not {shown(export)}")
     if client is not None and (export is not None or not isinstance(client, str)):
         raise AnsibleFilterError("client must be a name, and only one of client and export can be given")
-    if addresses is not None and not isinstance(addresses, Mapping):
-        raise AnsibleFilterError("addresses must be a dictionary")
-    for server, address in (addresses or {}).items():
-        if not isinstance(address, str):
-            raise AnsibleFilterError(
-                f"addresses: what to write for {shown(server)} must be a text, not {shown(address)}"
-            )
+    readers, writers = _texts("addresses", addresses), _texts("write_addresses", write_addresses)
+
+    def endpoints_at(servers: list[str]) -> list[str] | dict[str, list[str]]:
+        read = _at(readers, servers)
+        return {"read": read, "write": _at(writers, [s for s in servers if s in writers])} if writers else read
+
     if client is not None:
-        return _at(addresses or {}, _servers_of(allocation, client))
-    endpoints = {name: _at(addresses or {}, both) for name, both in sorted(_servers(allocation).items())}
-    return endpoints if export is None else _as_text(endpoints, export)
+        return endpoints_at(_servers_of(allocation, client))
+    endpoints = {name: endpoints_at(both) for name, both in sorted(_servers(allocation).items())}
+    return endpoints if export is None else _as_text(endpoints, export, bool(writers))
 
 
-def _as_text(endpoints: dict[str, list[str]], export: str) -> str:
+def _texts(option: str, given: Any) -> Mapping[str, str]:
+    """An option that has a text for each server."""
+    if given is not None and not isinstance(given, Mapping):
+        raise AnsibleFilterError(f"{option} must be a dictionary")
+    for server, text in (given or {}).items():
+        if not isinstance(text, str):
+            raise AnsibleFilterError(f"{option}: what to write for {shown(server)} must be a text, not {shown(text)}")
+    return given or {}
+
+
+def _as_text(endpoints: Mapping[str, Any], export: str, with_writes: bool) -> str:
     if export == "json":
         return json.dumps(endpoints, indent=0, sort_keys=True, ensure_ascii=False) + "\n"
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("client", "proxy", "backup"))
-    writer.writerows((name, *(both + ["", ""])[:2]) for name, both in endpoints.items())
+    writer.writerow(("client", "proxy", "backup", *(("proxy_writes", "backup_writes") if with_writes else ())))
+    for name, servers in endpoints.items():
+        lists = (servers["read"], servers["write"]) if with_writes else (servers,)
+        writer.writerow((name, *(cell for both in lists for cell in (both + ["", ""])[:2])))
     return text.getvalue()
 
 

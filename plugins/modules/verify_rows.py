@@ -36,7 +36,13 @@ standby:
   type: list
   elements: str
 places:
-  description: For each host the servers through which its rows go, for O(distributed.tiers.tier_rows#module:servers).
+  description: For each host the servers through which it reads rows.
+  returned: always
+  type: dict
+writers:
+  description:
+    - For each host the servers through which it writes rows, with the ports at which they take writes, for
+      O(distributed.tiers.tier_rows#module:servers).
   returned: always
   type: dict
 names:

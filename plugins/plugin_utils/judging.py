@@ -62,11 +62,14 @@ def seen_voters(variables: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return seen
 
 
-def row_places(plan: Mapping[str, Any], answers: Answers, standby: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
-    """For each host the servers through which its rows go, for tier_rows: none for a product that offers no rows."""
+def row_places(
+    plan: Mapping[str, Any], answers: Answers, standby: Iterable[str], writes: bool = False
+) -> dict[str, list[dict[str, Any]]]:
+    """For each host the servers through which it reads rows, or writes them, for tier_rows: none for a product that
+    offers no rows."""
     offers, protocols = answers.values("tiers_probe_operations", ()), answers.values("tiers_probe_driver")
     return {
-        host: [] if without(offered, *ROWS) else places(plan, host, protocols[host] or None, standby)
+        host: [] if without(offered, *ROWS) else places(plan, host, protocols[host] or None, standby, writes)
         for host, offered in offers.items()
     }
 

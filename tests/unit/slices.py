@@ -17,7 +17,9 @@ PLAIN |= {"tls": "product", "protocol": "tcp"}
 def complete(given: Mapping[str, Any]) -> dict[str, Any]:
     """The slice with the fields that follow from those given."""
     known = {"proxy_mode": "product" if given.get("serves_as") == "proxy" else None, **given}
-    return {**traits(**{key: known.get(key, value) for key, value in PLAIN.items()}), "leader_election": False, **known}
+    derived = traits(**{key: known.get(key, value) for key, value in PLAIN.items()})
+    port = known.get("port")
+    return {**derived, "leader_election": False, "write_port": port, "client_ports": [port], **known}
 
 
 class Slice(dict[str, Any]):
@@ -25,3 +27,10 @@ class Slice(dict[str, Any]):
 
     def __missing__(self, key: str) -> Any:
         return complete(self)[key]
+
+
+class ClientSlice(dict[str, Any]):
+    """The slice of a client that writes where it reads, unless a test says otherwise."""
+
+    def __missing__(self, key: str) -> Any:
+        return self[{"write_endpoints": "endpoints", "write_pool": "pool"}[key]]

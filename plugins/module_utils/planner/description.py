@@ -32,6 +32,8 @@ PLANNED: tuple[tuple[str, ...], ...] = (
     ("protocol",),
     ("tls",),
     ("local_port",),
+    ("writes",),
+    ("write_port",),
     ("ports",),
     ("tiers",),
     ("redundancy",),
@@ -264,7 +266,7 @@ def limits(description: dict[str, Any]) -> Iterator[Mistake]:
         del description["name"]
         why = "is taken by the collection itself" if name in TAKEN_NAMES else "is no name of a unit and of directories"
         yield "name", f"'{shorten(name, 40)}' {why}: lower-case letters, digits and hyphens, a letter first, 32 at most"
-    for key in ("port", "local_port"):
+    for key in ("port", "local_port", "write_port"):
         if not _is_port(description.get(key, 1)):
             yield key, f"must be from 1 to 65535, here it is {shorten(description.pop(key))}"
     for number, port in enumerate(description.get("ports", ())):
@@ -314,6 +316,8 @@ AS_WRITTEN = (
     "port",
     "tls",
     "local_port",
+    "writes",
+    "write_port",
     "active",
     "stateful",
     "replication",

@@ -26,6 +26,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.pairing 
     redundancy_of,
     reload_delay,
 )
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import WRITE_PORT
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.registry import Allocation
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.sequence import (
     WAVES,
@@ -206,6 +207,8 @@ class _Planner:
             "protocol": product.protocol,
             "tls": product.tls,
             "local_port": product.local_port if derived["terminates_tls"] else None,
+            "write_port": self.wiring.write_ports[server.name],
+            "client_ports": self.wiring.client_ports(server),
             "proxy_mode": proxy_mode,
             "site": server.site,
             "zone": server.zone,
@@ -316,11 +319,17 @@ class _Planner:
             primary = primary_of(self.topology, server)
             dns += [primary.name, f"{primary.name}.{domain}"]
             ip.append(shared)
-        if self.wiring.work[server.name] == "parallel" and self.wiring.distributors:
-            # The distributor passes connections through: its clients see the certificate of a member.
+        if self.is_behind_pool(server) and self.wiring.distributors:
+            # The distributor passes connections through: its clients see the certificate of a member, or of the master
+            # where they write.
             dns.append(f"{POOL}.{domain}")
             ip += [entry["address"] for entry in self.wiring.pool()] + [s.address for s in self.wiring.distributors]
         return {"dns": list(dict.fromkeys(dns)), "ip": list(dict.fromkeys(ip))}
+
+    def is_behind_pool(self, server: Server) -> bool:
+        """Whether a distributor forwards clients to it."""
+        work, product = self.wiring.work[server.name], self.topology.products[server.product]
+        return work == "parallel" or (work == "master" and product.writes == WRITE_PORT)
 
     def clients_of(self, proxy: Server) -> dict[str, Any]:
         share = self.allocation["proxies"].get(proxy.name, {"clients": [], "weight": 0})
@@ -333,12 +342,15 @@ class _Planner:
 
     def client(self, client: Client) -> dict[str, Any]:
         product = self.topology.products[client.product]
+        endpoints, pool = self.wiring.endpoints(client), self.wiring.pool()
         return {
             "name": client.name,
             "site": client.site,
             "address": client.address,
-            "endpoints": self.wiring.endpoints(client),
-            "pool": self.wiring.pool(),
+            "endpoints": endpoints,
+            "pool": pool,
+            "write_endpoints": self.wiring.for_writes(endpoints),
+            "write_pool": self.wiring.for_writes(pool),
             "product": product.name,
             "product_role": product.role,
             "protocol": product.protocol,

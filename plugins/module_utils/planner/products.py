@@ -23,6 +23,9 @@ REPLICATION = ("synchronous", "asynchronous", "none")
 TLS = ("product", "terminated", "none")
 ACTIVE = ("both", "one")
 PROXY_MODES = ("product", "pass", "cache")
+# How a write that reaches a replica gets to the master.
+FORWARD, WRITE_PORT, NO_WRITES = "forward", "port", "none"
+WRITES = (FORWARD, WRITE_PORT, NO_WRITES)
 TRANSPORTS = ("tcp", "udp")
 # Protocols in which a server shows its certificate.
 TLS_PROTOCOLS = ("ldaps", "https", "tls")
@@ -94,6 +97,9 @@ class Product:
     # Whether both nodes of a pair may serve at the same time.
     active: str = "both"
     proxy_mode: str = "product"
+    # How writes travel, and where proxies and distributors take them if replicas are read-only.
+    writes: str = FORWARD
+    write_port: int | None = None
     more_ports: tuple[Port, ...] = ()
     # What runs where the inventory says no version.
     version: str | None = None
@@ -213,6 +219,8 @@ KEYS = (
     "local_port",
     "active",
     "proxy_mode",
+    "writes",
+    "write_port",
     "more_ports",
     "version",
     "described_by",
@@ -265,6 +273,8 @@ def parse_product(name: str, data: Any) -> tuple[Product | None, list[str]]:
         local_port=read.port("local_port", data["local_port"]) if data.get("local_port") is not None else None,
         active=read.word("active", ACTIVE, "both"),
         proxy_mode=read.word("proxy_mode", PROXY_MODES, "product"),
+        writes=read.word("writes", WRITES, FORWARD),
+        write_port=read.port("write_port", data["write_port"]) if data.get("write_port") is not None else None,
         more_ports=read.more_ports("more_ports"),
         version=read.word("version") if data.get("version") is not None else None,
         described_by=read.word("described_by", DESCRIPTIONS) if described else None,

@@ -47,6 +47,7 @@ def report(topology: Topology, outcome: Outcome, previewed: list[Loss] | None = 
             losses(preview(topology, plan) if previewed is None else previewed, **most),
             asked_loss(preview_asked(topology, plan)),
             who_cannot_write(plan),
+            ways_of_writes(plan),
         ]
         change = difference(topology, plan)
         if diff or len(change["unseen"]) < len(plan["servers"]):
@@ -101,8 +102,9 @@ def servers(plan: Plan, most: int = ROWS_SHOWN) -> str:
         place = server["site"] + (f"/{server['zone']}" if server["zone"] else "")
         # Members are equals; of the upstreams the best comes first.
         members = enumerate_names(entry["name"] for entry in server["members"])
-        goes_to = members or ", ".join(entry["name"] for entry in server["upstreams"])
-        address = f"{server['address']}:{server['port']}"
+        upstreams = ", ".join(entry["name"] for entry in server["upstreams"])
+        goes_to = f"{members}; writes to {upstreams}" if members and upstreams else members or upstreams
+        address = f"{server['address']}:" + ", writes ".join(map(str, server["client_ports"]))
         rows.append((server["name"], tier, address, place, server["state"], goes_to or None))
     rest = len(ordered) - len(rows)
     text = table(("SERVER", "TIER", "ADDRESS", "SITE/ZONE", "STATE", "CONNECTS TO"), rows)
@@ -234,6 +236,21 @@ def who_cannot_write(plan: Plan) -> str:
     parts = [f"steps aside for its peer: {enumerate_names(steps)}"] if steps else []
     parts += [f"{'or, without one, ' if steps else ''}goes on serving reads: {enumerate_names(stays)}"] if stays else []
     return f"A server that cannot write {', '.join(parts)}." if parts else ""
+
+
+def ways_of_writes(plan: Plan) -> str:
+    """Where clients write, if that is not where they read."""
+    servers = plan["servers"].values()
+    if ports := sorted({port for server in servers for port in server["client_ports"][1:]}):
+        where = " and ".join(
+            {"proxy": "the proxies", "distributor": "the distributor"}[work]
+            for work in ("proxy", "distributor")
+            if any(server["serves_as"] == work and server["client_ports"][1:] for server in servers)
+        )
+        return f"Clients write at port {', '.join(map(str, ports))} of {where}, which leads to the active master."
+    if any(server["write_port"] is None for server in servers):
+        return "Replicas take no writes: clients must write at the master."
+    return ""
 
 
 def is_costly(loss: Loss) -> bool:

@@ -195,6 +195,12 @@ class ServerSlice(TypedDict):
         int | None,
         "The port on loopback on which the product listens; null unless HAProxy ends TLS for it (`terminates_tls`).",
     ]
+    write_port: Annotated[
+        int | None,
+        "The port at which it takes writes: `port`, or the write port of a proxy or distributor, which leads to the "
+        "active master; null where it takes none.",
+    ]
+    client_ports: Annotated[list[int], "The ports at which clients reach it."]
     proxy_mode: Annotated[
         Literal["product", "pass", "cache"] | None,
         "The program that does a proxy's work: the product, HAProxy (`pass`), nginx (`cache`); null if it is no proxy.",
@@ -271,6 +277,13 @@ class ClientSlice(TypedDict):
         "Its servers, best first. A pair that shares an address is there once, under the name of its primary.",
     ]
     pool: Annotated[list[PlannedEndpoint], "The endpoints of the pool; empty without a pool."]
+    write_endpoints: Annotated[
+        list[ClientEndpoint],
+        "Where its servers take writes, in the order of `endpoints`; without those that take none.",
+    ]
+    write_pool: Annotated[
+        list[PlannedEndpoint], "Where the endpoints of the pool take writes; empty if the pool takes none."
+    ]
     product: Annotated[str, "Short name of the product."]
     product_role: Annotated[str, "Full name of the product's role."]
     protocol: Annotated[str, "The protocol that its servers speak."]

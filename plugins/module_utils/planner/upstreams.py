@@ -8,24 +8,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import WRITE_PORT
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Server, Topology
 
 
 def upstreams(topology: Topology, server: Server) -> tuple[str, ...]:
-    """The names of the servers a proxy, a member or a backup of one funnels to, best first."""
+    """The names of the servers a proxy, a member or a backup of one funnels to, best first. A distributor forwards
+    writes if the product has a port for them."""
     primary = topology.servers.get(server.primary or "")
     given = server.upstream if server.upstream is not None else primary.upstream if primary else None
     if given is not None:
         return given
     if topology.serves_as(server) == "master":
         return (primary.name,) if primary else ()
-    if topology.serves_as(server) not in ("proxy", "parallel"):
+    if topology.serves_as(server) not in ("proxy", "parallel") and not forwards_writes(topology, server):
         return ()
     master = next(iter(topology.tier("master")), None)
     if master is None:
         return ()
     backup = topology.backup_of(master.name)
     return (master.name, backup.name) if backup else (master.name,)
+
+
+def forwards_writes(topology: Topology, server: Server) -> bool:
+    product = topology.product_of(server)
+    return product is not None and product.writes == WRITE_PORT and topology.serves_as(server) == "distributor"
 
 
 def paths(topology: Topology) -> Mapping[str, tuple[str, ...]]:

@@ -21,8 +21,14 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology
 )
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.upstreams import upstreams
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.voters import choose_voters, users_of
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.writes import has_own_write_port, write_port
 
 POOL = "pool"
+UPWARD = {
+    "proxy": "a proxy forwards to the master",
+    "parallel": "a member follows to the master",
+    "distributor": "the distributor forwards writes to the master",
+}
 
 
 # A client's address stands in the firewall of every server it may connect to.
@@ -57,6 +63,13 @@ class Wiring:
         self.router_ids = router_ids(topology)
         self.voters = choose_voters(topology)
         self.asking = users_of(topology) if self.voters else []
+        self.write_ports = {s.name: write_port(topology, s) for s in servers.values()}
+        # Of the servers that take writes at another port than the one they serve on
+        self.own_write_ports = {
+            s.name: Port("write", port, "tcp", (), ())
+            for s in servers.values()
+            if (port := self.write_ports[s.name]) is not None and has_own_write_port(topology, s)
+        }
         self.proxied = bool(topology.tier("proxy"))
         self.proxy_of = {n: p for p, share in allocation["proxies"].items() for n in share["clients"]}
         self.second_of = {
@@ -95,6 +108,18 @@ class Wiring:
             return [{**entry, "role": POOL} for entry in self.pool()]
         return self.points([(server, server.tier) for server in self.masters])
 
+    def for_writes(self, points: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The same servers in the same order, where they take writes; without those that take none."""
+        ports = dict(self.write_ports)
+        if self.distributors:
+            ports[POOL] = ports[self.distributors[0].name]
+        return [{**point, "port": ports[point["name"]]} for point in points if ports[point["name"]] is not None]
+
+    def client_ports(self, server: Server) -> list[int]:
+        """The ports at which clients reach a server."""
+        own = self.own_write_ports.get(server.name)
+        return [server.port, own.port] if own else [server.port]
+
     def points(self, servers: Iterable[tuple[Server, str]]) -> list[dict[str, Any]]:
         """Where these servers are reached, in this order. Nodes that share an address are reached there, once, under
         the name of the primary."""
@@ -121,8 +146,7 @@ class Wiring:
             if peer := self.steps_aside_for(server):
                 yield edge(server, peer, "the peers tell each other whether they can write", port=WATCHDOG)
             for point in self.upward(server) if work != "master" else ():
-                why = f"{'a proxy forwards' if work == 'proxy' else 'a member follows'} to the master"
-                yield edge(server, self.topology.servers[point["name"]], why, point["address"])
+                yield edge(server, self.topology.servers[point["name"]], UPWARD[work], point["address"])
             for member in self.pool_servers() if work == "distributor" else ():
                 yield edge(server, member, "the distributor shares the load out")
         # The shared address is one more address of the distributor that has it.
@@ -133,9 +157,13 @@ class Wiring:
             }
             for address, target in targets.items():
                 yield edge(client, target, "a client is served", address)
+                if port := self.own_write_ports.get(target.name):
+                    yield edge(client, target, "a client writes", address, port)
             for address, target in to_pool.items():
                 if address not in targets:
                     yield edge(client, target, "clients read through the pool", address)
+                    if port := self.own_write_ports.get(target.name):
+                        yield edge(client, target, "clients write through the pool", address, port)
         yield from self.more_edges()
         yield from self.arbiter_edges()
 
@@ -252,6 +280,8 @@ class Wiring:
         work, product = self.work[server.name], self.topology.products[server.product]
         if work != "parallel":
             yield "named clients", "tcp", server.port
+        if own := self.own_write_ports.get(server.name):
+            yield "writes of named clients", own.protocol, own.port
         for port in product.more_ports if product.runs_on(work) else ():
             if work in port.to and "client" in port.sources:
                 yield f"{more_why(port)}: named clients", port.protocol, port.port

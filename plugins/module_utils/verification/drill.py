@@ -63,7 +63,7 @@ def streams(
         program(POOL_READS[1], "read", client["pool"], "pool_connect", connection="new")
         program(POOL_WATCH, "read", client["pool"], "watch", **_WATCH)
     if offered >= WRITES:
-        program(HOME_WRITES[0], "write", client["endpoints"], "write", prefix=f"{run}-{client['name']}")
+        program(HOME_WRITES[0], "write", client["write_endpoints"], "write", prefix=f"{run}-{client['name']}")
     return programs
 
 

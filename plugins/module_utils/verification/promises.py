@@ -39,6 +39,8 @@ ALLOWED: dict[str, float] = {
 # Seconds by which a tick of a client host is late when the host, and not the system, may be what is slow.
 STALLED = 0.5
 
+# Where in the slice of a client the servers are that a program asks; the others ask its endpoints.
+_ASKED = {**dict.fromkeys(POOL, "pool"), **dict.fromkeys(HOME_WRITES, "write_endpoints")}
 NO_CLIENT_ASKED = "not measured: no other client host asks"
 _MISSING_AT_TAKEOVER = "acknowledged writes missing at the backup at takeover"
 
@@ -98,7 +100,7 @@ class _Measurements:
 
     def list_asking(self, programs: Sequence[str], clients: Iterable[str] | None = None) -> list[str]:
         """The clients that the plan gives a server to ask with one of the programs, as far as these can be run."""
-        servers = {"pool" if program in POOL else "endpoints" for program in programs if not self._why[program]}
+        servers = {_ASKED.get(program, "endpoints") for program in programs if not self._why[program]}
         wanted = self._planned if clients is None else clients
         return sorted(name for name in wanted if any(self._planned[name][key] for key in servers))
 

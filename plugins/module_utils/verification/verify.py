@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import MONITOR_PORT
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import MONITOR_PORT, PROVIDER
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import OPERATIONS
 from ansible_collections.distributed.tiers.plugins.module_utils.text import table
 from ansible_collections.distributed.tiers.plugins.module_utils.verification import host_findings
@@ -78,7 +78,8 @@ def own_edges(
     protocol: str | None = None,
 ) -> list[dict[str, Any]]:
     """What a server checks on itself: its service, its role, the position of its data, the servers that its HAProxy
-    routes to, its shared address, whether it is the active node, whether it is drained, and whether it can write.
+    routes to, whether its write port leads to the active master, its shared address, whether it is the active node,
+    whether it is drained, and whether it can write.
     `protocol` is spoken in place of the plan's."""
     server = plan["servers"][name]
     if server["state"] == "down":
@@ -88,6 +89,8 @@ def own_edges(
         return edges
     if server["serves_as"] != "master" and server["kept_running"]:
         edges.append(_probe_balancer(plan, server, monitor))
+    if _has_own_write_port(server) and any(plan["servers"][up["name"]]["kept_running"] for up in server["upstreams"]):
+        edges.append(_probe_service(_at_write_port(server), server["address"], protocol))
     planned, shared = is_planned_active(plan, server), server["virtual_address"]
     if server["active_standby"]:
         edges.append(_make_edge(name, server["address"], server["port"], "active", expect=expect_word(planned)))
@@ -173,6 +176,15 @@ def _probe_balancer(plan: Mapping[str, Any], server: Mapping[str, Any], monitor:
     return {**edge, "one_up_of": list(exclusive.values())} if exclusive else edge
 
 
+def _has_own_write_port(server: Mapping[str, Any]) -> bool:
+    return server["write_port"] not in (None, server["port"])
+
+
+def _at_write_port(server: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The server as clients see it that write: its write port leads to the active master."""
+    return {**server, "port": server["write_port"], "replication_role": PROVIDER}
+
+
 def _probe_service(server: Mapping[str, Any], address: str, protocol: str | None = None) -> dict[str, Any]:
     """The service of a server, as one sees it who has the product's client; a distributor has not."""
     if server["serves_as"] == "distributor":
@@ -213,10 +225,14 @@ def host_edges(
         server = servers[to]
         if server["state"] == "down":
             continue
+        if writes := _has_own_write_port(server) and port == server["write_port"]:
+            server = _at_write_port(server)
         if port != server["port"]:
             edges += _probe_further_port(plan, server, address, port)
         elif server["active_standby"] and address == server["address"]:
-            edges.append(_probe_from_outside(plan, own, server, len(nodes[pair_of(server)]) > 1, protocol))
+            edge = _probe_from_outside(plan, own, server, len(nodes[pair_of(server)]) > 1, protocol)
+            # For each port apart, one node must answer.
+            edges.append({**edge, "one_of": f"{edge['one_of']}, writes"} if writes and "one_of" in edge else edge)
         elif not server["kept_running"]:
             edges.append(_expect_stopped(server, address, protocol))
         elif own and own["serves_as"] == "distributor":
@@ -292,26 +308,31 @@ def is_admitted(server: Mapping[str, Any], address: str, port: int | None = None
 
 
 def places(
-    plan: Mapping[str, Any], host: str, protocol: str | None = None, standing_by: Iterable[str] = ()
+    plan: Mapping[str, Any],
+    host: str,
+    protocol: str | None = None,
+    standing_by: Iterable[str] = (),
+    writes: bool = False,
 ) -> list[dict[str, Any]]:
-    """Where rows written and read by a host go through: the server on it, or a client's endpoints and the pool. A
-    standby is left out."""
+    """Where rows read by a host go through: the server on it, or a client's endpoints and the pool. A standby is left
+    out. With `writes` the same where rows are written, without servers that take no writes."""
+    port, endpoints, pool = ("write_port", "write_endpoints", "write_pool") if writes else ("port", "endpoints", "pool")
     aside = set(standing_by)
     if host in plan["servers"]:
         server = plan["servers"][host]
         if server["state"] == "down" or server["serves_as"] == "distributor" or host in aside:
             return []
-        if not server["promotable"]:
+        if not server["promotable"] or server[port] is None:
             return []
-        return [_make_edge(host, server["address"], server["port"], protocol or server["protocol"])]
+        return [_make_edge(host, server["address"], server[port], protocol or server["protocol"])]
     if host not in plan["clients"]:
         return []
     client = plan["clients"][host]
     # The endpoints of a client without a proxy are those of the pool.
-    known = {(point["address"], point["port"]) for point in client["endpoints"]}
+    known = {(point["address"], point["port"]) for point in client[endpoints]}
     points = [
-        *client["endpoints"],
-        *(point for point in client["pool"][:1] if (point["address"], point["port"]) not in known),
+        *client[endpoints],
+        *(point for point in client[pool][:1] if (point["address"], point["port"]) not in known),
     ]
     return [
         _make_edge(point["name"], point["address"], point["port"], protocol or client["protocol"])

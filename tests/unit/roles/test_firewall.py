@@ -40,8 +40,8 @@ def test_a_host_that_only_votes_opens_the_ports_of_its_voter() -> None:
 
 @pytest.mark.parametrize(("address", "family"), [("192.0.2.30", "ip"), ("2001:db8::30", "ip6")])
 def test_a_server_without_the_shared_address_resets_who_still_sends_to_it(address: str, family: str) -> None:
-    text = render(virtual_address=address, port=636)
-    rule = f"{family} daddr {address} tcp dport 636 fib daddr type != local reject with tcp reset\n"
+    text = render(virtual_address=address, client_ports=[636])
+    rule = f"{family} daddr {address} tcp dport {{ 636 }} fib daddr type != local reject with tcp reset\n"
     assert rule in text
     assert "type filter hook prerouting" in text
 

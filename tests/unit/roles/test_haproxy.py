@@ -224,6 +224,9 @@ SLICES = {
     "__server_pass": HOST | {"upstreams": MASTERS},
     "__server_end_of_tls": HOST | {"pair": {"address": "192.0.2.12"}},
     "__server_relay": HOST | {"upstreams": MASTERS},
+    "__server_write_port": HOST
+    | {"serves_as": "proxy", "upstreams": MASTERS}
+    | {"write_port": 8444, "client_ports": [8443, 8444]},
 }
 SAID = {
     "__distributor_listeners": ["balance leastconn", "server p1 192.0.2.1:8443 ssl verify required", " weight 100"],
@@ -234,7 +237,63 @@ SAID = {
         "server m1 192.0.2.8:636 check-ssl verify required",
         "shutdown-sessions",
     ],
+    "__server_write_port": [
+        "bind :8444 ssl crt /etc/tiers/tls/server.crt",
+        "balance first",
+        "tcp-request connection reject if { nbsrv(write) lt 1 }\n",
+        "server m1 192.0.2.8:636 track upstream/m1 ssl verify required",
+        "verifyhost upstream.tiers.internal",
+        "shutdown-sessions",
+    ],
 }
+
+
+WRITE = {"name": "write", "bind": ":637", "tracks": "upstream", "needed": False} | {
+    "closes_when_empty": True,
+    "tls_name": "upstream.tiers.internal",
+    "terminates": True,
+}
+
+
+def test_write_port_has_the_health_of_the_relay() -> None:
+    text = render(RELAY, RELAY | WRITE)
+    assert "ldap-check" in section(text, "upstream")
+    assert "ldap-check" not in section(text, "write")
+    assert " check inter " not in section(text, "write")
+    assert server(text, "write", "m2").endswith(" backup")
+
+
+def test_haproxy_without_a_master_for_writes_is_healthy() -> None:
+    monitor = section(render(POOL | {"check": LDAP}, RELAY | WRITE), "monitor")
+    assert "nbsrv(pool)" in monitor
+    assert "nbsrv(write)" not in monitor
+
+
+@pytest.mark.parametrize(
+    ("protocol", "bind", "server"),
+    [
+        ("http", "bind :8444 ssl crt ", " ssl verify required "),
+        ("tcp", "bind :8444\n", " check-ssl verify required "),
+    ],
+)
+def test_tls_of_writes_ends_at_a_distributor_where_that_of_reads_does(protocol: str, bind: str, server: str) -> None:
+    service = {"name": "cache", "port": 8443, "protocol": protocol, "tls": "product"}
+    text = section(of_role("__server_write_port", tiers_service=service, serves_as="distributor"), "write")
+    assert bind in text
+    assert server in text
+    assert " track " not in text
+    assert " check inter " in text
+
+
+@pytest.mark.parametrize(
+    ("write_port", "listeners"), [(8443, ["upstream"]), (8444, ["upstream", "write"]), (None, ["upstream"])]
+)
+def test_proxy_listens_for_writes_if_it_has_a_port_for_them(write_port: int | None, listeners: list[str]) -> None:
+    ports = {"client_ports": [8443, 8444] if write_port == 8444 else [8443], "write_port": write_port}
+    proxy = complete(HOST | {"serves_as": "proxy", "upstreams": MASTERS, "tls": "product"} | ports)
+    known = haproxy.variables() | {"tiers_server": proxy, "tiers_plan": {"system": "test", "domain": "tiers.internal"}}
+    known |= {"tiers_service": {"name": "cache", "port": 8443, "protocol": "tcp", "tls": "product"}}
+    assert [one["name"] for one in template("{{ __server_listeners }}", known)] == listeners
 
 
 def of_role(listeners: str, tiers_service: dict[str, Any] | None = None, **server: Any) -> str:
@@ -274,6 +333,9 @@ def test_servers_at_ipv6_are_told_from_their_ports() -> None:
         [RELAY, END_OF_TLS | {"waits": True}],
         [RELAY | {"tls_name": "upstream.tiers.internal", "rise": 5}],
         [RELAY | {"tls_name": "upstream.tiers.internal", "terminates": True, "closes_when_empty": True}],
+        [RELAY, RELAY | WRITE],
+        [RELAY, RELAY | WRITE | {"terminates": False}],
+        [POOL | {"check": LDAP}, RELAY | WRITE | {"tracks": "", "terminates": False}],
         [RELAY | {"mode": "http", "check": READY, "terminates": True, "tls_name": "u.test", "retry_methods": ["GET"]}],
         [POOL | {"check": LDAP, "queue_length": 3, "server_connections": 4}],
         [POOL | {"check": {"type": "tcp"}, "balance": "source"}],

@@ -23,6 +23,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.voters i
     versions_differ,
     wants_voters,
 )
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.writes import write_port
 from ansible_collections.distributed.tiers.plugins.module_utils.text import counted, enumerate_names
 
 
@@ -260,7 +261,7 @@ def arbiter_ports(topology: Topology, _allocation: Allocation) -> Iterator[Probl
             server = topology.servers.get(host.name)
             product = topology.product_of(server) if server else None
             further = [more.port for more in product.more_ports] if product else []
-            if server and port in (server.port, *further):
+            if server and port in (server.port, write_port(topology, server), *further):
                 yield Problem(host.name, variable, f"The voter serves as {server.tier} on port {port}.")
 
 

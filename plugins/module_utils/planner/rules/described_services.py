@@ -19,7 +19,12 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.pairing 
     pairs,
     redundancy_of,
 )
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import TAKEN, Product
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import (
+    TAKEN,
+    WRITE_PORT,
+    Port,
+    Product,
+)
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.registry import Allocation, reading, rule
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Server, Topology
 from ansible_collections.distributed.tiers.plugins.module_utils.text import did_you_mean, ended, with_hint
@@ -248,6 +253,44 @@ def service_local_port(topology: Topology, _allocation: Allocation) -> Iterator[
             for server, _work in runners(topology, product):
                 if server.port == local:
                     yield Problem(server.name, variable, f"'local_port' {local} is the port that HAProxy has there.")
+
+
+@rule(
+    "write-port",
+    ERROR,
+    reason="With writes: port, proxies and distributors have a port for writes, which leads to the active master.",
+    remedy="With writes: port, set write_port to a port that is free on proxies and distributors. Otherwise remove it.",
+    fires=ledger(("tls: product", "tls: product\n      writes: port")),
+    silent=ledger(("tls: product", "tls: product\n      writes: port\n      write_port: 8444")),
+    firm=True,
+    part=True,
+)
+def write_port(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    for product in topology.products.values():
+        port, variable = product.write_port, product.described_by
+        if product.writes != WRITE_PORT:
+            if port is not None:
+                yield Problem(None, variable, f"'write_port' is for writes: port, here it is {product.writes}.")
+        elif port is None:
+            yield Problem(None, variable, "'write_port' is missing: with writes: port, clients write there.")
+        else:
+            yield from _taken_write_port(topology, product, port)
+
+
+def _taken_write_port(topology: Topology, product: Product, port: int) -> Iterator[Problem]:
+    """The listeners on proxies and distributors that have the write port already."""
+    further: Mapping[int, Port] = {more.port: more for more in product.more_ports if more.protocol == "tcp"}
+    if port in TAKEN:
+        yield Problem(None, product.described_by, f"'write_port' {port} is that of {TAKEN[port]}.")
+    elif port == product.local_port:
+        yield Problem(None, product.described_by, f"'write_port' {port} is 'local_port' of the program.")
+    elif port in further:
+        yield Problem(None, product.described_by, f"'write_port' {port} is that of port '{further[port].name}'.")
+    for server in topology.servers.values():
+        listens = topology.serves_as(server) in ("proxy", "distributor")
+        if listens and topology.product_of(server) is product and server.port == port:
+            message = f"'write_port' {port} is the port that the server serves on."
+            yield Problem(server.name, product.described_by, message)
 
 
 @rule(

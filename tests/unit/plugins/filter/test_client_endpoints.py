@@ -22,6 +22,7 @@ VARIABLES = {
     "allocation": ALLOCATION,
     "addresses": {"pp": "192.0.2.1", "pt-b": "2001:db8::1"},
     "shared": {"pt": "192.0.2.9", "pt-b": "192.0.2.9"},
+    "writes": {"pp": "192.0.2.1:6380", "pt": "192.0.2.9:6380", "pt-b": "192.0.2.9:6380"},
 }
 
 
@@ -40,6 +41,13 @@ VARIABLES = {
         (
             "export='csv', addresses=addresses",
             'client,proxy,backup\na,192.0.2.1,pt\nb,192.0.2.1,\nz,,\n"é,c",pt,2001:db8::1\n',
+        ),
+        ("'a', write_addresses=writes", {"read": ["pp", "pt"], "write": ["192.0.2.1:6380", "192.0.2.9:6380"]}),
+        ("'a', write_addresses={'pt': 'x:1'}", {"read": ["pp", "pt"], "write": ["x:1"]}),
+        (
+            "export='csv', write_addresses=writes",
+            "client,proxy,backup,proxy_writes,backup_writes\na,pp,pt,192.0.2.1:6380,192.0.2.9:6380\n"
+            'b,pp,,192.0.2.1:6380,\nz,,,,\n"é,c",pt,pt-b,192.0.2.9:6380,\n',
         ),
     ],
 )

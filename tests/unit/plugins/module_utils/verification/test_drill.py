@@ -25,6 +25,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.verification.sam
     read_samples,
     read_stalls,
 )
+from ansible_collections.distributed.tiers.tests.unit.slices import ClientSlice
 
 # Off at 100 (the command took 0.3 s), on at 110, whole at 120.
 TIMES = Times(100.0, 100.3, 110.0, 120.0)
@@ -62,12 +63,12 @@ def server(name: str, tier: str, **more: Any) -> dict[str, Any]:
 
 
 def client(name: str, *endpoints: str) -> dict[str, Any]:
-    return {
-        "name": name,
-        "protocol": "ldaps",
-        "endpoints": [{"name": e, "address": f"a-{e}", "port": 636, "role": "proxy"} for e in endpoints],
-        "pool": [{"name": "pool", "address": "a-pool", "port": 636}],
-    }
+    return ClientSlice(
+        name=name,
+        protocol="ldaps",
+        endpoints=[{"name": e, "address": f"a-{e}", "port": 636, "role": "proxy"} for e in endpoints],
+        pool=[{"name": "pool", "address": "a-pool", "port": 636}],
+    )
 
 
 PLAN: dict[str, Any] = {
@@ -428,7 +429,7 @@ def test_unmeasured_promises_are_neither_kept_nor_broken(kind: str) -> None:
 
 
 def test_unaffected_clients_are_not_measured_without_requests() -> None:
-    only = {"c2": {**client("c2", "y", "yb"), "pool": []}}
+    only = {"c2": ClientSlice(client("c2", "y", "yb"), pool=[])}
     broken = load(outage("c2", HOME, 100.4, 104), server="yb")
     promises = judge(
         experiment("proxy_backed"),
@@ -444,7 +445,7 @@ def test_unaffected_clients_are_not_measured_without_requests() -> None:
 
 
 def test_the_return_affects_no_client_where_all_were_affected() -> None:
-    only = {"c1": {**client("c1", "x"), "pool": []}}
+    only = {"c1": ClientSlice(client("c1", "x"), pool=[])}
     broken = [s for s in load(outage("c1", HOME, 100.4, 114)) if s.client == "c1" and s.stream in HOME]
     promises = judge(experiment("proxy_alone"), {**PLAN, "clients": only}, broken, TIMES, ALLOWED)
     assert {p["promise"]: p["ok"] for p in promises} == {
@@ -594,3 +595,20 @@ def test_limits_of_the_operator() -> None:
     broken = load(outage("c1", drill.POOL_READS, 111, 113))
     assert drill_report.build(PLAN, record(), broken, RUN)["ok"]
     assert not drill_report.build(PLAN, record(), broken, RUN, {"return_gap": 1})["ok"]
+
+
+def test_load_writes_at_the_write_ports() -> None:
+    one = ClientSlice(client("c1", "x"), write_endpoints=[{"name": "x", "address": "a-x", "port": 637}])
+    ports = {program["name"]: program["servers"][0]["port"] for program in drill.streams(one, {}, "drill-1")}
+    assert ports["home writes"] == 637
+    assert set(ports.values()) == {636, 637}
+
+
+def test_client_whose_servers_take_no_writes_writes_nothing() -> None:
+    one = ClientSlice(client("c1", "x"), write_endpoints=[], write_pool=[])
+    assert "home writes" not in {program["name"] for program in drill.streams(one, {}, "drill-1")}
+    plan = {**PLAN, "clients": {"c1": one}}
+    samples = [sample for sample in load() if sample.client == "c1" and sample.stream not in drill.HOME_WRITES]
+    verdict = {p["promise"]: p["ok"] for p in judge(experiment("master"), plan, samples, TIMES, ALLOWED, 0)}
+    assert verdict["writes resume at mb"] is None
+    assert verdict["proxies go on answering reads"]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.distributed.tiers.plugins.module_utils.verification import verify
-from ansible_collections.distributed.tiers.tests.unit.slices import Slice
+from ansible_collections.distributed.tiers.tests.unit.slices import ClientSlice, Slice, complete
 
 ADDRESS = {"m": "10.0.0.1", "mb": "10.0.0.2", "x": "10.0.1.1", "p": "10.0.0.3", "d": "10.0.0.4", "db": "10.0.0.5"}
 SHARED = "10.0.0.9"
@@ -62,12 +62,12 @@ def plan() -> dict[str, Any]:
         },
         "voters": {},
         "clients": {
-            "c": {
-                "address": "10.0.1.50",
-                "protocol": "ldaps",
-                "endpoints": [point("x")],
-                "pool": [{"name": "pool", "address": SHARED, "port": 636}],
-            }
+            "c": ClientSlice(
+                address="10.0.1.50",
+                protocol="ldaps",
+                endpoints=[point("x")],
+                pool=[{"name": "pool", "address": SHARED, "port": 636}],
+            )
         },
         "edges": [
             edge("m", "mb"),
@@ -507,3 +507,84 @@ def test_a_deviation_of_a_host_is_a_finding(plan: dict[str, Any]) -> None:
     found = verify.report(plan, {"c": gone, "m": unkept})["findings"]
     assert {"host": "c", "what": "names", "why": "m does not resolve"} in found
     assert [f["host"] for f in found if f["what"] == "clock"] == ["m"]
+
+
+@pytest.fixture
+def writes(plan: dict[str, Any]) -> dict[str, Any]:
+    """The plan of a product whose replicas are read-only: writes go to port 637 of proxy and distributors."""
+    for name in ("x", "d", "db"):
+        server = plan["servers"][name]
+        opening = {**server["firewall"][0], "port": 637}
+        server.update(write_port=637, client_ports=[636, 637], firewall=[*server["firewall"], opening])
+        server.update(upstreams=[point("m"), point("mb")])
+    plan["servers"]["p"]["write_port"] = None
+    plan["servers"] = {name: complete(server) for name, server in plan["servers"].items()}
+    client = plan["clients"]["c"]
+    client["write_endpoints"] = [{**one, "port": 637} for one in client["endpoints"]]
+    client["write_pool"] = [{**one, "port": 637} for one in client["pool"]]
+    plan["edges"] += [{**edge("c", "x"), "port": 637}, {**edge("c", "d", SHARED), "port": 637}]
+    return plan
+
+
+def at_write_port(edges: list[dict[str, Any]]) -> list[tuple[str, str, str | None, str]]:
+    return [(e["name"], e["protocol"], e.get("role"), e.get("expect", "open")) for e in edges if e["port"] == 637]
+
+
+def test_client_finds_the_active_master_at_write_ports(writes: dict[str, Any]) -> None:
+    found = at_write_port(verify.host_edges(writes, "c"))
+    assert found == [("d", "ldaps", "provider", "open"), ("x", "ldaps", "provider", "open")]
+
+
+def test_others_are_refused_at_write_ports(writes: dict[str, Any]) -> None:
+    assert ("x", "tcp", None, "refused") in at_write_port(verify.host_edges(writes, "p"))
+
+
+def test_server_checks_its_own_write_port(writes: dict[str, Any]) -> None:
+    assert at_write_port(verify.own_edges(writes, "x")) == [("x", "ldaps", "provider", "open")]
+    # It has no client of the product.
+    assert at_write_port(verify.own_edges(writes, "d")) == [("d", "tls", None, "open")]
+    assert at_write_port(verify.own_edges(writes, "p")) == at_write_port(verify.own_edges(writes, "m")) == []
+    # The service comes first: its position counts.
+    assert verify.own_edges(writes, "x")[0]["port"] == 636
+
+
+def test_write_port_is_not_probed_while_all_masters_are_down(writes: dict[str, Any]) -> None:
+    for name in ("m", "mb"):
+        writes["servers"][name].update(state="down", kept_running=False)
+    assert at_write_port(verify.own_edges(writes, "x")) == []
+
+
+def test_rows_are_written_at_write_ports_and_read_at_the_others(writes: dict[str, Any]) -> None:
+    def ports(host: str, **options: bool) -> list[tuple[str, int]]:
+        return [(place["name"], place["port"]) for place in verify.places(writes, host, **options)]
+
+    assert ports("c") == [("x", 636), ("pool", 636)]
+    assert ports("c", writes=True) == [("x", 637), ("pool", 637)]
+    assert ports("x", writes=True) == [("x", 637)]
+    assert ports("m", writes=True) == ports("m") == [("m", 636)]
+    assert ports("p") == [("p", 636)]
+    assert ports("p", writes=True) == []
+
+
+def test_active_standby_proxies_answer_at_one_write_port(writes: dict[str, Any]) -> None:
+    writes["servers"]["x"].update(backup="xb", active_standby=True)
+    behind = {
+        "name": "xb",
+        "address": "10.0.1.2",
+        "tier": "backup",
+        "primary": "x",
+        "backup": None,
+        "failback": "manual",
+    }
+    writes["servers"]["xb"] = {**writes["servers"]["x"], **behind}
+    to_backup = {**edge("c", "x", "10.0.1.2"), "to": "xb"}
+    writes["edges"] += [to_backup, {**to_backup, "port": 637}]
+    groups = {
+        (e["port"], e["name"]): e.get("one_of") for e in verify.host_edges(writes, "c") if e["name"] in ("x", "xb")
+    }
+    assert groups == {
+        (636, "x"): "x",
+        (636, "xb"): "x",
+        (637, "x"): "x, writes",
+        (637, "xb"): "x, writes",
+    }
