@@ -26,7 +26,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.writes i
 POOL = "pool"
 UPWARD = {
     "proxy": "a proxy forwards to the master",
-    "parallel": "a member follows to the master",
+    "parallel": "a member follows the master",
     "distributor": "the distributor forwards writes to the master",
 }
 
