@@ -10,15 +10,15 @@ from pathlib import Path
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 # A promise that a drill found broken, and what Ansible stopped at.
-_TOLD = re.compile(r"\bBROKEN\b|^fatal: |^failed: |\[ERROR\]")
+_SHOWN = re.compile(r"\bBROKEN\b|^fatal: |^failed: |\[ERROR\]")
 _LINES, _LENGTH = 20, 600
 
 
 def reasons(log: Path) -> Iterator[str]:
     """The last lines of a step's output that tell why it failed, each once."""
     lines = (_COLOUR.sub("", line).lstrip(" │").rstrip() for line in log.read_text(errors="replace").splitlines())
-    told = dict.fromkeys(line[:_LENGTH] for line in lines if _TOLD.search(line))
-    yield from list(told)[-_LINES:]
+    shown = dict.fromkeys(line[:_LENGTH] for line in lines if _SHOWN.search(line))
+    yield from list(shown)[-_LINES:]
 
 
 results = Path(sys.argv[1])

@@ -80,8 +80,8 @@ def main() -> int:
         (tests, ["pytest", "-q", "--no-header", "-m", "not slow", *tests]),
     ]
     failed = []
-    for wanted, command in steps:
-        if wanted and subprocess.run(command, cwd=ROOT, check=False).returncode:
+    for due, command in steps:
+        if due and subprocess.run(command, cwd=ROOT, check=False).returncode:
             failed.append(command[0])
     result = f"failed: {', '.join(failed)}" if failed else "passed"
     print(f"{len(paths)} changed files, {len(tests)} test files: {result}")

@@ -89,8 +89,8 @@ def main() -> None:
 
 def version(*command: str) -> str:
     """The first that looks like one."""
-    said = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-    found = re.search(r"\d+(\.\d+)+", said)
+    output = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    found = re.search(r"\d+(\.\d+)+", output)
     return found[0] if found else ""
 
 

@@ -210,12 +210,12 @@ def operations() -> str:
 
 
 def operation_entry(name: str, found: Operation) -> str:
-    said = header(name)
+    parts = header(name)
     lines = [f"## {name}", "", f"*{found.short_description}.*", ""]
-    lines += ["```console", *re.findall(r"ansible-playbook .*", said["Run"]), "```", "", said["What it does"], ""]
-    if more := [line for line in said["Run"].splitlines() if "ansible-playbook " not in line]:
+    lines += ["```console", *re.findall(r"ansible-playbook .*", parts["Run"]), "```", "", parts["What it does"], ""]
+    if more := [line for line in parts["Run"].splitlines() if "ansible-playbook " not in line]:
         lines += [" ".join(more), ""]
-    lines += [f"- **Service interrupted:** {said['Downtime']}", f"- **Way back:** {said['Way back']}"]
+    lines += [f"- **Service interrupted:** {parts['Downtime']}", f"- **Way back:** {parts['Way back']}"]
     if found.slices:
         lines.append("- **Slices:** takes a part of the inventory if it is given a plan.")
     if found.variables:
@@ -228,17 +228,17 @@ def operation_entry(name: str, found: Operation) -> str:
 
 def header(name: str) -> dict[str, str]:
     """The texts of the comment at the head of a playbook, by the words in its margin."""
-    said: dict[str, str] = {}
+    parts: dict[str, str] = {}
     key = ""
     for line in (PLAYBOOKS / f"{name}.yml").read_text(encoding="utf-8").splitlines()[1:]:
         if not line.startswith("#"):
             break
         if begun := re.match(r"# (What it does|Downtime|Run|Way back) +(.*)", line):
             key = begun[1]
-            said[key] = begun[2]
+            parts[key] = begun[2]
         elif key:
-            said[key] += ("\n" if key == "Run" else " ") + line.lstrip("# ")
-    return {key: text if key == "Run" else in_page(text) for key, text in said.items()}
+            parts[key] += ("\n" if key == "Run" else " ") + line.lstrip("# ")
+    return {key: text if key == "Run" else in_page(text) for key, text in parts.items()}
 
 
 def in_page(text: str) -> str:

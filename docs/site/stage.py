@@ -52,17 +52,17 @@ def stage(directory: Path) -> list[str]:
             return link
         # The page that the site begins with lies among its pages.
         base = "docs" if page == "index.md" else posixpath.dirname(source)
-        wanted = posixpath.normpath(posixpath.join(base, target))
-        if wanted in pages:
-            return posixpath.relpath(pages[wanted], posixpath.dirname(page) or ".") + hash_sign + anchor
-        if not (REPOSITORY / wanted).exists():
+        path = posixpath.normpath(posixpath.join(base, target))
+        if path in pages:
+            return posixpath.relpath(pages[path], posixpath.dirname(page) or ".") + hash_sign + anchor
+        if not (REPOSITORY / path).exists():
             problems.append(f"{source}: {link} leads nowhere")
-        if (REPOSITORY / wanted).suffix in (".svg", ".png"):
-            copy = directory / "pictures" / posixpath.basename(wanted)
+        if (REPOSITORY / path).suffix in (".svg", ".png"):
+            copy = directory / "pictures" / posixpath.basename(path)
             copy.parent.mkdir(exist_ok=True)
-            shutil.copy(REPOSITORY / wanted, copy)
+            shutil.copy(REPOSITORY / path, copy)
             return posixpath.relpath(f"pictures/{copy.name}", posixpath.dirname(page) or ".")
-        return f"{BROWSE}/blob/main/{wanted}{hash_sign}{anchor}"
+        return f"{BROWSE}/blob/main/{path}{hash_sign}{anchor}"
 
     for source, page in pages.items():
         text = (REPOSITORY / source).read_text(encoding="utf-8")

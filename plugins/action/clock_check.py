@@ -21,5 +21,5 @@ class ActionModule(JudgingAction):
         wrong = [f"{host}: {why}" for host, why in check_clocks(clocks, options["limit"], "tiers_clock_refuse")]
         if not wrong:
             return {"wrong": []}
-        told = f"No host was changed. {'; '.join(wrong)}. Set the clocks right, then run the playbook again"
-        return {"wrong": wrong, "failed": True, "msg": told}
+        message = f"No host was changed. {'; '.join(wrong)}. Set the clocks right, then run the playbook again"
+        return {"wrong": wrong, "failed": True, "msg": message}

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.verify import (
+    degraded_servers,
     newest,
-    not_whole,
     standing_by,
 )
 from ansible_collections.distributed.tiers.plugins.plugin_utils.judging import PLAN, JudgingAction, answers_of
@@ -24,7 +24,7 @@ class ActionModule(JudgingAction):
         answers = answers_of(variables).of(options["results"])
         edges = [edge for answer in answers.values() for edge in answer.get("edges", ())]
         return {
-            "degraded": not_whole(options["plan"], answers),
+            "degraded": degraded_servers(options["plan"], answers),
             "standby": standing_by(answers),
             "position": newest(edge.get("position") or {} for edge in edges),
         }

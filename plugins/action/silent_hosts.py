@@ -49,8 +49,8 @@ class ActionModule(ActionBase):
         """The variables of a host that its connection asks for."""
         raw = getattr(hostvars, "raw_get", hostvars.__getitem__)(host)
         self._templates.available_variables = raw
-        wanted = ["ansible_connection", *constants.config.get_plugin_vars("connection", "ssh")]
-        return {name: self._templates.template(raw[name]) for name in wanted if name in raw}
+        names = ["ansible_connection", *constants.config.get_plugin_vars("connection", "ssh")]
+        return {name: self._templates.template(raw[name]) for name in names if name in raw}
 
     def _option(self, known: Mapping[str, Any], name: str) -> Any:
         """An option of the plugin: from the host's variables, the command line, the environment or the settings."""

@@ -38,7 +38,7 @@ class ActionModule(ActionBase):
         seconds = int(arguments.get("confirm_seconds") or 60)
         given = {**arguments, "loaded": loaded, "connection": before if self._connection.transport in SSH else ""}
         answer, error = "", ""
-        with self._without_kept_connections():
+        with self._without_connection_reuse():
             while not answer:
                 self._renew_connection()
                 try:
@@ -57,7 +57,7 @@ class ActionModule(ActionBase):
         return result
 
     @contextlib.contextmanager
-    def _without_kept_connections(self) -> Any:
+    def _without_connection_reuse(self) -> Any:
         """Have ssh neither use nor keep a connection (ControlPersist). The first option on its command line counts."""
         try:
             options = self._connection.get_option("ssh_args")

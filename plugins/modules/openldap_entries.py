@@ -229,13 +229,13 @@ class Entries:
                 if not self.module.check_mode:
                     self.connection.modify_s(dn, [(ldap.MOD_REPLACE, name, values) for name, values in wrong.items()])
 
-    def remove_others(self, parent: str, wanted: set[str]) -> None:
+    def remove_others(self, parent: str, planned: set[str]) -> None:
         try:
             children = [dn for dn, unused in self.connection.search_s(parent, ldap.SCOPE_ONELEVEL, attrlist=["1.1"])]
         except ldap.NO_SUCH_OBJECT:
             return
         for dn in children:
-            if normal(dn) not in wanted:
+            if normal(dn) not in planned:
                 self.result["removed"].append(dn)
                 if not self.module.check_mode:
                     self.connection.delete_s(dn)

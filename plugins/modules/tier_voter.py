@@ -153,12 +153,12 @@ def change(params: dict[str, Any], check_mode: bool) -> bool:
     client, peer = connect(params), params["peer"]
     if check_mode:
         here = [member for member in client.members() if member.peer == peer]
-        wanted = {
+        actions = {
             "learner": not here or params["replace"],
             "promoted": any(member.learner for member in here),
             "absent": bool(here),
         }
-        return wanted[params["state"]]
+        return actions[params["state"]]
     if params["state"] == "learner":
         return client.add(peer, params["replace"])
     return client.promote(peer) if params["state"] == "promoted" else client.remove(peer)

@@ -106,7 +106,7 @@ def read_inventory(
                 if host in paired and seen[host].get("tiers_product") == name:
                     seen[host][variables.OPTIONS] = views.options(host, product)
     # A plan that was made already has its clients.
-    population = nobody if plan_file or plan else lambda source: load_population(source, basedir)
+    population = no_population if plan_file or plan else lambda source: load_population(source, basedir)
     topology = read_topology(groups, seen, products, population, tiers_groups)
     retired = {}
     lines: dict[str, list[str]] = {}
@@ -357,11 +357,14 @@ def unresolved(topology: Topology) -> list[Problem]:
         found = dict(zip(names, pool.map(addresses_of, names.values()), strict=True))
     return [
         Problem(
-            name, "tiers_address", f"{names[name]} resolves to {told}, not to {server.address}.", rule="name-resolves"
+            name,
+            "tiers_address",
+            f"{names[name]} resolves to {addresses}, not to {server.address}.",
+            rule="name-resolves",
         )
         for name, server in topology.servers.items()
         if server.address not in found[name]
-        for told in [", ".join(sorted(found[name])) or "nothing"]
+        for addresses in [", ".join(sorted(found[name])) or "nothing"]
     ]
 
 
@@ -452,10 +455,10 @@ def with_plan(topology: Topology, path: str, part: bool = False) -> Topology:
         check_has_end(path)
         plan = json.loads(Path(path).read_bytes())
     except (OSError, ValueError, RecursionError) as error:
-        told = ended(f"{shorten(path, 200)} cannot be read: {shorten(why_not(error), 200)}")
-        wrong = [Problem(None, "tiers_plan_file", told, rule=handed.RULE)]
+        message = ended(f"{shorten(path, 200)} cannot be read: {shorten(why_not(error), 200)}")
+        wrong = [Problem(None, "tiers_plan_file", message, rule=handed.RULE)]
         return replace(topology, handed_from=path, problems=(*topology.problems, *wrong))
-    return taken(topology, plan, path, Problem(None, "tiers_plan_file", path, rule=handed.RULE), part)
+    return with_handed_plan(topology, plan, path, Problem(None, "tiers_plan_file", path, rule=handed.RULE), part)
 
 
 def with_plan_data(topology: Topology, data: Any, path: str | None = None, part: bool = False) -> Topology:
@@ -463,18 +466,18 @@ def with_plan_data(topology: Topology, data: Any, path: str | None = None, part:
     name = "an earlier job"
     wrong = Problem(None, "tiers_plan_data", "It", rule=handed.RULE)
     if path:
-        told = replace(wrong, message="tiers_plan_file is set too; give the plan once.")
-        return replace(topology, handed_from=name, problems=(*topology.problems, told))
+        problem = replace(wrong, message="tiers_plan_file is set too; give the plan once.")
+        return replace(topology, handed_from=name, problems=(*topology.problems, problem))
     try:
         # Values out of Ansible are of classes of its own.
         plan = json.loads(json.dumps(data))
     except (ValueError, TypeError, RecursionError):
         plan = None
-    return taken(topology, plan, name, wrong, part)
+    return with_handed_plan(topology, plan, name, wrong, part)
 
 
-def taken(topology: Topology, plan: Any, source: str, wrong: Problem, part: bool) -> Topology:
-    """The topology with this plan, or with its faults, each told like `wrong`."""
+def with_handed_plan(topology: Topology, plan: Any, source: str, wrong: Problem, part: bool) -> Topology:
+    """The topology with this plan, or with its faults, each reported like `wrong`."""
     try:
         faults = handed.list_faults(plan)
     except RecursionError:
@@ -485,7 +488,8 @@ def taken(topology: Topology, plan: Any, source: str, wrong: Problem, part: bool
     return replace(topology, handed=plan, handed_from=source, problems=(*topology.problems, *problems))
 
 
-def nobody(_source: Any) -> tuple[Mapping[str, Mapping[str, Any]], list[str]]:
+def no_population(_source: Any) -> tuple[Mapping[str, Mapping[str, Any]], list[str]]:
+    """No named clients: a handed plan has its own."""
     return {}, []
 
 

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The items of a large JSON or YAML text one at a time, so that a million of them never are in memory all at once.
 
-Both yield `(key, value)` of a mapping, `(ENTRY, value)` of a list, and `(WHOLE, value)` of anything else. A mapping in
-which a key is given twice comes as `Twice`.
+Both yield `(key, value)` of a mapping, `(ENTRY, value)` of a list, and `(COMPLETE, value)` of anything else. A mapping
+in which a key is given twice comes as `Twice`.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from typing import Any, TextIO
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.shown import shorten
 
-ENTRY, WHOLE = object(), object()
+ENTRY, COMPLETE = object(), object()
 CHUNK = 1 << 16
 SPACE = re.compile(r"[ \t\n\r]*")
 LONGEST_ENTRY = 1 << 24
 # So near the end of what was read, a value may go on, and an error may come of what is not read yet.
 TOKEN = 16
-PLAIN_KEPT = 4096
+MOST_PLAIN = 4096
 
 
 class BrokenTextError(ValueError):
@@ -72,7 +72,7 @@ def json_items(stream: TextIO) -> Items:
                 raise text.broken("Expecting ',' delimiter")
         text.pass_sign()
     else:
-        yield WHOLE, text.value()
+        yield COMPLETE, text.value()
     if text.sign():
         raise text.broken("Extra data")
 
@@ -84,7 +84,7 @@ class _Json:
         self.stream = stream
         self.text = ""
         self.at = 0
-        self.whole = False
+        self.complete = False
         self.lines = 1
         self.decode = json.JSONDecoder(object_pairs_hook=unique).raw_decode
 
@@ -96,13 +96,13 @@ class _Json:
             raise self.broken(f"one entry of more than {LONGEST_ENTRY} characters")
         # As much again each time, so that a long entry is not read over and over.
         new = self.stream.read(max(CHUNK, len(rest)))
-        self.text, self.at, self.whole = rest + new, 0, not new
+        self.text, self.at, self.complete = rest + new, 0, not new
 
     def sign(self) -> str:
         """The next character that is no space; nothing at the end."""
         while True:
             self.at = SPACE.match(self.text, self.at).end()  # type: ignore[union-attr]
-            if self.at < len(self.text) or self.whole:
+            if self.at < len(self.text) or self.complete:
                 return self.text[self.at : self.at + 1]
             self.more()
 
@@ -116,12 +116,12 @@ class _Json:
                 value, end = self.decode(self.text, self.at)
             except json.JSONDecodeError as error:
                 may_go_on = error.msg.startswith("Unterminated string") or error.pos > len(self.text) - TOKEN
-                if self.whole or not may_go_on:
+                if self.complete or not may_go_on:
                     raise BrokenTextError(self.lines + error.lineno - 1, error.msg) from None
             except ValueError:  # The only other one. Python's message counts the digits read so far.
                 raise self.broken(f"a number of more than {sys.get_int_max_str_digits()} digits") from None
             else:
-                if end <= len(self.text) - TOKEN or self.whole:
+                if end <= len(self.text) - TOKEN or self.complete:
                     self.at = end
                     return value
             self.more()
@@ -130,7 +130,7 @@ class _Json:
         return BrokenTextError(self.lines + self.text.count("\n", 0, self.at), reason)
 
 
-def looks_like_json(text: str) -> bool:
+def is_json(text: str) -> bool:
     """YAML's lists and dictionaries on one line look alike, but quote no names."""
     return re.match(r'[\[{\s]*"', text) is not None
 
@@ -166,7 +166,7 @@ class _Yaml:
         yaml = self.yaml
         self.event()
         if not isinstance(self.event(), yaml.DocumentStartEvent):
-            yield WHOLE, None
+            yield COMPLETE, None
             return
         root = self.event()
         if isinstance(root, yaml.SequenceStartEvent):
@@ -178,7 +178,7 @@ class _Yaml:
             while not isinstance(event := self.event(), yaml.MappingEndEvent):
                 yield self.build(event), self.build(self.event())
         else:
-            yield WHOLE, self.build(root)
+            yield COMPLETE, self.build(root)
         self.event()
         if not isinstance(after := self.event(), yaml.StreamEndEvent):
             raise BrokenTextError(after.start_mark.line + 1, "a second document begins")
@@ -234,7 +234,7 @@ class _Yaml:
                 return self.plain[text]
             tag = self.loader.resolve(self.yaml.ScalarNode, text, event.implicit)
         value = text if tag in TEXTS else self.constructed(event, tag)
-        if event.tag is None and len(self.plain) < PLAIN_KEPT:
+        if event.tag is None and len(self.plain) < MOST_PLAIN:
             self.plain[text] = value
         return value
 
@@ -248,8 +248,8 @@ class _Yaml:
             return self.loader.yaml_constructors[tag](self.loader, node)
         except (ValueError, LookupError, AttributeError, TypeError):
             # What PyYAML raises of dates that are none, numbers without digits and the like.
-            told = f"'{shorten(event.value)}' is no {tag.rpartition(':')[2]}"
-            raise BrokenTextError(event.start_mark.line + 1, told) from None
+            message = f"'{shorten(event.value)}' is no {tag.rpartition(':')[2]}"
+            raise BrokenTextError(event.start_mark.line + 1, message) from None
 
     def check_tag(self, event: Any, kind: str) -> None:
         if event.tag not in (None, "!", TAG + kind):

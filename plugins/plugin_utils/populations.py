@@ -24,13 +24,13 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.shown im
 from ansible_collections.distributed.tiers.plugins.module_utils.text import enumerate_names
 from ansible_collections.distributed.tiers.plugins.plugin_utils.files import check_has_end, why_not
 from ansible_collections.distributed.tiers.plugins.plugin_utils.items import (
+    COMPLETE,
     ENTRY,
-    WHOLE,
     BrokenTextError,
     Items,
     Twice,
+    is_json,
     json_items,
-    looks_like_json,
     yaml_items,
 )
 
@@ -84,9 +84,9 @@ class _PopulationParser:
         self.problems: list[str] = []
         self.unheard = 0
         self.counted = 0
-        # What is said of a client, checked and as it was given -> the one dictionary for all who say it.
+        # Properties of a client, checked and as they were given -> one dictionary for all clients that share them
         self._shared: dict[tuple[Any, ...], dict[str, Any]] = {}
-        self._taken: dict[tuple[Any, ...], dict[str, Any]] = {}
+        self._known: dict[tuple[Any, ...], dict[str, Any]] = {}
 
     def problem(self, text: str) -> None:
         if len(self.problems) < MOST_PROBLEMS:
@@ -112,7 +112,7 @@ class _PopulationParser:
             stream.seek(0)
             if not head:
                 self.problem(f"{where}: is empty")
-            elif path.endswith(".json") or (looks_like_json(head) and not path.endswith((".csv", ".yml", ".yaml"))):
+            elif path.endswith(".json") or (is_json(head) and not path.endswith((".csv", ".yml", ".yaml"))):
                 self._items(json_items, stream, where, "JSON")
             elif (head[0] in "[{-" and not path.endswith(".csv")) or path.endswith((".yml", ".yaml")):
                 self._items(yaml_items, stream, where, "YAML")
@@ -199,13 +199,13 @@ class _PopulationParser:
         elif isinstance(data, (list, tuple)):
             self._take(((ENTRY, entry) for entry in data), where)
         else:
-            self._take([(WHOLE, data)], where)
+            self._take([(COMPLETE, data)], where)
 
     def _take(self, items: Iterable[tuple[Any, Any]], where: str) -> None:
         for number, (name, entry) in enumerate(items, 1):
             if self._as_before(name, entry):
                 continue
-            if name is WHOLE:
+            if name is COMPLETE:
                 kind = "nothing" if entry is None else type(entry).__name__
                 self.problem(f"{where}: must be a list or a dictionary of clients, not {kind}")
                 continue
@@ -224,7 +224,7 @@ class _PopulationParser:
                 self.problem(f"{spot}: must be a dictionary or a count, not {type(entry).__name__}")
 
     def _as_before(self, name: Any, entry: Any) -> bool:
-        """Take one more client that is right because another one said the same of itself. Most are, in a large file."""
+        """Add a client whose properties were checked for an earlier one, as most are in a large file."""
         if not isinstance(entry, dict) or isinstance(entry, Twice):
             return False
         given = entry.copy()
@@ -232,7 +232,7 @@ class _PopulationParser:
         if name is ENTRY:
             name = own
         try:
-            client = self._taken.get(_said(given))
+            client = self._known.get(_key(given))
         except TypeError:  # a list in it
             return False
         if client is None or not _is_word(name) or name in self.clients:
@@ -264,7 +264,7 @@ class _PopulationParser:
         key = tuple((k, tuple(v) if isinstance(v, list) else v) for k, v in client.items())
         client = self._shared.setdefault(key, client)
         with suppress(TypeError):  # a list in it
-            self._taken[_said(given)] = client
+            self._known[_key(given)] = client
         self._put(name, client, where)
 
     def _put(self, name: str, client: dict[str, Any], where: str) -> None:
@@ -282,7 +282,7 @@ def _is_word(value: Any) -> bool:
     return isinstance(value, str) and value.isprintable() and not value.isspace() and value != ""
 
 
-def _said(given: Mapping[Any, Any]) -> tuple[Any, ...]:
+def _key(given: Mapping[Any, Any]) -> tuple[Any, ...]:
     # 1, 1.0 and true are one key, but not all are a weight.
     return (*given.items(), *map(type, given.values()))
 
@@ -297,7 +297,7 @@ def _client(given: Mapping[Any, Any], from_text: bool = False) -> tuple[dict[str
     else:
         wrong.append(f"site must be {WORD}, not {shown(site)}")
     weight = given.get("weight", 1)
-    number = _whole(weight) if from_text else weight
+    number = _as_integer(weight) if from_text else weight
     if number in CLIENT_WEIGHT:
         client["weight"] = number
     else:
@@ -320,7 +320,7 @@ def _client(given: Mapping[Any, Any], from_text: bool = False) -> tuple[dict[str
     return client, wrong
 
 
-def _whole(text: Any) -> Any:
+def _as_integer(text: Any) -> Any:
     if isinstance(text, str) and text.isascii() and text.isdigit() and len(text) <= 16:
         return int(text)
     return text

@@ -80,8 +80,8 @@ def is_ill(read: Any) -> bool:
 def why_failed(read: Mapping[str, Any]) -> str:
     """What a program on the host said at its end, else the first line of Ansible's own error."""
     message = str(read.get("msg") or "")
-    said = str(read.get("module_stderr") or message.partition(">>> Standard Error")[2])
+    output = str(read.get("module_stderr") or message.partition(">>> Standard Error")[2])
     # ssh itself says that it has closed a terminal.
-    end = [line for line in said.strip().splitlines() if not line.strip().endswith(" closed.")][-1:]
+    end = [line for line in output.strip().splitlines() if not line.strip().endswith(" closed.")][-1:]
     lines = end or message.strip().splitlines()[:1]
     return shorten(lines[0].strip() if lines else "the read failed", 200)

@@ -53,11 +53,11 @@ def test_private_key_is_for_its_readers_only(name: str) -> None:
 
 @pytest.mark.parametrize("name", DIRECTORIES)
 @pytest.mark.parametrize(("version", "answer"), [("tls1_1", "Cipher is (NONE)"), ("tls1_2", "New, TLSv1.2")])
-def test_nobody_gets_in_below_tls_1_2(name: str, version: str, answer: str) -> None:
+def test_connections_below_tls_1_2_are_refused(name: str, version: str, answer: str) -> None:
     # At level 0 the client would speak the old one.
     handshake = "openssl s_client -connect %s:636 -CAfile /etc/tiers/tls/ca.crt -cipher DEFAULT@SECLEVEL=0 -%s 2>&1"
-    said = demo.connect(name).run(f"{handshake} < /dev/null", demo.variable(name, "ansible_host"), version)
-    assert answer in said.stdout
+    output = demo.connect(name).run(f"{handshake} < /dev/null", demo.variable(name, "ansible_host"), version)
+    assert answer in output.stdout
 
 
 @pytest.mark.parametrize("name", SERVERS + CLIENTS)

@@ -96,9 +96,9 @@ class TestMasterThatCannotWrite:
             assert until(lambda: not lets_in("px-tokyo", "m1"), 40)
         asked.check_gap(5)
         assert lets_in("px-tokyo", "m2")
-        said = alerts()
-        assert "m1: cannot write: " in said
-        assert "stepped aside for m2" in said
+        output = alerts()
+        assert "m1: cannot write: " in output
+        assert "stepped aside for m2" in output
 
     def test_it_serves_again_when_there_is_room(self) -> None:
         ask_for_room("m1", 5)
@@ -117,9 +117,9 @@ class TestProxyCutOffFromItsMasters:
         with cut_off("px-tokyo", MASTERS):
             time.sleep(15)
             assert demo.connect("c-tokyo").run(ASK).rc == 0
-            said = alerts()
-        assert "px-tokyo reaches no master: its clients cannot write" in said
-        assert "split brain" not in said
+            output = alerts()
+        assert "px-tokyo reaches no master: its clients cannot write" in output
+        assert "split brain" not in output
 
 
 class TestSuspendedProgram:
@@ -127,10 +127,10 @@ class TestSuspendedProgram:
         host = demo.connect("d2")
         host.check_output("systemctl kill --signal=STOP keepalived")
         try:
-            said = alerts()
+            output = alerts()
         finally:
             host.check_output("systemctl kill --signal=CONT keepalived")
-        assert "! d2: program: keepalived.service is suspended" in said
+        assert "! d2: program: keepalived.service is suspended" in output
 
 
 class TestSilentHost:
@@ -144,11 +144,11 @@ class TestSilentHost:
         try:
             began = time.monotonic()
             with ticking(machine):
-                said = alerts()
+                output = alerts()
             took = time.monotonic() - began
         finally:
             subprocess.run(["podman", "unpause", demo.container("p3")], check=True, stdout=subprocess.DEVNULL)
-        assert "! p3: host: " in said
+        assert "! p3: host: " in output
         # 30 s on a quiet machine, where a healthy system takes 10; on a slow one, what the silent host adds counts.
         limit = max(30, healthy + 20)
         if took > limit and machine.stalled >= STALLED:

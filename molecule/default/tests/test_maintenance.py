@@ -46,13 +46,13 @@ def changed(stdout: str) -> bool:
 
 
 class TestDrain:
-    def test_service_that_nobody_else_gives_is_not_taken_away(self) -> None:
+    def test_server_whose_clients_have_no_other_is_not_drained(self) -> None:
         refused = demo.run("drain", tiers_targets="px-tokyo,m1,m2")
         assert refused.returncode != 0
-        said = " ".join(refused.stdout.split())
-        assert "clients would have no server without m1, m2, px-tokyo" in said
-        assert "No server would accept writes without m1, m2, px-tokyo" in said
-        assert "No server was touched." in said
+        output = " ".join(refused.stdout.split())
+        assert "clients would have no server without m1, m2, px-tokyo" in output
+        assert "No server would accept writes without m1, m2, px-tokyo" in output
+        assert "No server was touched." in output
 
     def test_clients_do_not_notice(self) -> None:
         with (
@@ -85,7 +85,7 @@ class TestDrain:
         assert again.returncode == 0, again.stdout
         assert not changed(again.stdout), again.stdout
 
-    def test_who_serves_in_their_place_cannot_be_drained(self) -> None:
+    def test_a_server_that_replaces_drained_ones_cannot_be_drained(self) -> None:
         refused = demo.run("drain", tiers_targets="px-paris-b,m2")
         assert refused.returncode != 0
         assert re.search(r"No server was touched\. \d+ clients would have no server", refused.stdout)
@@ -114,9 +114,9 @@ class TestInterrupted:
         started = demo.connect("m2").check_output("systemctl show -p InvocationID slapd")
         refused = demo.run("deploy", "m2", product_openldap_threads=14, server_restart_seconds=1)
         assert refused.returncode != 0
-        said = " ".join(refused.stdout.split())
-        assert "m2 was not touched. No master would accept writes without m2." in said
-        assert "m1: this host is drained" in said
+        output = " ".join(refused.stdout.split())
+        assert "m2 was not touched. No master would accept writes without m2." in output
+        assert "m1: this host is drained" in output
         assert demo.connect("m2").check_output("systemctl show -p InvocationID slapd") == started
 
 
@@ -174,12 +174,13 @@ class TestResync:
     def test_it_asks_before_it_replaces_data(self) -> None:
         refused = demo.run("resync", tiers_targets="px-paris")
         assert refused.returncode != 0
-        said = " ".join(refused.stdout.split())
+        output = " ".join(refused.stdout.split())
         assert (
-            "No server was touched. This replaces the data of a server. Allow it: -e tiers_resync_confirm=true." in said
+            "No server was touched. This replaces the data of a server. Allow it: -e tiers_resync_confirm=true."
+            in output
         )
 
-    def test_service_that_nobody_else_gives_is_not_taken_away(self) -> None:
+    def test_server_whose_clients_have_no_other_is_not_resynchronized(self) -> None:
         refused = demo.run("resync", tiers_targets="px-tokyo", tiers_resync_confirm=True)
         assert refused.returncode != 0
         assert "clients would have no server without px-tokyo" in " ".join(refused.stdout.split())
@@ -237,7 +238,7 @@ class TestRetire:
         assert refused.returncode != 0
         assert "p3 is active in the inventory: set its tiers_state to down" in " ".join(refused.stdout.split())
 
-    def test_a_server_that_others_give_to_stays(self) -> None:
+    def test_a_server_that_others_depend_on_is_not_retired(self) -> None:
         refused = without_p3.run("retire", tiers_targets="p3", tiers_retire_confirm=True)
         assert refused.returncode != 0
         assert "may still depend on them: deploy first, then retire." in " ".join(refused.stdout.split())

@@ -85,8 +85,8 @@ def test_one_master_acts_and_the_other_is_refused_to_all_but_its_pair() -> None:
 
 
 def test_any_user_can_ask_which_node_is_active() -> None:
-    told = {name: ledger.connect(name).run("runuser -u nobody /etc/tiers/active") for name in [*MASTERS, "p2"]}
-    answers = {name: (result.stdout.strip(), result.rc) for name, result in told.items()}
+    results = {name: ledger.connect(name).run("runuser -u nobody /etc/tiers/active") for name in [*MASTERS, "p2"]}
+    answers = {name: (result.stdout.strip(), result.rc) for name, result in results.items()}
     assert answers.pop("p2") == ("active", 0)
     assert sorted(answers.values()) == [("active", 0), ("standby", 1)]
 
@@ -115,5 +115,5 @@ def test_a_session_outlives_its_distributor() -> None:
     finally:
         ledger.connect("d1").check_output(f"systemctl start {units}")
     for before, after in zip(sessions, answers, strict=True):
-        was, now = json.loads(before["body"]), json.loads(after["body"])
-        assert (now["member"], now["count"]) == (was["member"], was["count"] + 1)
+        old, now = json.loads(before["body"]), json.loads(after["body"])
+        assert (now["member"], now["count"]) == (old["member"], old["count"] + 1)

@@ -60,7 +60,7 @@ def test_firewall_refuses_what_is_not_planned(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", BROKERS)
-def test_nobody_without_a_password_is_let_in(name: str) -> None:
+def test_a_client_without_a_password_is_refused(name: str) -> None:
     host = mqtt.connect(name)
     address = mqtt.variable(name, "ansible_host")
     refused = host.run(
@@ -107,10 +107,10 @@ def reloads(since: str) -> dict[str, float]:
     """When the proxies and members read their configuration again, by the journals of their hosts."""
     found = {}
     for name in LEAVES:
-        told = mqtt.connect(name).check_output(
+        output = mqtt.connect(name).check_output(
             "journalctl -u mosquitto -o short-unix --no-pager --since @%s -g ^Reloaded | tail -n 1", since
         )
-        found[name] = float(told.split()[0])
+        found[name] = float(output.split()[0])
     return found
 
 

@@ -23,22 +23,22 @@ RELEASES = "/opt/gauge/releases"
 def answer(asks: str, asked: str) -> list[str]:
     """What a server answers, with its certificate verified: a version, or nothing."""
     address = vendor.variable(asked, "ansible_host")
-    said = vendor.connect(asks).check_output(
+    output = vendor.connect(asks).check_output(
         "printf 'PING\\nQUIT\\n' | timeout 5 openssl s_client -quiet -verify_return_error -ign_eof"
         f" -CAfile /etc/tiers/tls/ca.crt -connect {address}:9443 2> /dev/null || true"
     )
-    return re.findall(r"PONG (\S+)", said)
+    return re.findall(r"PONG (\S+)", output)
 
 
 def versions_served() -> list[str]:
     """What clients get through the proxy, and the proxy from the node of the pair that serves, once one of them does: a
     node that failed hands over, and takes over again when it is well."""
     for _attempt in range(60):
-        said = [*answer("c1", "px1"), *answer("px1", "m1"), *answer("px1", "m2")]
-        if len(said) == 2:
+        output = [*answer("c1", "px1"), *answer("px1", "m1"), *answer("px1", "m2")]
+        if len(output) == 2:
             break
         time.sleep(1)
-    return said
+    return output
 
 
 def deploy(**extra: Any) -> subprocess.CompletedProcess[str]:
@@ -71,7 +71,7 @@ class TestFirstInstallation:
     def test_the_second_run_did_not_install_again(self) -> None:
         assert backups_made("m1") == backups_made("m2") == []
 
-    def test_nobody_can_read_the_answers(self) -> None:
+    def test_answers_are_readable_by_root_only(self) -> None:
         answers = vendor.connect("m1").file("/opt/gauge/incoming/answers")
         assert not answers.exists or answers.mode == 0o600
 
@@ -89,7 +89,7 @@ class TestFirstInstallation:
         assert not vendor.connect("px1").file("/opt/gauge").exists
 
 
-# What is made wrong, and what must be said about it.
+# Name of a mistake -> the variables that make it, and the texts of the message.
 WRONG = {
     "answers that the installer refuses": (
         {"gauge_version": "2.0", "gauge_bits": 32},
@@ -107,11 +107,11 @@ WRONG = {
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-def test_what_serves_goes_on_and_the_run_says_why_it_stopped(wrong: str) -> None:
-    extra, said = WRONG[wrong]
+def test_running_servers_go_on_and_the_run_reports_why_it_ended(wrong: str) -> None:
+    extra, texts = WRONG[wrong]
     deployment = deploy(**extra)
     assert deployment.returncode != 0
-    for text in said:
+    for text in texts:
         assert text in deployment.stdout
     # The first host stops the run: nobody after it is touched.
     assert releases("m2") == ["1.0"]
@@ -233,14 +233,14 @@ class TestFailbackByItself:
 
 
 class TestFailbackByHand:
-    def test_a_primary_that_is_well_again_stands_by(self) -> None:
+    def test_a_primary_that_is_healthy_again_stays_standby(self) -> None:
         fail_back("manual")
         lose("m1")
         assert until_serves("m2") == ["m2"]
         repair("m1")
         assert goes_on_serving("m2")
 
-    def test_the_other_half_serves_when_told_to(self) -> None:
+    def test_the_peer_serves_after_a_switchover(self) -> None:
         with vendor.asking("c1", ASK) as asked:
             switch_over("manual")
         assert serving() == ["m1"]
@@ -253,7 +253,7 @@ class TestFailbackByHand:
         assert "m1 would step down for m2" in looked.stdout
         assert serving() == ["m1"]
 
-    def test_a_half_that_is_drained_takes_nothing_over(self) -> None:
+    def test_a_drained_node_is_not_promoted(self) -> None:
         given = {"gauge_version": "3.0", "tiers_failback": "manual"}
         drained = vendor.run("drain", **given, tiers_targets="m2")
         assert drained.returncode == 0, drained.stdout
@@ -291,7 +291,7 @@ class TestNoFailback:
         assert until_serves() == []
         assert until_serves("m2") == ["m2"]
 
-    def test_it_serves_again_when_told_to(self) -> None:
+    def test_it_serves_again_after_a_switchover(self) -> None:
         switch_over("never")
         assert serving() == ["m1"]
 

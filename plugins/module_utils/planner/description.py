@@ -59,7 +59,7 @@ MOST_PARTS_OF_ALL = 10**7
 NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 VARIABLE = re.compile(r"[A-Za-z_]\w{0,99}", re.ASCII)
 # The collection's own directory, and what it runs beside the product.
-TAKEN_NAMES = ("tiers", "haproxy", "nginx", "keepalived")
+RESERVED_NAMES = ("tiers", "haproxy", "nginx", "keepalived")
 UDP = (
     "Only TCP is balanced: HAProxy, which shares clients out to members and follows the active master, does not "
     "forward UDP. A UDP port between servers is opened in the firewall and reaches each server directly."
@@ -183,7 +183,7 @@ class _DescriptionReader:
                 if value is not _LEFT_OUT:
                     found[key] = value
             elif option.get("required"):
-                self.mistakes.append((f"{where}{key}", f"is missing: {_told(option)}"))
+                self.mistakes.append((f"{where}{key}", f"is missing: {_describe(option)}"))
         return found
 
     def value(self, raw: Any, option: Mapping[str, Any], where: str) -> Any:
@@ -213,7 +213,7 @@ class _DescriptionReader:
             return raw
         if kind == "str" and isinstance(raw, (bool, int, float)):
             return self.wrong(where, "must be text: put it in quotes")
-        told = {
+        has_kind = {
             "str": isinstance(raw, str),
             "bool": isinstance(raw, bool),
             "dict": False,
@@ -222,7 +222,7 @@ class _DescriptionReader:
             "float": not isinstance(raw, bool),
         }.get(kind, True)
         try:
-            checked = ArgumentSpecValidator({"value": {"type": kind}}).validate({"value": raw}) if told else None
+            checked = ArgumentSpecValidator({"value": {"type": kind}}).validate({"value": raw}) if has_kind else None
         except OverflowError:
             checked = None
         if checked is None or checked.error_messages:
@@ -249,10 +249,10 @@ def _kind_of(value: Any) -> str:
         (Mapping, "a mapping"),
         ((list, tuple), "a list"),
     )
-    return next((told for kind, told in kinds if isinstance(value, kind)), "something else")
+    return next((name for kind, name in kinds if isinstance(value, kind)), "something else")
 
 
-def _told(option: Mapping[str, Any]) -> str:
+def _describe(option: Mapping[str, Any]) -> str:
     text = option.get("description") or "it has no default."
     text = " ".join(text) if isinstance(text, list) else str(text)
     # Markup of the documentation.
@@ -262,9 +262,11 @@ def _told(option: Mapping[str, Any]) -> str:
 def limits(description: dict[str, Any]) -> Iterator[Mistake]:
     """What the structure cannot say. What is outside is taken out."""
     name = description.get("name")
-    if name is not None and (not NAME.fullmatch(name) or name in TAKEN_NAMES):
+    if name is not None and (not NAME.fullmatch(name) or name in RESERVED_NAMES):
         del description["name"]
-        why = "is taken by the collection itself" if name in TAKEN_NAMES else "is no name of a unit and of directories"
+        why = (
+            "is used by the collection itself" if name in RESERVED_NAMES else "is no name of a unit and of directories"
+        )
         yield "name", f"'{shorten(name, 40)}' {why}: lower-case letters, digits and hyphens, a letter first, 32 at most"
     for key in ("port", "local_port", "write_port"):
         if not _is_port(description.get(key, 1)):
@@ -294,22 +296,22 @@ def _is_port(value: Any) -> bool:
 
 def complete(product: Product, description: Mapping[str, Any]) -> Product:
     """The product as it is described. What the description leaves out, or has wrong, stays as the role has it."""
-    said = {key: description[key] for key in AS_WRITTEN if key in description}
-    said |= {key: tuple(description[key]) for key in LISTS if key in description}
+    fields = {key: description[key] for key in AS_WRITTEN if key in description}
+    fields |= {key: tuple(description[key]) for key in LISTS if key in description}
     if "redundancy" in description:
-        said["redundancy"] = {tier: tuple(kinds) for tier, kinds in description["redundancy"].items()}
+        fields["redundancy"] = {tier: tuple(kinds) for tier, kinds in description["redundancy"].items()}
     if "protocol" in description:
         spoken = description["protocol"]
-        said["protocol"] = spoken if description.get("tls") == "none" else INSIDE_TLS[spoken]
+        fields["protocol"] = spoken if description.get("tls") == "none" else INSIDE_TLS[spoken]
     if mode := part(description, "proxy").get("mode"):
-        said["proxy_mode"] = mode
-    said["more_ports"] = tuple(
+        fields["proxy_mode"] = mode
+    fields["more_ports"] = tuple(
         Port(port["name"], port["port"], port["protocol"], tuple(port["to"]), tuple(port["from"]))
         for port in description.get("ports", ())
         if port.keys() >= {"name", "port", "protocol", "to", "from"}
     )
-    said["secrets"] = (*product.secrets, *description.get("secrets", ()))
-    return replace(product, **said, description=description)
+    fields["secrets"] = (*product.secrets, *description.get("secrets", ()))
+    return replace(product, **fields, description=description)
 
 
 AS_WRITTEN = (

@@ -22,27 +22,29 @@ def difference(topology: Topology, plan: Plan) -> Difference:
     """
     servers = {name: server for name, server in topology.servers.items() if name in plan["servers"]}
     deployed = {name: server.deployed for name, server in servers.items() if server.deployed}
-    changed = {name: changes(was, plan["servers"][name]) for name, was in deployed.items()}
+    changed = {name: changes(record, plan["servers"][name]) for name, record in deployed.items()}
     return {
         "new": [name for name, server in servers.items() if server.seen and not server.deployed],
         "changed": {name: keys for name, keys in changed.items() if keys},
-        "retired": {name: {"tier": was.tier, "clients": len(was.clients)} for name, was in topology.retired.items()},
+        "retired": {
+            name: {"tier": record.tier, "clients": len(record.clients)} for name, record in topology.retired.items()
+        },
         "unseen": [name for name, server in servers.items() if not server.seen],
         "same": sum(1 for keys in changed.values() if not keys),
         "clients": moves(topology, plan),
     }
 
 
-def changes(was: Deployed, will: dict[str, Any]) -> dict[str, list[Any]]:
+def changes(record: Deployed, planned: dict[str, Any]) -> dict[str, list[Any]]:
     """{setting: [as deployed, as planned]} of those that differ."""
-    before = {"tier": was.tier, "serves_as": was.serves_as, "version": was.version, **was.settings}
-    return {key: [value, will[key]] for key, value in before.items() if key in will and value != will[key]}
+    before = {"tier": record.tier, "serves_as": record.serves_as, "version": record.version, **record.settings}
+    return {key: [value, planned[key]] for key, value in before.items() if key in planned and value != planned[key]}
 
 
 def moves(topology: Topology, plan: Plan) -> list[dict[str, Any]]:
     """How many clients go from where to where, most first."""
     serving = {**{s.name: s.deployed for s in topology.servers.values() if s.deployed}, **topology.retired}
-    before = {client: name for name, was in serving.items() if was.tier == "proxy" for client in was.clients}
+    before = {client: name for name, record in serving.items() if record.tier == "proxy" for client in record.clients}
     after = {client: name for name, share in plan["allocation"]["proxies"].items() for client in share["clients"]}
     counts: Counter[tuple[str | None, str | None]] = Counter(
         (name, after.get(client)) for client, name in before.items() if after.get(client) != name

@@ -24,7 +24,7 @@ MOST_HOSTS = 1000
 class Problem:
     """One thing that is wrong. The rule that looks for it adds its name, severity and general remedy.
 
-    It is about one host, or about several `hosts`. With both, `host` is how these are told to a person.
+    It is about one host, or about several `hosts`. With both, `host` is the text that a person reads.
     """
 
     host: str | None
@@ -52,7 +52,7 @@ class Finding:
     count: int = 0
 
     def as_dict(self) -> dict[str, Any]:
-        told = {
+        fields = {
             "rule": self.rule,
             "severity": self.severity,
             "host": self.host,
@@ -62,7 +62,7 @@ class Finding:
             "message": self.message,
             "remedy": self.remedy,
         }
-        return told if self.why is None else {**told, "why": self.why}
+        return fields if self.why is None else {**fields, "why": self.why}
 
     def as_text(self) -> str:
         where = " ".join(part for part in (self.host, self.variable) if part)

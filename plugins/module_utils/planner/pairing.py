@@ -90,12 +90,12 @@ def router_ids(topology: Topology) -> dict[str, int]:
     """
     primaries = [s for s in topology.servers.values() if s.tier != "backup" and has_leader_election(topology, s)]
     ids: dict[str, int] = {}
-    taken: set[tuple[str, int]] = set()
+    assigned: set[tuple[str, int]] = set()
     for server in sorted(primaries, key=lambda s: (s.virtual_address is None, s.name)):
-        wanted, here = last_octet(server.virtual_address or server.address), segment(server)
-        free = (number for number in (wanted, *range(255, 0, -1)) if number and (here, number) not in taken)
-        ids[server.name] = wanted if server.virtual_address else next(free, wanted)
-        taken.add((here, ids[server.name]))
+        preferred, here = last_octet(server.virtual_address or server.address), segment(server)
+        free = (number for number in (preferred, *range(255, 0, -1)) if number and (here, number) not in assigned)
+        ids[server.name] = preferred if server.virtual_address else next(free, preferred)
+        assigned.add((here, ids[server.name]))
     return ids
 
 

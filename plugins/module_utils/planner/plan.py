@@ -46,7 +46,7 @@ SHARES = ("proxies", "backups", "unplaced", "survives")
 UPSTREAM = "upstream"
 
 Plan = dict[str, Any]
-NOBODY: Allocation = {
+NO_CLIENTS: Allocation = {
     "proxies": {},
     "backups": {},
     "unplaced": {},
@@ -78,19 +78,19 @@ def make_plan(topology: Topology, previous: Mapping[str, Any] | None = None) -> 
     if topology.handed_from:
         outcome = Outcome(tuple(rules.judge_part(topology)), None)
         return outcome if outcome.errors else dataclasses.replace(outcome, plan=dict(topology.handed or {}))
-    allocation: Allocation = NOBODY
+    allocation: Allocation = NO_CLIENTS
     try:
-        allocation = share_out(topology, previous)
+        allocation = assign_clients(topology, previous)
     except AllocationError as error:
-        told = rules.refused(topology, error.problems)
-        topology = dataclasses.replace(topology, problems=(*topology.problems, *told))
+        refusals = rules.refused(topology, error.problems)
+        topology = dataclasses.replace(topology, problems=(*topology.problems, *refusals))
     findings = tuple(rules.judge(topology, allocation))
     outcome = Outcome(findings, None)
     return outcome if outcome.errors else Outcome(findings, _Planner(topology, allocation).plan(findings))
 
 
-def share_out(topology: Topology, previous: Mapping[str, Any] | None = None) -> Allocation:
-    """The clients over the proxies, moving as few as need be from where they are served now."""
+def assign_clients(topology: Topology, previous: Mapping[str, Any] | None = None) -> Allocation:
+    """The client allocation. It moves as few clients as possible from the proxies that serve them now."""
     proxies = {
         server.name: {
             "site": server.site,
@@ -105,7 +105,7 @@ def share_out(topology: Topology, previous: Mapping[str, Any] | None = None) -> 
         for server in topology.tier("proxy")
     }
     if not proxies:
-        return NOBODY
+        return NO_CLIENTS
     clients = dict(rules.demands(topology))
     served_by, backed_by = deployed_allocation(topology)
     allocation: Allocation = allocate(
@@ -125,10 +125,10 @@ def deployed_allocation(topology: Topology) -> tuple[dict[str, str], dict[str, s
     previous: dict[str, str] = {}
     backups: dict[str, str] = {}
     deployed = {server.name: server.deployed for server in topology.servers.values() if server.deployed}
-    for name, was in {**topology.retired, **deployed}.items():
-        if was.tier == "proxy":
-            previous.update(dict.fromkeys(was.clients, name))
-            for backup, names in was.backups.items():
+    for name, record in {**topology.retired, **deployed}.items():
+        if record.tier == "proxy":
+            previous.update(dict.fromkeys(record.clients, name))
+            for backup, names in record.backups.items():
                 backups.update(dict.fromkeys(names, backup))
     return previous, backups
 
@@ -175,7 +175,7 @@ class _Planner:
         work, product = self.wiring.work[server.name], self.topology.products[server.product]
         backup, other, shared = (
             self.wiring.backups.get(server.name),
-            self.wiring.other_half(server),
+            self.wiring.peer_of(server),
             self.wiring.shared_address(server),
         )
         pool = self.wiring.pool()

@@ -56,7 +56,7 @@ WATCHDOG = Port("watchdog", 8405, "tcp", (), ())
 MONITOR_PORT = 8404
 RELAY_PORT = 10636
 # What the collection itself, and ssh, listen on.
-TAKEN = {
+RESERVED_PORTS = {
     22: "ssh",
     MONITOR_PORT: "the balancer's monitor",
     WATCHDOG.port: "the watchdog",

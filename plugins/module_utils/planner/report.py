@@ -51,7 +51,7 @@ def report(topology: Topology, outcome: Outcome, previewed: list[Loss] | None = 
         ]
         change = difference(topology, plan)
         if diff or len(change["unseen"]) < len(plan["servers"]):
-            parts.append(changes(change, topology.report_rows, moves_told=True))
+            parts.append(changes(change, topology.report_rows, moves_shown=True))
     parts += [findings(outcome.findings, **most), lowered(topology)]
     return "\n\n".join(part for part in parts if part)
 
@@ -62,7 +62,7 @@ def rows_asked(topology: Topology) -> dict[str, int]:
 
 
 def handed_report(topology: Topology, outcome: Outcome) -> str:
-    """A plan that was handed over: its moves and losses were told when it was made."""
+    """A plan that was handed over: its moves and losses were shown when it was computed."""
     hosts = f"{len(topology.hosts())} of its hosts are in this inventory"
     most = rows_asked(topology)
     parts = [f"System {topology.name}, as planned in {topology.handed_from}; {hosts}", unread(topology)]
@@ -257,25 +257,25 @@ def is_costly(loss: Loss) -> bool:
     return bool(loss["lost"] or loss["moved"] or not loss["writes"] or loss["pool"] is False)
 
 
-def changes(change: Difference, most: int | None = None, moves_told: bool = False) -> str:
+def changes(change: Difference, most: int | None = None, moves_shown: bool = False) -> str:
     """What a deployment would do: alike servers together, as readable for a thousand of them as for five.
 
-    ``moves_told``: who goes from one proxy to another was told already, with the reason.
+    ``moves_shown``: another table already shows which client moves from one proxy to another, and why.
     """
     if not change["changed"] and not change["retired"] and not change["same"]:
         return f"Nothing is deployed{', or the deployed state was not read' if change['unseen'] else ''}."
-    told: dict[tuple[str, str], list[str]] = {}
+    groups: dict[tuple[str, str], list[str]] = {}
     if change["new"]:
-        told["new", "-"] = change["new"]
+        groups["new", "-"] = change["new"]
     for name, keys in change["changed"].items():
-        text = "; ".join(f"{key}: {as_text(was)} > {as_text(will)}" for key, (was, will) in keys.items())
-        told.setdefault(("changed", text), []).append(name)
-    for name, was in change["retired"].items():
-        text = f"was {was['tier']}" + (f" of {was['clients']} clients" if was["clients"] else "")
-        told.setdefault(("retired", text), []).append(name)
+        text = "; ".join(f"{key}: {as_text(before)} > {as_text(after)}" for key, (before, after) in keys.items())
+        groups.setdefault(("changed", text), []).append(name)
+    for name, before in change["retired"].items():
+        text = f"was {before['tier']}" + (f" of {before['clients']} clients" if before["clients"] else "")
+        groups.setdefault(("retired", text), []).append(name)
     if change["unseen"]:
-        told["not reached", "its deployed state is unknown"] = change["unseen"]
-    rows = [(enumerate_names(names), len(names), what, text) for (what, text), names in told.items()]
+        groups["not reached", "its deployed state is unknown"] = change["unseen"]
+    rows = [(enumerate_names(names), len(names), what, text) for (what, text), names in groups.items()]
     parts = []
     if rows:
         parts.append(
@@ -285,7 +285,7 @@ def changes(change: Difference, most: int | None = None, moves_told: bool = Fals
     ways = [
         (way["clients"], way["from"] or "(new)", way["to"] or "(gone)")
         for way in change["clients"]
-        if not (moves_told and way["from"] and way["to"])
+        if not (moves_shown and way["from"] and way["to"])
     ]
     if ways:
         shown = most or WAYS_SHOWN

@@ -27,8 +27,8 @@ class _Shown(reprlib.Repr):
         kind = next((kind for kind in (str, int, list, dict) if isinstance(x, kind)), None)
         if kind is None and type(x).__repr__ is object.__repr__:  # type: ignore[comparison-overlap]
             return type(x).__name__  # an address in memory would be another one in each run
-        told: str = getattr(self, f"repr_{kind.__name__}")(x, level) if kind else super().repr1(x, level)
-        return told
+        text: str = getattr(self, f"repr_{kind.__name__}")(x, level) if kind else super().repr1(x, level)
+        return text
 
     def repr_int(self, x: int, level: int) -> str:
         return repr(x) if abs(x) < 10**LARGEST_DIGITS else f"a number of more than {LARGEST_DIGITS} digits"

@@ -498,12 +498,12 @@ JSON_TYPES = {str: "string", int: "integer", float: "number", bool: "boolean", t
 
 def json_schema(version: int) -> dict[str, Any]:
     """The structure as JSON Schema 2020-12, for programs that read plans."""
-    whole = _object_schema(PlanData)
-    whole["properties"]["schema"] = {"description": whole["properties"]["schema"]["description"], "const": version}
+    schema = _object_schema(PlanData)
+    schema["properties"]["schema"] = {"description": schema["properties"]["schema"]["description"], "const": version}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"Plan of a tiered system, schema {version}",
-        **whole,
+        **schema,
         "$defs": {name: _object_schema(part) for name, part in DEFINITIONS.items()},
     }
 

@@ -16,10 +16,10 @@ from datetime import date
 from typing import Any, TypeAlias
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.bounds import (
+    LARGEST_INTEGER,
     LARGEST_NUMBER,
-    LARGEST_WHOLE,
     Bounds,
-    whole,
+    integers,
 )
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.bounds import POLICY as POLICY_BOUNDS
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import OFF, WARNING
@@ -111,9 +111,9 @@ class Within:
     bounds: Bounds
 
     def __call__(self, value: Any) -> Any:
-        number = self._whole(value) if self.bounds.whole else self._number(value)
+        number = self._integer(value) if self.bounds.integers else self._number(value)
         if number not in self.bounds:
-            finite = not self.bounds.whole and self.bounds.most == LARGEST_NUMBER < (number or 0) < math.inf
+            finite = not self.bounds.integers and self.bounds.most == LARGEST_NUMBER < (number or 0) < math.inf
             limit = f"a number from {self.bounds.least:g} to {LARGEST_NUMBER:g}"
             raise BadValueError(f"must be {limit if finite else self.bounds.text}")
         return number
@@ -126,7 +126,7 @@ class Within:
             return None
 
     @staticmethod
-    def _whole(value: Any) -> int | None:
+    def _integer(value: Any) -> int | None:
         text = isinstance(value, str) and re.fullmatch(r"[0-9]{1,16}", value.strip())
         return int(value) if text or (isinstance(value, int) and not isinstance(value, bool)) else None
 
@@ -135,8 +135,8 @@ def number(least: float = 0, most: float = LARGEST_NUMBER) -> Within:
     return Within(Bounds(least, most))
 
 
-def integer(least: int = 0, most: int = LARGEST_WHOLE) -> Within:
-    return Within(whole(least, most))
+def integer(least: int = 0, most: int = LARGEST_INTEGER) -> Within:
+    return Within(integers(least, most))
 
 
 def flag(value: Any) -> bool:

@@ -99,13 +99,13 @@ def _select(topology: Topology, hosts: Collection[Host], former: Collection[str]
     chosen: list[Host] = []
     left = list(hosts)
     while left and len(chosen) < number:
-        machines, taken = {host.address for host in chosen}, {zone_of(host) for host in chosen}
+        machines, used_zones = {host.address for host in chosen}, {zone_of(host) for host in chosen}
         on_site = Counter(host.site for host in chosen)
 
         def cost(host: Host) -> tuple[bool, bool, bool, int, bool, bool, str]:
             return (
                 host.address in machines,  # noqa: B023 - used before the next round
-                zone_of(host) in taken,  # noqa: B023
+                zone_of(host) in used_zones,  # noqa: B023
                 host.name not in former,
                 on_site[host.site],  # noqa: B023
                 not _is_master(topology, host),
@@ -181,7 +181,7 @@ def timing(topology: Topology, voters: Collection[Host]) -> Timing:
     heartbeat = HEARTBEAT_ON_ONE_SITE
     for one, other in combinations(sorted({host.site for host in voters}), 2):
         given = [row for row in (known.get(one, {}).get(other), known.get(other, {}).get(one)) if row is not None]
-        wanted = math.ceil(ROUND_TRIPS * max(given) / 10) * 10 if given else HEARTBEAT_BETWEEN_SITES
-        heartbeat = max(heartbeat, wanted)
+        needed = math.ceil(ROUND_TRIPS * max(given) / 10) * 10 if given else HEARTBEAT_BETWEEN_SITES
+        heartbeat = max(heartbeat, needed)
     heartbeat = min(heartbeat, LONGEST_ELECTION // HEARTBEATS)
     return Timing(heartbeat, HEARTBEATS * heartbeat)

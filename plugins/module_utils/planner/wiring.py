@@ -84,7 +84,7 @@ class Wiring:
 
     def peers(self, server: Server) -> list[dict[str, Any]]:
         """Who else does the same work, backups last, without the peer: where they have a port for each other."""
-        work, other = self.work[server.name], self.other_half(server)
+        work, other = self.work[server.name], self.peer_of(server)
         ports = self.topology.products[server.product].more_ports
         if not any(work in port.to and work in port.sources for port in ports):
             return []
@@ -141,7 +141,7 @@ class Wiring:
         """Every planned connection between two hosts of the inventory."""
         for server in self.topology.servers.values():
             work = self.work[server.name]
-            if work == "master" and (other := self.other_half(server)):
+            if work == "master" and (other := self.peer_of(server)):
                 yield edge(server, other, "the master and its backup keep in step")
             if peer := self.steps_aside_for(server):
                 yield edge(server, peer, "the peers tell each other whether they can write", port=WATCHDOG)
@@ -189,7 +189,7 @@ class Wiring:
         clients = self.clients_at()
         for target in self.topology.servers.values():
             work, product = self.work[target.name], self.topology.products[target.product]
-            other = self.other_half(target)
+            other = self.peer_of(target)
             for port in product.more_ports if product.runs_on(work) else ():
                 if work not in port.to:
                     continue
@@ -203,17 +203,17 @@ class Wiring:
                         yield edge(source, target, more_why(port), port=port)
 
     def clients_at(self) -> dict[str, list[Client]]:
-        """{server: the clients that get to it}. A distributor may bring everybody to a member."""
-        everybody = list(self.topology.clients.values())
-        at = {member.name: everybody for member in self.pool_servers()} if self.distributors else {}
-        for client in everybody:
+        """{server: the clients that get to it}. A distributor may route each client to each member."""
+        every_client = list(self.topology.clients.values())
+        at = {member.name: every_client for member in self.pool_servers()} if self.distributors else {}
+        for client in every_client:
             for point in self.endpoints(client):
                 if point["name"] not in self.work:
                     continue
                 server = self.topology.servers[point["name"]]
-                other = self.other_half(server) if point["address"] == self.shared_address(server) else None
-                for half in (server, other) if other else (server,):
-                    at.setdefault(half.name, []).append(client)
+                other = self.peer_of(server) if point["address"] == self.shared_address(server) else None
+                for node in (server, other) if other else (server,):
+                    at.setdefault(node.name, []).append(client)
         return at
 
     def pool_servers(self) -> Iterator[Server]:
@@ -222,7 +222,8 @@ class Wiring:
             if member.name in self.backups:
                 yield self.backups[member.name]
 
-    def other_half(self, server: Server) -> Server | None:
+    def peer_of(self, server: Server) -> Server | None:
+        """The other node of its pair."""
         return (
             self.topology.servers.get(server.primary or "")
             if server.tier == "backup"
@@ -231,7 +232,7 @@ class Wiring:
 
     def steps_aside_for(self, server: Server) -> Server | None:
         """Its peer, which serves in its place while it cannot write: its disk is full, or it reaches no master."""
-        work, product, other = self.work[server.name], self.topology.products[server.product], self.other_half(server)
+        work, product, other = self.work[server.name], self.topology.products[server.product], self.peer_of(server)
         holds_data = work in ("master", "proxy") and product.runs_on(work) and product.stateful
         return other if other and holds_data and server.state == other.state == "active" else None
 
@@ -251,15 +252,15 @@ class Wiring:
                 continue
             target = self.topology.servers[item["to"]]
             # Where a shared address is, is not planned: both nodes have to let in who comes to it.
-            other = self.other_half(target) if item["address"] == self.shared_address(target) else None
-            for half in (target, other) if other else (target,):
-                let_in(half.name, item["why"], item["protocol"], item["port"], {addresses[item["from"]]})
+            other = self.peer_of(target) if item["address"] == self.shared_address(target) else None
+            for node in (target, other) if other else (target,):
+                let_in(node.name, item["why"], item["protocol"], item["port"], {addresses[item["from"]]})
         for name, sites in self.client_sites().items():
             networks = {net for site in sites for net in self.topology.networks.get(site, ())}
             if networks:
-                told = ", ".join(sorted(sites))
+                site_names = ", ".join(sorted(sites))
                 for why, protocol, port in self.ports_for_clients(self.topology.servers[name]):
-                    let_in(name, f"{why} of {told}", protocol, port, networks)
+                    let_in(name, f"{why} of {site_names}", protocol, port, networks)
         result: dict[str, list[dict[str, Any]]] = {}
         for name, by_port in sources.items():
             result[name] = [
@@ -267,7 +268,7 @@ class Wiring:
                 for (why, protocol, port), nets in sorted(by_port.items())
             ]
             server = self.topology.servers.get(name)
-            other = self.other_half(server) if server else None
+            other = self.peer_of(server) if server else None
             if server and other and self.router_id(server):
                 why = "the nodes of a pair agree on who has the shared address"
                 if not self.shared_address(server):
@@ -303,7 +304,7 @@ class Wiring:
             result |= {member.name: everywhere for member in self.pool_servers()}
         for name in list(result):
             server = self.topology.servers[name]
-            other = self.other_half(server) if self.shared_address(server) else None
+            other = self.peer_of(server) if self.shared_address(server) else None
             if other:
                 result[other.name] = result[name] = result[name] | result.get(other.name, set())
         return result

@@ -74,10 +74,10 @@ def judge_installer(
     `run` and `written` are the results of the command and of printing its result file. `expected` has the line that
     reports success and its section, and is empty without such a file.
     """
-    said = section_of(written.get("stdout", ""), expected.get("section") or "")
-    lines = [re.sub(r"\s*=\s*", "=", line).strip() for line in said.splitlines()]
+    section = section_of(written.get("stdout", ""), expected.get("section") or "")
+    lines = [re.sub(r"\s*=\s*", "=", line).strip() for line in section.splitlines()]
     succeeded = run.get("rc", 1) == 0 and (not expected or expected["success"] in lines)
     end = "a timeout" if run.get("rc") is None else str(run["rc"])
     missing = " and wrote no result file" if expected and written.get("rc") != 0 else ""
-    output = said or run.get("stderr") or run.get("stdout") or ""
+    output = section or run.get("stderr") or run.get("stdout") or ""
     return succeeded, f"ended with {end}{missing}.\n{output}".rstrip()

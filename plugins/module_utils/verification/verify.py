@@ -378,7 +378,7 @@ def wrong_pairs(plan: Mapping[str, Any], answers: Mapping[str, Mapping[str, Any]
     return wrong
 
 
-def not_whole(plan: Mapping[str, Any], answers: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def degraded_servers(plan: Mapping[str, Any], answers: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """What is not as planned, server by server and pair by pair, before and after a server is lost on purpose."""
     silent = [f"{name}: {reason(answer)}" for name, answer in answers.items() if "edges" not in answer]
     wrong = [

@@ -17,15 +17,15 @@ import tempfile
 
 def put_back(block: str, hosts: str) -> str:
     """The text of a hosts file with the block in it, in its old place or at the end."""
-    lines, wanted = hosts.splitlines(), block.splitlines()
-    begin, end = wanted[0], wanted[-1]
+    lines, planned = hosts.splitlines(), block.splitlines()
+    begin, end = planned[0], planned[-1]
     if begin in lines and end in lines[lines.index(begin) :]:
         first = lines.index(begin)
         last = lines.index(end, first)
-        lines[first : last + 1] = wanted
+        lines[first : last + 1] = planned
     else:
         # One marker of the block is missing. The remaining lines are harmless, and the complete block is appended.
-        lines = [line for line in lines if line not in (begin, end)] + wanted
+        lines = [line for line in lines if line not in (begin, end)] + planned
     return "\n".join(lines) + "\n"
 
 
@@ -56,9 +56,9 @@ def main() -> int:
             hosts = file.read()
     except FileNotFoundError:
         hosts = ""
-    wanted = put_back(block, hosts)
-    if wanted != hosts:
-        write(path, wanted)
+    planned = put_back(block, hosts)
+    if planned != hosts:
+        write(path, planned)
         print(f"{hosts_file} was rewritten without the names of the servers; they are back")
     return 0
 

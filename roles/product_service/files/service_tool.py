@@ -46,7 +46,7 @@ MANIFEST = "manifest.json"
 NOTES = ("number", "packages_were")
 ASK_SECONDS = 3.0
 ANSWER_BYTES = 65536
-DIED_OFTEN = 3
+MOST_RESTARTS = 3
 
 Manifest = dict[str, Any]
 
@@ -117,7 +117,7 @@ def state(manifest: Manifest, files: dict[str, str | None], release: str | None)
     }
 
 
-def wanted(home: Path, manifest: Manifest) -> dict[str, Any]:
+def planned(home: Path, manifest: Manifest) -> dict[str, Any]:
     files = {file["dest"]: digest(home / "next/files" / staged(file["dest"])) for file in manifest["files"]}
     return state(manifest, files, manifest["release"] or None)
 
@@ -166,12 +166,12 @@ def compare(home: Path) -> dict[str, Any]:
     # The health check and the packages belong to the state, too.
     if not same(read(home / PLACED), manifest):
         place.append(str(home / PLACED))
-    to_be, stamped = wanted(home, manifest), read(STAMP)
-    differs = not stamped or {**to_be, "files": None} != {**stamped, "files": None}
+    due, stamped = planned(home, manifest), read(STAMP)
+    differs = not stamped or {**due, "files": None} != {**stamped, "files": None}
     changed = {
         dest
-        for dest in {*to_be["files"], *(stamped or {"files": {}})["files"]}
-        if not stamped or to_be["files"].get(dest) != stamped["files"].get(dest)
+        for dest in {*due["files"], *(stamped or {"files": {}})["files"]}
+        if not stamped or due["files"].get(dest) != stamped["files"].get(dest)
     }
     gentle = {file["dest"] for file in manifest["files"] if file["reload"]}
     restart = not running or differs or bool(changed - gentle)
@@ -301,8 +301,8 @@ def prune(home: Path, manifest: Manifest) -> None:
 
 def packages_before(home: Path) -> list[str]:
     good = generation(home, "good")
-    were, are = good.get("packages_were", ""), packages(good)
-    return [] if were == are else were.split()
+    before, now = good.get("packages_were", ""), packages(good)
+    return [] if before == now else before.split()
 
 
 def before(home: Path) -> dict[str, Any]:
@@ -311,10 +311,10 @@ def before(home: Path) -> dict[str, Any]:
     if not good or not earlier:
         return {"from": good["version"] if good else "", "to": None, "packages": ""}
     chosen = earlier[-1]
-    lost = chosen["release"] and not Path(chosen["release"]).is_dir()
+    missing = chosen["release"] and not Path(chosen["release"]).is_dir()
     return {
         "from": good["version"],
-        "to": None if lost else chosen["version"],
+        "to": None if missing else chosen["version"],
         "number": chosen["number"],
         "packages": chosen["packages_were"],
     }
@@ -356,8 +356,8 @@ def ask_command(command: list[str]) -> str:
     done = subprocess.run(
         command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=5 * ASK_SECONDS
     )
-    said = done.stdout.strip().splitlines()
-    return f"{command[0]} ended with {done.returncode}: {said[-1] if said else ''}" if done.returncode else ""
+    lines = done.stdout.strip().splitlines()
+    return f"{command[0]} ended with {done.returncode}: {lines[-1] if lines else ''}" if done.returncode else ""
 
 
 def connect(check: Manifest) -> socket.socket:
@@ -400,7 +400,7 @@ def ask_http(check: Manifest) -> str:
         answer.begin()
         body = answer.read(1 << 20).decode(errors="replace")
     if answer.status != check["status"]:
-        return f"GET {check['path']} answers {answer.status} {answer.reason}, and {check['status']} is wanted"
+        return f"GET {check['path']} answers {answer.status} {answer.reason}, and {check['status']} is expected"
     if check["body"] and not re.search(check["body"], body):
         return f"GET {check['path']} answers {answer.status}, but nothing in it matches {check['body']!r}"
     return ""
@@ -438,12 +438,12 @@ def wait(home: Path) -> None:
             wrong = ask(check) if run("systemctl", "is-active", unit).strip() == "active" else "it does not run"
         if not wrong:
             return
-        died = int(run("systemctl", "show", "--value", "--property=NRestarts", unit).strip() or 0) - restarts
+        ended = int(run("systemctl", "show", "--value", "--property=NRestarts", unit).strip() or 0) - restarts
         failed = run("systemctl", "is-failed", unit).strip() == "failed"
-        if strangers and not ours and (died or failed):
+        if strangers and not ours and (ended or failed):
             raise Trouble(wrong)
-        if failed or died >= DIED_OFTEN:
-            raise Trouble(f"{unit} {'failed' if failed else f'died {died} times'} at start ({wrong})")
+        if failed or ended >= MOST_RESTARTS:
+            raise Trouble(f"{unit} {'failed' if failed else f'ended {ended} times'} at start ({wrong})")
         if time.monotonic() >= end:
             raise Trouble(f"it was not well within {check['timeout']:g} s: {wrong}")
         time.sleep(0.5)

@@ -100,7 +100,7 @@ def ask_socket(check: Settings, end: float) -> str:
         if check["tls"]:
             plain.settimeout(left(end))
             try:
-                connection = anybody().wrap_socket(plain)
+                connection = unverified_tls().wrap_socket(plain)
             except TimeoutError:
                 raise
             except ssl.SSLError:
@@ -123,7 +123,7 @@ def ask_socket(check: Settings, end: float) -> str:
 
 
 @functools.cache
-def anybody() -> ssl.SSLContext:
+def unverified_tls() -> ssl.SSLContext:
     """TLS without a look at certificates: an expired one is no reason to restart."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -335,10 +335,10 @@ def watch_sessions(balancer: Settings, pulse: Pulse, alive: Callable[[], None]) 
 # ---- Stepping aside
 
 
-def full(path: Path, limit: float, was: bool) -> str:
+def full(path: Path, limit: float, before: bool) -> str:
     """Why the file system of `path` takes no writes, or soon will: less than `limit` percent of it is free.
 
-    When there `was` too little room, there must be half as much again until it counts as enough.
+    If there was too little room `before`, it takes half as much again until the room suffices.
     """
     there = next(parent for parent in (path, *path.parents) if parent.exists())
     found = os.statvfs(there)
@@ -346,7 +346,7 @@ def full(path: Path, limit: float, was: bool) -> str:
         return f"{path} is read-only"
     # Space that users other than root may use, like df.
     free = 100 * found.f_bavail / ((found.f_blocks - found.f_bfree + found.f_bavail) or 1)
-    if free >= limit * (1.5 if was else 1):
+    if free >= limit * (1.5 if before else 1):
         return ""
     return f"{free:.1f} % of the file system of {path} is free, the limit is {limit:g} %"
 
@@ -465,7 +465,7 @@ def ask_peer(settings: Settings) -> Any:
         return json.loads(connection.recv(1000))
 
 
-def tell_peer(settings: Settings, writing: Writing, alive: Callable[[], None]) -> None:
+def report_to_peer(settings: Settings, writing: Writing, alive: Callable[[], None]) -> None:
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
             self.request.settimeout(PEER_SECONDS)
@@ -485,10 +485,10 @@ def tell_peer(settings: Settings, writing: Writing, alive: Callable[[], None]) -
         server.serve_forever()
 
 
-def blocked(settings: Settings, was: bool) -> str:
-    """Why this server cannot write; nothing if it can. `was`: it could not at the last look."""
+def blocked(settings: Settings, before: bool) -> str:
+    """Why this server cannot write; nothing if it can. `before`: it could not at the last check."""
     for path in settings["paths"]:
-        if why := full(Path(path), settings["free_percent"], was):
+        if why := full(Path(path), settings["free_percent"], before):
             return why
     if settings["command"] and (why := run_command(settings["command"], COMMAND_SECONDS)[1]):
         return why
@@ -517,11 +517,11 @@ def watch_writing(
                 trouble = f"{peer} says that it cannot write either"
             except (OSError, ValueError) as error:
                 trouble = f"{peer} cannot be asked ({error})"
-        was = state.aside
+        before = state.aside
         # If a host lacks processor time, the answers of both nodes are late.
         if not pulse.starved(began):
             state.look(time.monotonic(), "" if out else why, peer_can)
-        if state.aside != was:
+        if state.aside != before:
             log(f"steps aside for {peer}: {why}" if state.aside else f"serves again: {why or 'it can write again'}")
         if state.aside and not gate.is_shut():
             gate.shut()
@@ -548,9 +548,9 @@ def stamp(*paths: Path) -> list[tuple[int, int]]:
     return [(found.st_mtime_ns, found.st_ino) for found in map(Path.stat, paths)]
 
 
-def end_with(told: threading.ExceptHookArgs) -> None:
+def end_with(failure: threading.ExceptHookArgs) -> None:
     """A thread that ends takes the program with it, and systemd starts it again."""
-    threading.__excepthook__(told)
+    threading.__excepthook__(failure)
     os._exit(1)
 
 
@@ -577,7 +577,7 @@ def main(path: Path = SETTINGS) -> None:
     about = settings["writing"]
     if about["peer"]:
         writing = Writing()
-        begin("peer", tell_peer, about, writing)
+        begin("peer", report_to_peer, about, writing)
         begin("writing", watch_writing, about, settings["resting"], writing, pulse)
     elif (gate := Gate(about)).is_meant_shut():
         gate.open()  # The peer was removed from the plan.

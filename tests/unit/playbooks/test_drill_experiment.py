@@ -18,6 +18,7 @@ EXPERIMENT = {"kind": "member", "title": "a parallel member fails: p1", "target"
 RECORD = {"drill_times": {}, "drill_broken": {}, "drill_takeover": {}, "drill_health": {"degraded": []}}
 HOST = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
 CLIENT = {"name": "p1", "endpoints": [], "pool": [{"name": "pool", "address": "192.0.2.1", "port": 636}]}
+CLIENT |= {"write_endpoints": [], "write_pool": []}
 
 
 def drill(

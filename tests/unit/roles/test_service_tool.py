@@ -145,7 +145,7 @@ def test_a_file_in_new_directories_can_be_reached_whatever_the_umask_is(host: Ho
     ]
 
 
-def test_what_is_placed_and_started_needs_nothing_more(host: Host) -> None:
+def test_a_placed_and_started_generation_needs_no_change(host: Host) -> None:
     host.prepare("1", conf="a")
     assert host.compare()["restart"]
     host.serve()
@@ -164,7 +164,7 @@ def test_what_is_placed_and_started_needs_nothing_more(host: Host) -> None:
     ],
     ids=["a file", "a file it reloads", "a release", "a file that goes", "a file that comes"],
 )
-def test_what_changed_says_whether_to_reload(
+def test_the_changed_files_decide_between_reload_and_restart(
     host: Host, files: dict[str, str], version: str, restart: bool, reload: bool
 ) -> None:
     host.prepare("1", conf="a", soft="a")
@@ -216,7 +216,7 @@ def test_another_way_to_ask_is_placed_too(host: Host) -> None:
     assert host.compare()["place"] == []
 
 
-def test_what_served_before_is_put_back_whole(host: Host) -> None:
+def test_the_previous_generation_is_restored_completely(host: Host) -> None:
     host.file("brought").write_text("by a package")
     host.prepare("1", conf="a")
     host.serve()
@@ -345,7 +345,7 @@ def test_tcp_is_judged_by_what_is_answered(
     assert said.startswith(wrong) if wrong else said == ""
 
 
-def test_a_port_nobody_listens_on_is_told(tool: ModuleType) -> None:
+def test_a_port_without_a_listener_is_reported(tool: ModuleType) -> None:
     assert "ConnectionRefusedError" in tool.ask(check("tcp"))
 
 
@@ -368,7 +368,7 @@ def test_a_service_that_dies_is_not_waited_for(host: Host, monkeypatch: pytest.M
     manifest = json.loads((host.home / "placed.json").read_text())
     manifest["check"]["timeout"] = 60
     (host.home / "placed.json").write_text(json.dumps(manifest))
-    with pytest.raises(host.tool.Trouble, match="died 3 times at start"):
+    with pytest.raises(host.tool.Trouble, match="ended 3 times at start"):
         host.tool.wait(host.home)
 
 

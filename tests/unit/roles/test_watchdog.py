@@ -58,7 +58,7 @@ def test_a_unit_that_answered_is_restarted_after_three_misses(watchdog: ModuleTy
     assert restarts(watchdog, GOOD, BAD, BAD, BAD) == [False, False, False, True]
 
 
-def test_an_answer_begins_the_count_anew(watchdog: ModuleType) -> None:
+def test_an_answer_resets_the_count(watchdog: ModuleType) -> None:
     assert not any(restarts(watchdog, GOOD, BAD, BAD, GOOD, BAD, BAD))
 
 
@@ -210,7 +210,7 @@ def test_a_stopped_process_gives_no_answer(watchdog: ModuleType, serve: Any, che
     assert watchdog.ask(serve(None, **check), 0.3) == TIMEOUT
 
 
-def test_a_port_that_nobody_listens_on_gives_no_answer(watchdog: ModuleType, serve: Any) -> None:
+def test_a_port_without_a_listener_does_not_answer(watchdog: ModuleType, serve: Any) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     assert "refused" in watchdog.ask({**HTTP, "address": "127.0.0.1", "port": port, "tls": False}, 5)
@@ -296,14 +296,15 @@ def test_two_peers_that_cannot_write_never_step_aside_both(watchdog: ModuleType,
 def test_room_is_counted_as_df_counts_it(watchdog: ModuleType, tmp_path: Path, monkeypatch: Any) -> None:
     found = types.SimpleNamespace(f_flag=0, f_bavail=4, f_bfree=10, f_blocks=106)
     monkeypatch.setattr(watchdog.os, "statvfs", lambda _path: found)
-    assert watchdog.full(tmp_path, 4, was=False) == ""
-    assert watchdog.full(tmp_path, 4, was=True) == f"4.0 % of the file system of {tmp_path} is free, the limit is 4 %"
+    assert watchdog.full(tmp_path, 4, before=False) == ""
+    text = f"4.0 % of the file system of {tmp_path} is free, the limit is 4 %"
+    assert watchdog.full(tmp_path, 4, before=True) == text
     elsewhere = tmp_path / "not/there"
-    assert watchdog.full(elsewhere, 5, was=False).startswith(f"4.0 % of the file system of {elsewhere} is free")
+    assert watchdog.full(elsewhere, 5, before=False).startswith(f"4.0 % of the file system of {elsewhere} is free")
     found.f_bavail = 7
-    assert watchdog.full(tmp_path, 4, was=True) == ""
+    assert watchdog.full(tmp_path, 4, before=True) == ""
     found.f_flag = watchdog.os.ST_RDONLY
-    assert watchdog.full(tmp_path, 0, was=False) == f"{tmp_path} is read-only"
+    assert watchdog.full(tmp_path, 0, before=False) == f"{tmp_path} is read-only"
 
 
 RELAY = """\
@@ -322,11 +323,11 @@ def test_a_relay_without_a_server_reaches_no_master(watchdog: ModuleType) -> Non
 
 def test_a_server_is_blocked_by_the_first_thing_that_is_wrong(watchdog: ModuleType, tmp_path: Path) -> None:
     settings = {"paths": [str(tmp_path)], "free_percent": 0, "command": [], "relay": "", "socket": ""}
-    assert watchdog.blocked(settings, was=False) == ""
-    assert watchdog.blocked(settings | {"command": ["false"]}, was=False) == "false ended with 1"
-    assert "the limit is 101 %" in watchdog.blocked(settings | {"free_percent": 101}, was=False)
+    assert watchdog.blocked(settings, before=False) == ""
+    assert watchdog.blocked(settings | {"command": ["false"]}, before=False) == "false ended with 1"
+    assert "the limit is 101 %" in watchdog.blocked(settings | {"free_percent": 101}, before=False)
     no_haproxy = settings | {"relay": "upstream", "socket": str(tmp_path / "none")}
-    assert watchdog.blocked(no_haproxy, was=False) == ""
+    assert watchdog.blocked(no_haproxy, before=False) == ""
 
 
 @pytest.mark.parametrize("answer", [None, [], {}, {"can_write": False}, {"can_write": "yes"}])
@@ -347,7 +348,7 @@ def test_a_peer_tells_whether_it_can_write_to_those_of_the_system_only(
         "rules": "",
     }
     writing = watchdog.Writing()
-    threading.Thread(target=watchdog.tell_peer, args=(settings, writing, lambda: None), daemon=True).start()
+    threading.Thread(target=watchdog.report_to_peer, args=(settings, writing, lambda: None), daemon=True).start()
     for _attempt in range(50):
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", free_port), timeout=1):
             break
@@ -501,7 +502,7 @@ def test_a_master_of_openldap_has_no_haproxy() -> None:
 
 
 @pytest.mark.parametrize(("sent", "secret"), [("AUTH {{ password }}", True), ("PING", False)])
-def test_what_a_check_sends_is_kept_out_of_diffs_if_it_is_a_secret(sent: str, secret: bool) -> None:
+def test_a_secret_that_a_check_sends_is_hidden_in_diffs(sent: str, secret: bool) -> None:
     service = {"tls": "none", "protocol": "tcp", "check": {"send": sent, "expect": "x"}}
     server = {"tls": "none", "protocol": "tcp", "port": 7000}
     assert settings(SERVICE, service, of="__server_check_secret", **server) is secret

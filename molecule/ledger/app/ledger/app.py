@@ -268,10 +268,10 @@ class MemberApplication(Application):
             answer = self._upstream.request(request.method, path, request.body, headers)
         except Away as error:
             raise Refused(503, f"The master is away: {error}", ("Retry-After", "1")) from None
-        kept = {"cache-control", "retry-after", "www-authenticate"}
+        forwarded = {"cache-control", "retry-after", "www-authenticate"}
         return Response(
             answer.status,
             answer.body,
-            tuple((name, value) for name, value in answer.headers.items() if name.lower() in kept),
+            tuple((name, value) for name, value in answer.headers.items() if name.lower() in forwarded),
             answer.headers.get("Content-Type", "application/octet-stream"),
         )

@@ -57,7 +57,7 @@ class Master:
         self._other_in_step = False
         self._ready = other is None
         # Whether whoever elects wants this node to act. It does not always: the other may have been told later.
-        self._wanted = store.acting
+        self._asked_to_act = store.acting
         if other is None and not store.acting:
             self._begin(store.point.term)
 
@@ -96,7 +96,7 @@ class Master:
                 entry = self._store.write(name, value)
                 # Only what is on the other disk too is committed here, so nothing that is acknowledged is here alone.
                 if self._other_in_step:
-                    answer = self._tell(before, [entry])
+                    answer = self._replicate(before, [entry])
                     if answer is not None and self._is_newer(answer):
                         raise NotActing
                     self._other_in_step = answer is not None and answer["taken"]
@@ -125,7 +125,7 @@ class Master:
             return None
         return answer.data
 
-    def _tell(self, before: Point, entries: Sequence[Entry], reset: bool = False) -> dict[str, Any] | None:
+    def _replicate(self, before: Point, entries: Sequence[Entry], reset: bool = False) -> dict[str, Any] | None:
         """Give the peer changes. It says whether it has taken them."""
         return self._ask("/pair/apply", {"term": self._store.point.term, **self._changes(before, entries, reset)})
 
@@ -185,7 +185,7 @@ class Master:
     def promote(self) -> bool:
         """Act from now on, with the changes of the peer that were missing here. If both have changes of their own
         the newer term counts: a node whose changes are older waits until the other one has brought it in step."""
-        self._wanted = True
+        self._asked_to_act = True
         with self._lock:
             if self.acting:
                 return True
@@ -213,7 +213,7 @@ class Master:
 
     def demote(self) -> None:
         """Act no more."""
-        self._wanted = False
+        self._asked_to_act = False
         self._act_no_more()
 
     def _begin(self, after: int) -> None:
@@ -253,7 +253,7 @@ class Master:
     def look(self) -> None:
         """Where the active node looks after the other: bring it in step, or step down before a newer one. And where one
         that was told to act, and had to step down before the other, acts again once nobody does."""
-        if not self._ready or not (self.acting or self._wanted):
+        if not self._ready or not (self.acting or self._asked_to_act):
             return
         if not self.acting and time.monotonic() < self._made_room + self._hold:
             return
@@ -282,5 +282,5 @@ class Master:
             reset = not self._store.covers(point)
             entries = self._store.since(0 if reset else point.position)
             log.info("Bringing the peer in step: %d changes%s", len(entries), ", replacing all" if reset else "")
-            answer = self._tell(point, entries, reset)
+            answer = self._replicate(point, entries, reset)
             self._other_in_step = answer is not None and answer["taken"]

@@ -48,9 +48,9 @@ class Remote:
         return http.client.HTTPSConnection(self._host, self._port, timeout=self._timeout, context=self._tls)
 
     def request(self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Answer:
-        """Ask, once more over a new connection if a kept one is dead: all that is asked for may be repeated."""
-        kept: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
-        for connection in [kept, None] if kept else [None]:
+        """Make a request, again over a new connection if a reused one was closed. Every request may be repeated."""
+        reused: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
+        for connection in [reused, None] if reused else [None]:
             connection = connection or self._connect()
             try:
                 connection.request(method, path, body or None, dict(headers or {}))

@@ -57,7 +57,7 @@ def read_policy(policy: Any, problems: list[Fault]) -> Policy:
         if value is not None and value not in bounds:
             problems.append(Fault(f"{key} must be {bounds.text} or null, not {shown(value)}", "policy", key=key))
         elif value is not None:
-            given[key] = value if bounds.whole else float(value)
+            given[key] = value if bounds.integers else float(value)
     return Policy() if len(problems) > before else Policy(**given)
 
 

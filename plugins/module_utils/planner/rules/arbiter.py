@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import ERROR, WARNING, Problem
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import TAKEN
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import RESERVED_PORTS
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.registry import Allocation, rule
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Topology
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.voters import (
@@ -143,8 +143,10 @@ def arbiter_versions(topology: Topology, _allocation: Allocation) -> Iterator[Pr
         for host in voters:
             if version := etcd_version(host):
                 of_version.setdefault(version, []).append(host.name)
-        told = ", ".join(f"{version} on {enumerate_names(names)}" for version, names in sorted(of_version.items()))
-        yield Problem(None, None, f"The voters have different releases of etcd: {told}.", hosts=names_of(of_version))
+        releases = ", ".join(f"{version} on {enumerate_names(names)}" for version, names in sorted(of_version.items()))
+        yield Problem(
+            None, None, f"The voters have different releases of etcd: {releases}.", hosts=names_of(of_version)
+        )
 
 
 def names_of(of_version: dict[str, list[str]]) -> tuple[str, ...]:
@@ -255,8 +257,8 @@ def arbiter_ports(topology: Topology, _allocation: Allocation) -> Iterator[Probl
         message = f"Port {topology.arbiter_peer_port} is that of the clients of the arbiter, too."
         yield Problem(None, "tiers_arbiter_peer_port", message)
     for variable, port in ports.items() if voters else ():
-        if port in TAKEN:
-            yield Problem(None, variable, f"Port {port} is used by {TAKEN[port]}.")
+        if port in RESERVED_PORTS:
+            yield Problem(None, variable, f"Port {port} is used by {RESERVED_PORTS[port]}.")
         for host in voters:
             server = topology.servers.get(host.name)
             product = topology.product_of(server) if server else None

@@ -23,7 +23,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.shown im
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Server, Topology
 from ansible_collections.distributed.tiers.plugins.module_utils.text import counted, enumerate_names
 
-# Of one client, as a person is told it.
+# Of one client, as a person reads it.
 LONGEST_NAME = 80
 # What may be the name of a host
 NAME = re.compile(r"[\w.-]+")
@@ -77,7 +77,7 @@ def refused(topology: Topology, faults: Iterable[Fault]) -> Iterator[Problem]:
         host = None if fault.name is None else shorten(fault.name, LONGEST_NAME)
         hosts = () if fault.name is None else (fault.name,)
         variable = "tiers_clients" if fault.name in topology.population else f"tiers_{fault.key}" if fault.key else None
-        message = f"{fault}." if fault.unknown is None else guesses.said(str(fault), fault.unknown)
+        message = f"{fault}." if fault.unknown is None else guesses.with_hint(str(fault), fault.unknown)
         yield Problem(host, variable, message, rule="allocation-input", hosts=hosts)
 
 
@@ -114,11 +114,11 @@ def selector_known(topology: Topology, _allocation: Allocation) -> Iterator[Prob
                     users.setdefault((key, str(selector)), []).append(name)
     guesses = Guesses(sorted(fitting))
     for (key, selector), names in users.items():
-        told = f"'{selector}' matches no proxy" if proxies else f"There are no proxies, so '{selector}' matches none"
+        message = f"'{selector}' matches no proxy" if proxies else f"There are no proxies, so '{selector}' matches none"
         if selector in topology.retired:
             yield Problem(None, f"tiers_{key}", f"'{selector}' is a retired proxy.", hosts=tuple(names))
             continue
-        yield Problem(None, f"tiers_{key}", guesses.said(told, selector), hosts=tuple(names))
+        yield Problem(None, f"tiers_{key}", guesses.with_hint(message, selector), hosts=tuple(names))
 
 
 @rule(
@@ -206,16 +206,16 @@ def loss_fits(topology: Topology, allocation: Allocation) -> Iterator[Problem]:
             left = fate["left_over_weight"]
             some = f"{left} of its {of} connections find" if of > 1 else "its only connection finds"
             message = f"If it fails, {some} no place elsewhere"
-            if why := nobody_else(topology, topology.servers[proxy]):
-                yield Problem(proxy, "tiers_backup_of", f"{message}: {why}.", NOBODY_ELSE)
+            if why := why_no_other_proxy(topology, topology.servers[proxy]):
+                yield Problem(proxy, "tiers_backup_of", f"{message}: {why}.", ADD_A_PROXY)
             else:
                 yield Problem(proxy, "tiers_capacity", f"{message}.")
 
 
-NOBODY_ELSE = "Add a proxy in another zone or at another site, or give this one a backup of its own."
+ADD_A_PROXY = "Add a proxy in another zone or at another site, or give this one a backup of its own."
 
 
-def nobody_else(topology: Topology, proxy: Server) -> str | None:
+def why_no_other_proxy(topology: Topology, proxy: Server) -> str | None:
     """Why no other proxy can take the clients of a proxy, however much room there is."""
     others = [other for other in topology.tier("proxy") if other.name != proxy.name]
     active = [other for other in others if other.state == "active"]
@@ -255,7 +255,7 @@ def site_networks(topology: Topology, _allocation: Allocation) -> Iterator[Probl
     guesses = Guesses(topology.networks)
     for site, number in waiting.items():
         text = f"No network is named for site '{site}' with {counted(number, 'named client')}"
-        yield Problem(None, "tiers_site_networks", guesses.said(text, site))
+        yield Problem(None, "tiers_site_networks", guesses.with_hint(text, site))
 
 
 @rule(
@@ -292,7 +292,7 @@ def latency_complete(topology: Topology, _allocation: Allocation) -> Iterator[Pr
         missing = ours - set(row) - {site}
         if missing:
             text = f"The time from {site} to {enumerate_names(missing)} is missing, and counts as 1000 ms"
-            yield Problem(None, "tiers_site_latency", f"{text}." if site in known else guesses.said(text, site))
+            yield Problem(None, "tiers_site_latency", f"{text}." if site in known else guesses.with_hint(text, site))
 
 
 @rule(
@@ -415,8 +415,8 @@ def site_served(topology: Topology, _allocation: Allocation) -> Iterator[Problem
     waiting = Counter(str(client.get("site")) for _name, client in demands(topology))
     for site in sorted(waiting.keys() - served):
         text = f"Site {site} with {counted(waiting[site], 'client')} has neither proxy nor member"
-        told = f"{text} that is active." if site in guesses.known else guesses.said(text, site)
-        yield Problem(None, "tiers_site", told)
+        message = f"{text} that is active." if site in guesses.known else guesses.with_hint(text, site)
+        yield Problem(None, "tiers_site", message)
 
 
 @rule(

@@ -20,7 +20,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.pairing 
     redundancy_of,
 )
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import (
-    TAKEN,
+    RESERVED_PORTS,
     WRITE_PORT,
     Port,
     Product,
@@ -247,8 +247,8 @@ def service_local_port(topology: Topology, _allocation: Allocation) -> Iterator[
                 yield Problem(None, variable, f"'local_port' is for tls terminated, here it is {product.tls}.")
         elif local is None:
             yield Problem(None, variable, "'local_port' is missing: with tls terminated the program listens there.")
-        elif local in TAKEN:
-            yield Problem(None, variable, f"'local_port' {local} is used by {TAKEN[local]}.")
+        elif local in RESERVED_PORTS:
+            yield Problem(None, variable, f"'local_port' {local} is used by {RESERVED_PORTS[local]}.")
         else:
             for server, _work in runners(topology, product):
                 if server.port == local:
@@ -280,8 +280,8 @@ def write_port(topology: Topology, _allocation: Allocation) -> Iterator[Problem]
 def _taken_write_port(topology: Topology, product: Product, port: int) -> Iterator[Problem]:
     """The listeners on proxies and distributors that have the write port already."""
     further: Mapping[int, Port] = {more.port: more for more in product.more_ports if more.protocol == "tcp"}
-    if port in TAKEN:
-        yield Problem(None, product.described_by, f"'write_port' {port} is that of {TAKEN[port]}.")
+    if port in RESERVED_PORTS:
+        yield Problem(None, product.described_by, f"'write_port' {port} is that of {RESERVED_PORTS[port]}.")
     elif port == product.local_port:
         yield Problem(None, product.described_by, f"'write_port' {port} is 'local_port' of the program.")
     elif port in further:
@@ -434,7 +434,7 @@ def cold_active(topology: Topology, _allocation: Allocation) -> Iterator[Problem
 def more_ports(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
     for product in topology.products.values():
         names: set[str] = set()
-        users: dict[tuple[str, int], str] = {("tcp", port): user for port, user in TAKEN.items()}
+        users: dict[tuple[str, int], str] = {("tcp", port): user for port, user in RESERVED_PORTS.items()}
         if product.local_port is not None:
             users["tcp", product.local_port] = "the program itself"
         for port in product.more_ports:

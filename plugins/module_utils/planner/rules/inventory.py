@@ -313,7 +313,7 @@ def deployment_unread(topology: Topology, _allocation: Allocation) -> Iterator[P
 def deployment_unknown(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
     if not topology.is_read():
         for why in sorted(set(topology.unread.values())):
-            hosts = tuple(host for host, told in topology.unread.items() if told == why)
+            hosts = tuple(host for host, reason in topology.unread.items() if reason == why)
             yield Problem(None, None, ended(f"The deployed state could not be read on any server: {why}"), hosts=hosts)
 
 
@@ -335,12 +335,12 @@ def deployment_unknown(topology: Topology, _allocation: Allocation) -> Iterator[
 )
 def expected_hosts(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
     for tier in GROUPS:
-        wanted = (topology.expected or {}).get(tier)
+        expected = (topology.expected or {}).get(tier)
         found = len(topology.tier(tier))
         if tier in ("client", ARBITER):
             found = len(topology.clients if tier == "client" else topology.arbiter_group)
-        if wanted is not None and wanted != found:
-            given = f"{wanted} of tier {tier} {'is' if wanted == 1 else 'are'} expected, the inventory has {found}."
+        if expected is not None and expected != found:
+            given = f"{expected} of tier {tier} {'is' if expected == 1 else 'are'} expected, the inventory has {found}."
             yield Problem(None, "tiers_expected", given)
 
 

@@ -276,7 +276,7 @@ def start_order(topology: Topology, _allocation: Allocation) -> Iterator[Problem
         for name in server.starts_after:
             other = topology.servers.get(name)
             if other is None:
-                yield Problem(server.name, "tiers_starts_after", guesses.said(f"'{name}' is no server", name))
+                yield Problem(server.name, "tiers_starts_after", guesses.with_hint(f"'{name}' is no server", name))
             elif mine is not None and (its := start_wave(topology, other)) is not None and its >= mine:
                 order = "in the same wave as it" if its == mine else "in a later wave, after it: a circle"
                 message = f"It must start after {name} ({other.tier}), which starts {order}."
@@ -332,7 +332,7 @@ def certificate_names(topology: Topology, _allocation: Allocation) -> Iterator[P
     for host in topology.servers.values():
         if host.certificate_for is None:
             continue
-        missing = [wanted for wanted in certified(topology, host, followed) if not covers(host.certificate_for, wanted)]
+        missing = [name for name in certified(topology, host, followed) if not covers(host.certificate_for, name)]
         if missing:
             good = enumerate_names(host.certificate_for) or "nothing that can be read"
             message = f"Its certificate is not good for {' and '.join(missing)}, but for {good}."
@@ -357,8 +357,8 @@ def certified(topology: Topology, server: Server, followed: set[str]) -> Iterato
         yield from sorted(shared or {s.address for s in distributors}) if product.protocol != "https" else ()
 
 
-def covers(names: tuple[str, ...], wanted: str) -> bool:
+def covers(names: tuple[str, ...], name: str) -> bool:
     """Whether a certificate with these names is good for a name or an address. A star stands for the first part."""
-    wanted = wanted.lower()
+    name = name.lower()
     known = {name.lower() for name in names}
-    return wanted in known or (parsed_address(wanted) is None and f"*.{wanted.partition('.')[2]}" in known)
+    return name in known or (parsed_address(name) is None and f"*.{name.partition('.')[2]}" in known)

@@ -84,7 +84,7 @@ def backup_of_one(topology: Topology, _allocation: Allocation) -> Iterator[Probl
         elif backup.primary in topology.clients:
             yield Problem(backup.name, "tiers_backup_of", f"{backup.primary} is a client, and no server.")
         elif backup.primary not in topology.servers:
-            message = guesses.said(f"'{backup.primary}' is no server", backup.primary)
+            message = guesses.with_hint(f"'{backup.primary}' is no server", backup.primary)
             yield Problem(backup.name, "tiers_backup_of", message)
 
 

@@ -147,7 +147,7 @@ def distributor_on_member(topology: Topology, _allocation: Allocation) -> Iterat
 def min_online(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
     members = topology.tier("parallel")
     serving = sum(serves(topology, member) for member in members)
-    # Pools of one, and those where nobody serves, are told by other rules.
+    # Other rules report pools of one member, and those without an active one.
     if len(members) < 2 or not serving:
         return
     if topology.min_online >= len(members):
@@ -240,9 +240,9 @@ def pool_same(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
         if len(having) > 1:
             # The many are right, most often.
             *odd, (usual, _most) = sorted(having.items(), key=lambda item: (len(item[1]), item[0]))
-            told = "; ".join(f"{value} on {enumerate_names(names)}" for value, names in odd[:VALUES_SHOWN])
+            differences = "; ".join(f"{value} on {enumerate_names(names)}" for value, names in odd[:VALUES_SHOWN])
             more = f"; {len(odd) - VALUES_SHOWN} more values" if len(odd) > VALUES_SHOWN else ""
-            message = f"The members differ: {told}{more}; {usual} on the others."
+            message = f"The members differ: {differences}{more}; {usual} on the others."
             yield Problem(None, variable, message, hosts=tuple(name for _value, names in odd for name in names))
 
 

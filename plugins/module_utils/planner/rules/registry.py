@@ -114,8 +114,8 @@ def rule(
 
 
 class Guesses:
-    """What a name that nobody has was to be. Only the first names are looked up among the known ones: no report shows
-    more of one rule, and every look goes through all of them."""
+    """Guesses which known name an unknown one stands for. Only the first names are looked up: no report shows
+    more of one rule, and each search goes through all known names."""
 
     MOST = 10
 
@@ -128,8 +128,8 @@ class Guesses:
         """Names by their first part: `m1.example.com` and `m1` are most often one host."""
         return {name.partition(".")[0]: name for name in self.known}
 
-    def said(self, text: str, word: str) -> str:
-        """A sentence about a word that is not known, with what it was to be where that can be guessed."""
+    def with_hint(self, text: str, word: str) -> str:
+        """A sentence about an unknown word, with the known word that it resembles."""
         if word not in self.guesses and len(self.guesses) < self.MOST:
             first = word.partition(".")[0]
             host = None if first.isdecimal() else self.short.get(first)
@@ -153,7 +153,7 @@ def lowering_problems(topology: Topology) -> Iterator[Problem]:
     for name in topology.lowered:
         known = REGISTRY.get(name)
         if known is None:
-            yield Problem(None, "tiers_rules", guesses.said(f"There is no rule '{name}'", name))
+            yield Problem(None, "tiers_rules", guesses.with_hint(f"There is no rule '{name}'", name))
         elif known.firm:
             yield Problem(None, "tiers_rules", f"Rule '{name}' cannot be overridden: the plan depends on it.")
 

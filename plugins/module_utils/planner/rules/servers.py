@@ -10,7 +10,7 @@ import ipaddress
 from collections.abc import Iterator
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import ERROR, WARNING, Problem
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import TAKEN
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import RESERVED_PORTS
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.registry import (
     Allocation,
     Guesses,
@@ -75,7 +75,7 @@ def product_known(topology: Topology, _allocation: Allocation) -> Iterator[Probl
             yield Problem(host.name, "tiers_product", "No product is given.")
         elif topology.product_of(host) is None:
             text = f"There is no usable product role for '{host.product}'"
-            yield Problem(host.name, "tiers_product", guesses.said(text, host.product))
+            yield Problem(host.name, "tiers_product", guesses.with_hint(text, host.product))
 
 
 rule(
@@ -159,7 +159,7 @@ def tier_supported(topology: Topology, _allocation: Allocation) -> Iterator[Prob
     """,
 )
 def unique_address(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
-    # Each by its name and by how it is told.
+    # Each by its name and by the text that a person reads.
     users: dict[tuple[str, int], list[tuple[str, str]]] = {}
     for server in topology.servers.values():
         name = server.name
@@ -169,8 +169,11 @@ def unique_address(topology: Topology, _allocation: Allocation) -> Iterator[Prob
             users.setdefault((server.virtual_address, server.port), []).append(shared)
     for (address, port), of_address in users.items():
         if len(of_address) > 1:
-            told, names = enumerate_names(text for _name, text in of_address), tuple(name for name, _text in of_address)
-            yield Problem(told, "tiers_address", f"{address} port {port} belongs to {told}.", hosts=names)
+            listed, names = (
+                enumerate_names(text for _name, text in of_address),
+                tuple(name for name, _text in of_address),
+            )
+            yield Problem(listed, "tiers_address", f"{address} port {port} belongs to {listed}.", hosts=names)
 
 
 @rule(
@@ -223,13 +226,13 @@ def one_login(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
     at: dict[str, dict[str, str]] = {}
     for host in topology.hosts():
         where = (host.login or "").partition(" ")[0]
-        # Local connections lead wherever they are told to.
+        # A local connection leads to any host that its settings name.
         if where and where != "localhost" and not getattr(parsed_address(where), "is_loopback", False):
             at.setdefault(str(host.login), {})[host.address] = host.name
     for login, hosts in at.items():
         if len(hosts) > 1:
-            told, addresses = enumerate_names(hosts.values()), enumerate_names(hosts)
-            message = f"Ansible reaches {told} at {login}, but their addresses differ: {addresses}."
+            listed, addresses = enumerate_names(hosts.values()), enumerate_names(hosts)
+            message = f"Ansible reaches {listed} at {login}, but their addresses differ: {addresses}."
             yield Problem(None, "ansible_host", message, hosts=tuple(hosts.values()))
 
 
@@ -293,7 +296,7 @@ def one_address_family(topology: Topology, _allocation: Allocation) -> Iterator[
     part=True,
 )
 def usable_address(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
-    # What is no address at all was told when it was read.
+    # The reader reported values that are no addresses.
     unread = {p.host for p in topology.problems if p.variable in ("tiers_address", ANSIBLE_HOST, ANSIBLE_SSH_HOST)}
     for host in topology.hosts():
         address = parsed_address(host.address)
@@ -347,7 +350,7 @@ def loss_known(topology: Topology, _allocation: Allocation) -> Iterator[Problem]
         servers = topology.servers.values()
         guesses = Guesses(name for s in servers for name in (s.name, f"site:{s.site}", f"zone:{s.zone}"))
         for selector in unknown:
-            message = guesses.said(f"'{selector}' names no server, site or zone", selector)
+            message = guesses.with_hint(f"'{selector}' names no server, site or zone", selector)
             yield Problem(None, "tiers_loss", message)
 
 
@@ -368,8 +371,8 @@ def loss_known(topology: Topology, _allocation: Allocation) -> Iterator[Problem]
 def port_usable(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
     for server in topology.servers.values():
         ranges = bindable(topology, server)
-        if server.port in TAKEN:
-            yield Problem(server.name, "tiers_port", f"Port {server.port} is used by {TAKEN[server.port]}.")
+        if server.port in RESERVED_PORTS:
+            yield Problem(server.name, "tiers_port", f"Port {server.port} is used by {RESERVED_PORTS[server.port]}.")
         elif ranges and not any(least <= server.port <= most for least, most in ranges):
             may = ", ".join(f"{least}-{most}" if least < most else f"{least}" for least, most in ranges)
             yield Problem(server.name, "tiers_port", f"{server.product} may bind {may}, not {server.port}.")

@@ -42,7 +42,7 @@ def upstream_known(topology: Topology, _allocation: Allocation) -> Iterator[Prob
         for name in server.upstream or ():
             target = topology.servers.get(name)
             if target is None:
-                yield Problem(server.name, "tiers_upstream", guesses.said(f"'{name}' is no server", name))
+                yield Problem(server.name, "tiers_upstream", guesses.with_hint(f"'{name}' is no server", name))
             elif topology.serves_as(target) not in ("master", "proxy"):
                 message = f"{name} is of {target.tier}: neither master nor proxy nor a backup of one."
                 yield Problem(server.name, "tiers_upstream", message)
@@ -90,8 +90,8 @@ def upstream_acyclic(topology: Topology, _allocation: Allocation) -> Iterator[Pr
             elif name in on_trail:
                 begin = trail.index(name)
                 circle = trail[begin:]
-                told = [*circle[:CIRCLE_SHOWN], "…"] if len(circle) > CIRCLE_SHOWN else circle
-                yield Problem(name, "tiers_upstream", f"A circle: {' > '.join([*told, name])}.")
+                shown = [*circle[:CIRCLE_SHOWN], "…"] if len(circle) > CIRCLE_SHOWN else circle
+                yield Problem(name, "tiers_upstream", f"A circle: {' > '.join([*shown, name])}.")
             elif name not in settled:
                 trail.append(name)
                 on_trail.add(name)

@@ -20,7 +20,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.bounds i
     SERVER_WEIGHT,
     STATES,
     Bounds,
-    whole,
+    integers,
 )
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.values import BadValueError
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.variables import BY_NAME
@@ -101,12 +101,12 @@ def test_client_hosts_and_named_clients_have_the_same_weights(judge: Any) -> Non
         (Bounds(0, 1, open_above=True), "a number from 0 to less than 1"),
         (SERVER_WEIGHT, "a number above 0"),
         (Bounds(0, 99.5), "a number from 0 to 99.5"),
-        (whole(1, 65535), "a whole number from 1 to 65535"),
+        (integers(1, 65535), "a whole number from 1 to 65535"),
         (CAPACITY, "a whole number from 1 up"),
         (CLIENT_WEIGHT, "a whole number from 1 to 10^15"),
     ],
 )
-def test_bounds_are_told_in_words(bounds: Bounds, text: str) -> None:
+def test_bounds_are_described_in_words(bounds: Bounds, text: str) -> None:
     assert bounds.text == text
 
 

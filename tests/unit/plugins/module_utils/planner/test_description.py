@@ -70,7 +70,7 @@ def test_a_sound_description_has_no_faults_and_its_defaults() -> None:
         ({"protocol": "htp"}, "protocol must be one of http, tcp, here it is 'htp'; did you mean 'http'?"),
         ({"prot": 1}, "prot is not known; did you mean 'port'?"),
         ({"name": "Ledger"}, "name 'Ledger' is no name of a unit and of directories"),
-        ({"name": "haproxy"}, "name 'haproxy' is taken by the collection itself"),
+        ({"name": "haproxy"}, "name 'haproxy' is used by the collection itself"),
         ({"version": 1.1}, "version must be text: put it in quotes"),
         ({"stateful": "yes"}, "stateful must be true or false, here it is text"),
         ({"tiers": "master"}, "tiers must be a list, here it is text"),
@@ -87,7 +87,7 @@ def test_a_sound_description_has_no_faults_and_its_defaults() -> None:
         ({"port": Unreadable("'x' is undefined")}, "port cannot be had: 'x' is undefined"),
     ],
 )
-def test_what_is_wrong_is_told_with_its_place(changes: dict[str, Any], message: str) -> None:
+def test_mistakes_are_reported_with_their_place(changes: dict[str, Any], message: str) -> None:
     (found,) = faults(**changes)
     assert found.startswith(message)
 
@@ -105,7 +105,7 @@ def test_what_is_wrong_is_told_with_its_place(changes: dict[str, Any], message: 
         {"command": {"default": "a", "proxy": "b"}},
     ],
 )
-def test_what_only_the_roles_can_judge_is_left_to_them(changes: dict[str, Any]) -> None:
+def test_values_that_only_roles_can_check_are_accepted(changes: dict[str, Any]) -> None:
     assert faults(**changes) == []
 
 
@@ -183,7 +183,7 @@ def test_the_product_is_what_the_description_says() -> None:
         ("tcp", "none", "tcp"),
     ],
 )
-def test_what_is_spoken(protocol: str, tls: str, spoken: str) -> None:
+def test_the_protocol_follows_from_the_description(protocol: str, tls: str, spoken: str) -> None:
     assert ROLE is not None
     described = {**SOUND, "protocol": protocol, "tls": tls}
     assert complete(ROLE, read_description(described, OPTIONS)[0]).protocol == spoken
@@ -340,7 +340,7 @@ def test_failback_never_only_where_the_product_says_so(judge: Any) -> None:
         ),
     ],
 )
-def test_what_the_rules_say(judge: Any, rule: str, change: tuple[str, str], message: str) -> None:
+def test_rules_report_mistakes_of_a_description(judge: Any, rule: str, change: tuple[str, str], message: str) -> None:
     found = told(judge(ledger(change)), rule)
     assert found and all(text.startswith(message) for _host, text in found)
 
@@ -411,7 +411,7 @@ def openings(server: dict[str, Any]) -> dict[tuple[str, int | None], set[str]]:
     return found
 
 
-def test_who_elects(plan: Any) -> None:
+def test_pairs_with_a_leader_election(plan: Any) -> None:
     servers = plan["servers"]
     assert {name for name, server in servers.items() if server["leader_election"]} == {"m1", "m2", "p1", "p1-b"}
     # HAProxy on both nodes of a pair of proxies may serve at once, whatever the product may.
@@ -427,7 +427,7 @@ def test_who_elects(plan: Any) -> None:
     }
 
 
-def test_both_halves_know_the_number_of_their_pair_and_how_it_fails_back(plan: Any) -> None:
+def test_both_nodes_have_the_router_id_and_the_failback_of_their_pair(plan: Any) -> None:
     servers = plan["servers"]
     assert servers["m1"]["virtual_router_id"] == servers["m2"]["virtual_router_id"] == 12
     assert servers["p1"]["virtual_router_id"] == servers["p1-b"]["virtual_router_id"] == 21
@@ -450,7 +450,7 @@ def test_a_pair_that_shares_an_address_is_one_point(plan: Any) -> None:
     assert [(edge["to"], edge["address"]) for edge in above] == [("m1", "192.0.2.12")]
 
 
-def test_pairs_without_a_shared_address_are_listed_half_by_half(judge: Any) -> None:
+def test_nodes_of_a_pair_without_a_shared_address_are_listed_separately(judge: Any) -> None:
     plan = judge(ledger(("{master: [warm]}", "{master: [warm], proxy: [warm]}"))).plan
     assert names(plan["servers"]["px1"]["upstreams"]) == ["m1", "m2"]
     shared = "master: {hosts: {m1: {tiers_virtual_address: 192.0.2.99}}}"
@@ -462,7 +462,7 @@ def test_pairs_without_a_shared_address_are_listed_half_by_half(judge: Any) -> N
     assert all("192.0.2.51/32" in openings(plan["servers"][name])["tcp", 8443] for name in ("m1", "m2"))
 
 
-def test_named_clients_come_to_both_halves_that_share_an_address(judge: Any) -> None:
+def test_both_nodes_that_share_an_address_accept_named_clients(judge: Any) -> None:
     plan = judge(
         ledger(("{master: [warm]}", "{master: [warm], proxy: [warm]}")),
         """
@@ -475,7 +475,7 @@ def test_named_clients_come_to_both_halves_that_share_an_address(judge: Any) -> 
         assert {"192.0.2.128/25", "192.0.2.51/32"} <= openings(plan["servers"][name])["tcp", 8443]
 
 
-def test_clients_of_another_proxy_find_either_half_behind_a_shared_address(judge: Any) -> None:
+def test_both_nodes_behind_a_shared_address_accept_clients_of_another_proxy(judge: Any) -> None:
     plan = judge(
         ledger(("{master: [warm]}", "{master: [warm], proxy: [warm]}")),
         """
@@ -522,7 +522,7 @@ def test_a_port_for_clients_is_open_to_those_who_get_there(plan: Any) -> None:
     assert ("tcp", 9000) not in openings(servers["px1"])
 
 
-def test_what_else_the_slice_says(plan: Any) -> None:
+def test_the_slice_has_the_other_fields_of_the_description(plan: Any) -> None:
     servers = plan["servers"]
     assert (servers["px1"]["proxy_mode"], servers["m1"]["proxy_mode"]) == ("pass", None)
     assert (servers["m1"]["protocol"], servers["m1"]["tls"], servers["m1"]["local_port"]) == ("https", "product", None)

@@ -734,7 +734,7 @@ SILENT = [
 
 
 @pytest.mark.parametrize(("rule", "host", "variable", "text", "patches"), [(*c[:4], c[4:]) for c in FIRES])
-def test_told(judge, rule, host, variable, text, patches):
+def test_reported(judge, rule, host, variable, text, patches):
     found = [finding for finding in judge(*patches).findings if finding.rule == rule]
     assert (host, variable) in [(finding.host, finding.variable) for finding in found]
     assert any(text in finding.message for finding in found)
@@ -743,7 +743,7 @@ def test_told(judge, rule, host, variable, text, patches):
 
 
 @pytest.mark.parametrize(("rule", "patches"), [(c[0], c[1:]) for c in SILENT])
-def test_not_told(judge, rule, patches):
+def test_not_reported(judge, rule, patches):
     assert rule in REGISTRY
     assert [finding.message for finding in judge(*patches).findings if finding.rule == rule] == []
 
@@ -777,7 +777,7 @@ def test_a_certificate_is_good_for_whatever_is_connected_to(read, server, missin
         assert message.startswith(f"Its certificate is not good for {missing}, but")
 
 
-def test_an_address_that_cannot_be_read_is_told_once(judge):
+def test_an_address_that_cannot_be_read_is_reported_once(judge):
     (finding,) = judge("proxy: {hosts: {px1: {ansible_host: 'http://192.0.2.11'}}}").errors
     assert (finding.rule, finding.host, finding.variable) == ("bad-value", "px1", "ansible_host")
 
@@ -789,7 +789,7 @@ def test_a_misspelt_variable_of_many_hosts_is_looked_up_once(read, monkeypatch):
     assert asked == ["tiers_capacty"]
 
 
-def test_a_circle_of_a_thousand_proxies_is_told_in_a_line(judge):
+def test_a_circle_of_a_thousand_proxies_is_reported_in_a_line(judge):
     proxies = ", ".join(
         f"x{n}: {{ansible_host: 10.0.{n // 250}.{n % 250 + 1}, tiers_upstream: [x{(n + 1) % 1000}]}}"
         for n in range(1000)
@@ -800,10 +800,10 @@ def test_a_circle_of_a_thousand_proxies_is_told_in_a_line(judge):
 
 def test_guesses_are_made_for_the_first_names_only():
     guesses = Guesses(f"server-{n}" for n in range(100))
-    said = [guesses.said("No", f"servr-{n}") for n in range(100)]
-    assert said[0] == "No; did you mean 'server-0'?"
-    assert sum("did you mean" in text for text in said) == Guesses.MOST
-    assert guesses.said("No", "servr-0") == said[0]
+    hints = [guesses.with_hint("No", f"servr-{n}") for n in range(100)]
+    assert hints[0] == "No; did you mean 'server-0'?"
+    assert sum("did you mean" in text for text in hints) == Guesses.MOST
+    assert guesses.with_hint("No", "servr-0") == hints[0]
 
 
 @pytest.mark.parametrize(

@@ -379,7 +379,7 @@ def test_exactly_one_node_of_a_pair_must_serve(
 ) -> None:
     answers = {"m": turn("m", m), "mb": turn("mb", mb)}
     assert verify.wrong_pairs(turns, answers) == wrong
-    assert verify.not_whole(turns, answers) == [why for _pair, why in wrong]
+    assert verify.degraded_servers(turns, answers) == [why for _pair, why in wrong]
     assert verify.standing_by(answers) == [name for name, serves in (("m", m), ("mb", mb)) if not serves]
     report = verify.report(turns, {name: {"probed": answer} for name, answer in answers.items()})
     assert [(f["host"], f["why"]) for f in report["findings"] if f["what"] == "its pair"] == wrong
@@ -387,7 +387,7 @@ def test_exactly_one_node_of_a_pair_must_serve(
 
 def test_deviations_of_a_degraded_system_are_listed(turns: dict[str, Any]) -> None:
     answers = {"m": {"unreachable": True}, "mb": {"edges": [seen(name="mb", ok=False, why="late")]}}
-    assert verify.not_whole(turns, answers) == ["m: no answer", "mb: late"]
+    assert verify.degraded_servers(turns, answers) == ["m: no answer", "mb: late"]
 
 
 def test_one_answer_of_a_pair_alone_is_no_finding(turns: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ PLACE = "/var/cache/testhost"
 compile_source = zipimport._compile_source
 
 
-def kept(path: str, source: bytes) -> CodeType:
+def load_or_compile(path: str, source: bytes) -> CodeType:
     file = f"{PLACE}/{source_hash(0, source).hex()}"
     try:
         with open(file, "rb") as stream:
@@ -34,4 +34,4 @@ def kept(path: str, source: bytes) -> CodeType:
     return code
 
 
-zipimport._compile_source = kept
+zipimport._compile_source = load_or_compile
