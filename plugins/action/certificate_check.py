@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +17,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.verification.cer
     Installed,
     IssuedCertificate,
     Planned,
+    lacks_trust,
     reasons_to_issue,
 )
 
@@ -34,6 +36,8 @@ OPTIONS: dict[str, Any] = {
     "names": {"type": "list", "elements": "str", "required": True},
     "ca": {"type": "str", "required": True},
     "renew_days": {"type": "int", "required": True},
+    "issuer": {"type": "int"},
+    "issued_since": {"type": "float"},
 }
 
 
@@ -55,36 +59,62 @@ class ActionModule(ActionBase):
             names=frozenset(options["names"]),
             ca=options["ca"],
             renew_days=options["renew_days"],
+            issuer=options["issuer"],
+            issued_since=None if (since := options["issued_since"]) is None else datetime.fromtimestamp(since, UTC),
         )
-        reasons = reasons_to_issue(parse_installed(options["installed"]), planned, datetime.now(UTC))
-        return result | {"changed": False, "reasons": reasons}
+        installed = parse_installed(options["installed"], PEM.findall(planned.ca))
+        return result | {
+            "changed": False,
+            "reasons": reasons_to_issue(installed, planned, datetime.now(UTC)),
+            "lacks_trust": lacks_trust(installed, planned),
+        }
 
 
-def parse_installed(text: str) -> Installed | None:
-    """What a host has, from the digest of its key and the texts of its certificate and its CA, one after the other."""
+def parse_installed(text: str, authorities: Sequence[str] = ()) -> Installed | None:
+    """What a host has, from the digest of its key and the texts of its certificate and its CA, one after the other.
+    `authorities`: the CAs that it must trust."""
     digest, _blank, pems = text.partition("\n")
     if not digest.strip():
         return None
     found = PEM.search(pems)
     end = found.end() if found else len(pems)
-    return Installed(digest.split()[0], parse_certificate(found.group() if found else ""), pems[end:])
+    return Installed(digest.split()[0], parse_certificate(found.group() if found else "", authorities), pems[end:])
 
 
-def parse_certificate(pem: str) -> IssuedCertificate | None:
+def parse_certificate(pem: str, authorities: Sequence[str] = ()) -> IssuedCertificate | None:
     try:
         found = x509.load_pem_x509_certificate(pem.encode())
         names = names_of(found)
     except ValueError:
         return None
+    issuers = [
+        place for place, ca in enumerate(authorities) if has_issued(x509.load_pem_x509_certificate(ca.encode()), found)
+    ]
     key = found.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     # cryptography before 42 knows only the form without a time zone.
     aware = getattr(found, "not_valid_after_utc", None)
+    aware_begin = getattr(found, "not_valid_before_utc", None)
     return IssuedCertificate(
         key_digest=hashlib.sha256(key).hexdigest(),
         subject={name_of(attribute.oid): str(attribute.value) for attribute in found.subject},
         names=names,
         ends=aware or found.not_valid_after.replace(tzinfo=UTC),
+        begins=aware_begin or found.not_valid_before.replace(tzinfo=UTC),
+        issuer=issuers[0] if issuers else None,
     )
+
+
+def has_issued(authority: x509.Certificate, certificate: x509.Certificate) -> bool:
+    """Whether a CA is the one that a certificate names as its issuer, by name and, where both have it, by key. Services
+    verify the signature; this only tells two CAs apart."""
+    if certificate.issuer != authority.subject:
+        return False
+    try:
+        named = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
+        own = authority.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
+    except x509.ExtensionNotFound:
+        return True
+    return named is None or named == own
 
 
 def name_of(oid: x509.ObjectIdentifier) -> str:

@@ -12,7 +12,7 @@ short_description: Check whether the certificate of a host matches the plan
 version_added: 0.1.0
 description:
   - Compares what a host has with its planned subject, names and CA, and with the time that is left.
-  - The text of the CA is compared, not its signature.
+  - The CA that issued the certificate is found by its name and the identifier of its key. No signature is verified.
 author:
   - The distributed.tiers authors (@distributed-tiers)
 requirements:
@@ -43,13 +43,22 @@ options:
     elements: str
     required: true
   ca:
-    description: The PEM text of the CA that the host must have.
+    description: The PEM texts of all CAs that the host must trust, one after the other.
     type: str
     required: true
   renew_days:
     description: A certificate that ends within so many days is issued again.
     type: int
     required: true
+  issuer:
+    description:
+      - The place in O(ca) of the CA that must have issued the certificate, counted from 0. A certificate of another
+        one is issued again.
+      - Without it, each CA of O(ca) will do.
+    type: int
+  issued_since:
+    description: A time in seconds since 1970. A certificate that was issued before is issued again.
+    type: float
 """
 
 EXAMPLES = r"""
@@ -78,4 +87,8 @@ reasons:
   returned: always
   type: list
   elements: str
+lacks_trust:
+  description: Whether the CAs on the host are not those of O(ca).
+  returned: always
+  type: bool
 """

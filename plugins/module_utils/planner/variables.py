@@ -537,6 +537,25 @@ TABLE: tuple[Variable, ...] = (
         asked=True,
     ),
     Variable(
+        "tiers_rotate_ca",
+        "all",
+        "flag",
+        "false",
+        "Has `rotate_certificates` replace the CA, too.",
+        flag,
+        asked=True,
+    ),
+    Variable(
+        "tiers_rotate_hours",
+        "all",
+        "number",
+        "24",
+        "A CA or a certificate that was issued in so many last hours counts as rotated: `rotate_certificates` does not "
+        "issue it again, so that a second run continues the first. 0 issues all again.",
+        number(0),
+        asked=True,
+    ),
+    Variable(
         "tiers_plan_file",
         "all",
         "path",
@@ -611,6 +630,21 @@ TABLE: tuple[Variable, ...] = (
         "The authority's certificate as PEM text, where no directory of the controller lasts; with `tiers_ca_key`.",
     ),
     Variable("tiers_ca_key", "all", "secret", "", "The authority's key as PEM text, encrypted with the passphrase."),
+    Variable(
+        "tiers_ca_next_certificate",
+        "all",
+        "text",
+        "",
+        "The certificate of the authority that will replace `tiers_ca_certificate`, as PEM text; with "
+        "`tiers_ca_next_key`. Every deployment has the hosts trust both; `rotate_certificates` issues by the next one.",
+    ),
+    Variable(
+        "tiers_ca_next_key",
+        "all",
+        "secret",
+        "",
+        "The key of that authority as PEM text, encrypted with the same passphrase.",
+    ),
     Variable(
         "tiers_report_dir", "all", "path", "`./reports`", "Where the controller writes reports and exports.", asked=True
     ),
@@ -727,6 +761,7 @@ MADE_IN_RUNS = frozenset(
         "tiers_client",
         "tiers_voter",
         "tiers_validation",
+        "tiers_certificate_read",
         "tiers_clock_read",
         "tiers_content",
         "tiers_content_again",
@@ -737,6 +772,7 @@ MADE_IN_RUNS = frozenset(
         "tiers_lock_consequence",
         "tiers_lock_operation",
         "tiers_lock_results",
+        "tiers_round",
         "tiers_part_of_inventory",
         "tiers_probe_deadline",
         "tiers_probe_driver",

@@ -37,6 +37,8 @@ LOADED = Path("/run/tiers-firewall.loaded")
 NAMES = Path("/etc/tiers/hosts")
 CERTIFICATE = Path("/etc/tiers/tls/server.crt")
 AUTHORITY = Path("/etc/tiers/tls/ca.crt")
+# The common name of a CA that role host created, before the name of its system
+CA_NAME = "CA of "
 # In files of other packages that a deployment replaces.
 MARKER = "Written by the Ansible collection distributed.tiers."
 
@@ -203,6 +205,13 @@ def judge_certificates(
         for one in found:
             if one.ends <= now + alert_days * _DAY:
                 reasons.append(f"{path} ({one.subject}) {one.left(now)} ({limit})")
+    # Role host creates CAs of this name. Operators may trust several CAs of their own.
+    authorities = [one for one in files.get(str(AUTHORITY), ()) if f"CN={CA_NAME}" in one.subject]
+    if len(authorities) > 1:
+        reasons.append(
+            f"{AUTHORITY} holds {len(authorities)} CAs of this system: a rotation runs, or was interrupted. "
+            "Run rotate_certificates, which completes it"
+        )
     for port, one in served.items():
         if own and one.subject == own.subject and one.fingerprint != own.fingerprint:
             reasons.append(

@@ -18,6 +18,9 @@ class IssuedCertificate:
     subject: Mapping[str, str]
     names: frozenset[str]
     ends: datetime
+    begins: datetime
+    # Which of the CAs that the host must trust has issued it, by their places in that text. None: none of them.
+    issuer: int | None
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,15 @@ class Planned:
 
     subject: Mapping[str, str]
     names: frozenset[str]
-    ca: str
+    ca: str  # all CAs that the host must trust
     renew_days: int  # issued again when the certificate ends within so many days
+    issuer: int | None = None  # the place of the CA that must have issued it; None: any of them
+    issued_since: datetime | None = None  # an earlier certificate is issued again
+
+
+def lacks_trust(installed: Installed | None, planned: Planned) -> bool:
+    """Whether the host trusts other CAs than planned."""
+    return installed is None or installed.ca.split() != planned.ca.split()
 
 
 def reasons_to_issue(installed: Installed | None, planned: Planned, now: datetime) -> list[str]:
@@ -46,8 +56,12 @@ def reasons_to_issue(installed: Installed | None, planned: Planned, now: datetim
     if installed.certificate is None:
         return ["the installed certificate cannot be read"]
     found, reasons = installed.certificate, []
-    if not installed.ca.strip().endswith(planned.ca.strip()):
+    if found.issuer is None:
         reasons.append("the CA is another one")
+    elif planned.issuer is not None and found.issuer != planned.issuer:
+        reasons.append("the CA that issued it is being replaced")
+    if planned.issued_since and found.begins < planned.issued_since:
+        reasons.append(f"the certificate was issued at {found.begins:%Y-%m-%d %H:%M} UTC and is rotated")
     if found.key_digest != installed.key_digest:
         reasons.append("the certificate belongs to another key")
     if found.subject != planned.subject:

@@ -49,6 +49,10 @@ RUN = {
     "mkdir config": ("molecule/default/tests/test_maintenance.py", '"mkdir config"'),
     "slapcat -F config": ("molecule/default/tests/test_maintenance.py", "slapcat -F config"),
     "ansible-playbook distributed.tiers.resync": ("molecule/default/tests/test_maintenance.py", 'run("resync"'),
+    "ansible-playbook distributed.tiers.rotate_certificates": (
+        "molecule/default/tests/test_rotation.py",
+        'run("rotate_certificates"',
+    ),
     "ansible-playbook distributed.tiers.switch_over": ("molecule/vendor/tests/test_vendor.py", 'run("switch_over"'),
     "ansible-playbook distributed.tiers.retire": ("molecule/default/tests/test_maintenance.py", 'run("retire"'),
     "ansible-playbook distributed.tiers.roll_back": ("molecule/vendor/tests/test_vendor.py", 'run("roll_back"'),
@@ -212,6 +216,7 @@ def test_runbooks_quote_alerts_as_status_gives_them() -> None:
         for module in (status, sys.modules[status.wrong_pairs.__module__])
     )
     for path in (
+        "plugins/module_utils/probing/host_checks.py",
         "plugins/module_utils/probing/pair.py",
         "plugins/module_utils/probing/probe.py",
         "plugins/module_utils/probing/traffic.py",

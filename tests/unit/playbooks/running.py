@@ -17,8 +17,8 @@ import yaml
 REPOSITORY = Path(__file__).parents[3]
 
 
-def ansible_playbook(*arguments: str | Path, **settings: str) -> subprocess.CompletedProcess[str]:
-    """Run ansible-playbook as in this repository, for two minutes at most. `settings`: more of the environment."""
+def ansible_playbook(*arguments: str | Path, seconds: float = 120, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run ansible-playbook as in this repository, for so long at most. `settings`: more of the environment."""
     return subprocess.run(
         [Path(sys.executable).with_name("ansible-playbook"), *arguments],
         env={**os.environ, "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg"), **settings},
@@ -26,7 +26,7 @@ def ansible_playbook(*arguments: str | Path, **settings: str) -> subprocess.Comp
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=seconds,
         check=False,
     )
 

@@ -24,6 +24,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "drill_plan": {"run": "r"},
     "drill_report": {"run": "r", "samples": "/nowhere", "record": {"experiments": [], "skipped": []}},
     "drill_rows": {"run": "r", "samples": "/nowhere"},
+    "rotation_check": {"authorities": {"current": "", "next": "", "given": False}, "hours": 24},
 }
 ACTIONS = (*REQUIRED, "clock_check", "system_hosts")
 # What the operator must allow

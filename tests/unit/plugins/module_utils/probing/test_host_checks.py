@@ -181,6 +181,16 @@ def test_a_file_without_a_certificate_and_a_ca_that_ends() -> None:
     ]
 
 
+def test_a_host_that_trusts_two_cas_reports_an_interrupted_rotation() -> None:
+    old, new = (host_checks.Certificate(f"CN=CA of demo,OU={name}", 4000 * DAY, name) for name in ("old", "new"))
+    (why,) = host_checks.judge_certificates({FILE: [OWN], ROOT: [old, new]}, {}, 100 * DAY, 21)
+    assert why.startswith(f"{ROOT} holds 2 CAs of this system: a rotation runs, or was interrupted.")
+    assert "Run rotate_certificates" in why
+    # Operators may trust as many CAs of their own as they like.
+    own = [host_checks.Certificate(f"CN=company {number}", 4000 * DAY, str(number)) for number in range(2)]
+    assert host_checks.judge_certificates({FILE: [OWN], ROOT: own}, {}, 100 * DAY, 21) == []
+
+
 def test_certificates_are_read_from_files_and_from_the_service(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     first, second = (certificates(tmp_path / name) for name in ("first", "second") if not (tmp_path / name).mkdir())
     monkeypatch.setattr(host_checks, "CERTIFICATE", Path(first["certificate"]))
