@@ -1,0 +1,284 @@
+"""Every state that two nodes of a pair can reach with the decisions of the failover agent.
+
+The model runs `lease.decide` and `lease.receive` themselves. Around them it assumes:
+
+- etcd is one register: its majority puts all transactions into one order, and each takes effect at one instant between its sending
+  and its answer. A node that is cut off from the majority, voters that fail, and a change of etcd's leader are requests that take
+  effect late or never, and answers that come late or never.
+- A request is delayed without limit, also beyond the time at which its sender gave up or was started again. One such request of each
+  node is followed at a time.
+- Each node may be stopped between any two of its steps, for any time, and go on (SIGSTOP and SIGCONT), never go on (a crash), or be
+  started again without its memory. Its kernel goes on counting, unless the host fails: then it lets no client in.
+- Between the decision to let clients in and its effect in the kernel, the agent may be stopped, too.
+- The clock of a node is slower than its peer's by at most one tick in `TTL` ticks. The kernel of a node counts with the node's clock,
+  and closes the gate at most one tick late.
+
+Not modelled: two agents on one node (a lock prevents it), a kernel that stops counting while it forwards packets (a paused virtual
+machine), and writes that etcd acknowledged and lost.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import sys
+from collections import deque
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+FILES = Path(__file__).parents[3] / "roles" / "failover" / "files" / "lease"
+
+
+def load(name: str):
+    spec = importlib.util.spec_from_file_location(f"failover_{name}", FILES / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+lease = load("lease")
+NAMES = ("a", "b")
+
+
+class Node(NamedTuple):
+    state: object  # of lease.State; times are relative to the present
+    waiting: object = None  # the request that etcd has not processed yet, or the answer that has not arrived yet
+    stray: object = None  # a request that nobody waits for
+    opening: bool = False  # the decision to let clients in has not reached the kernel yet
+    counted: int = -1  # ticks until the countdown of the next renewal ends
+    gate: int = -1  # ticks until the gate closes
+    lag: int = 0  # ticks until this clock may miss one
+
+
+class World(NamedTuple):
+    revision: int
+    record: object
+    nodes: tuple[Node, Node]
+
+
+class Bounds(NamedTuple):
+    """What a run of the model assumes, and one defect that it may plant."""
+
+    slow: int  # index of the node whose clock may be slow
+    counts_from_answer: bool = False  # a defect: the countdown begins when the answer has arrived
+
+
+class Model:
+    def __init__(self, bounds: Bounds, timing) -> None:
+        self.bounds, self.timing = bounds, timing
+        self.policies = tuple(
+            lease.Policy(name, primary=name == "a", failback="manual", timing=timing) for name in NAMES
+        )
+        self.conditions = (
+            lease.Condition(hook="succeeded"),
+            lease.Condition(hook="succeeded", eligible=False),
+        )
+        self.limits = {"held_from": int(timing.gate_seconds), "view_from": timing.ttl, "sent": int(timing.gate_seconds)}
+        self.shift = lru_cache(None)(self._shift)
+        self.decide = lru_cache(None)(self._decide)
+        self.receive = lru_cache(None)(self._receive)
+
+    # -- A node's own steps, at the time 0 of its clock
+
+    def _decide(self, index: int, state) -> tuple:
+        found = {lease.decide(self.policies[index], state, 0, node) for node in self.conditions}
+        return tuple((self.shift(after, 0), action) for after, action in found)
+
+    def _receive(self, index: int, state, answer):
+        return self.shift(lease.receive(self.policies[index], state, 0, answer), 0)
+
+    def _shift(self, state, ticks: int):
+        """The same state, `ticks` later. What is past without effect is forgotten."""
+        times = {name: getattr(state, name) - ticks for name in self.limits}
+        if state.request is None or state.request.kind not in ("renew", "acquire"):
+            times["sent"] = -math.inf
+        times = {name: time if time > -self.limits[name] else -math.inf for name, time in times.items()}
+        # A node may send its requests at any time, also before they are due.
+        return state._replace(**times, due=-math.inf, earliest=-math.inf, countdown=0, unclean=False)
+
+    # -- All successors of a world
+
+    def successors(self, world: World) -> Iterator[tuple[str, World]]:
+        yield from self.ticks(world)
+        for index in (0, 1):
+            for text, node, store in self.steps(index, world):
+                nodes = (node, world.nodes[1]) if index == 0 else (world.nodes[0], node)
+                yield f"{NAMES[index]}: {text}", canonical(World(*store, nodes))
+
+    def ticks(self, world: World) -> Iterator[tuple[str, World]]:
+        for missed in (None, self.bounds.slow):
+            if missed is not None and world.nodes[missed].lag:
+                continue
+            nodes = []
+            for index, node in enumerate(world.nodes):
+                own = 0 if index == missed else 1
+                lag = int(self.timing.ttl) - 1 if index == missed else max(node.lag - 1, 0)
+                nodes.append(
+                    node._replace(
+                        state=self.shift(node.state, own), counted=max(node.counted - own, -1), gate=max(node.gate - own, -1), lag=lag
+                    )
+                )
+            yield "tick" if missed is None else f"tick that {NAMES[missed]} misses", canonical(world._replace(nodes=tuple(nodes)))
+
+    def steps(self, index: int, world: World) -> Iterator[tuple[str, Node, tuple]]:
+        node = world.nodes[index]
+        store = (world.revision, world.record)
+        if node.stray:
+            _answer, after = process(store, node.stray)
+            yield f"etcd processes a late {node.stray.kind}", node._replace(stray=None), after
+        if isinstance(node.waiting, lease.Request):
+            answer, after = process(store, node.waiting)
+            yield f"etcd processes {node.waiting.kind}", node._replace(waiting=answer), after
+        if node.waiting is not None:
+            gave_up = node._replace(state=self.receive(index, node.state, None), waiting=None)
+            yield "no answer", gave_up._replace(stray=self.left(node) or node.stray), store
+        if isinstance(node.waiting, lease.Answer):
+            yield "answer arrives", node._replace(state=self.receive(index, node.state, node.waiting), waiting=None), store
+        if node.opening:
+            gate = self.gate_ticks if self.bounds.counts_from_answer else node.counted
+            yield "kernel lets clients in", node._replace(opening=False, gate=gate, counted=-1), store
+        elif node.waiting is None:
+            for after, action in self.decide(index, node.state):
+                if action.kind != "wait" or after != node.state:
+                    yield from self.act(index, node._replace(state=after), action, store)
+        restarted = Node(self.initial, stray=self.left(node) or node.stray, gate=node.gate, counted=-1, lag=node.lag)
+        if restarted != node:
+            yield "agent starts again", restarted, store
+
+    @property
+    def gate_ticks(self) -> int:
+        """The kernel is at most one tick late."""
+        return int(self.timing.gate_seconds) + 1
+
+    @property
+    def initial(self):
+        return self.shift(lease.State(), 0)
+
+    def act(self, index: int, node: Node, action, store: tuple) -> Iterator[tuple[str, Node, tuple]]:
+        """An action, and what follows it without a pause where a pause would change nothing, or only shorten a countdown."""
+        if action.kind == "request":
+            request = action.request._replace(deadline=0)
+            # A read that etcd processes later is a read that was sent later.
+            waiting = process(store, request)[0] if request.kind == "read" else request
+            yield request.kind, node._replace(waiting=waiting), store
+            return
+        if action.kind == "open":
+            yield "decides to let clients in", node._replace(opening=True), store
+            return
+        if action.kind == "count":
+            node = node._replace(counted=self.gate_ticks)
+        elif action.kind == "close":
+            node = node._replace(gate=-1, counted=-1)
+        for after, following in self.decide(index, node.state):
+            if following.kind in ("promote", "demote", "request") and following.kind != action.kind:
+                for text, *rest in self.act(index, node._replace(state=after), following, store):
+                    yield f"{action.kind}, {text}", *rest
+        if action.kind == "close":
+            yield "close", node, store
+
+    @staticmethod
+    def left(node: Node):
+        """The request that stays on its way although nobody waits for its answer."""
+        sent = isinstance(node.waiting, lease.Request) and node.waiting.kind != "read"
+        return node.waiting if sent else None
+
+    # -- The search
+
+    def find_two_active(self) -> tuple[list[str] | None, int]:
+        """The shortest way to a state in which both gates are open, or None; and how many states were reached."""
+        start = canonical(World(0, None, (Node(self.initial), Node(self.initial))))
+        came_from: dict[World, tuple[World, str] | None] = {start: None}
+        waiting = deque([start])
+        while waiting:
+            world = waiting.popleft()
+            for text, after in self.successors(world):
+                if after in came_from:
+                    continue
+                came_from[after] = (world, text)
+                if all(node.gate > 0 for node in after.nodes):
+                    return trace(came_from, after), len(came_from)
+                waiting.append(after)
+        return None, len(came_from)
+
+
+def process(store: tuple, request) -> tuple:
+    """What etcd answers, and its register afterwards."""
+    revision, record = store
+    if request.kind == "read":
+        return lease.Answer(True, lease.View(revision, record)), store
+    if request.revision != revision:
+        return lease.Answer(False, lease.View(revision, record)), store
+    # Canonical worlds number revisions from 0 to 9, and half numbers do not occur otherwise.
+    return lease.Answer(True, lease.View(revision + 1, request.record)), (revision + 1, request.record)
+
+
+def trace(came_from: dict, world: World) -> list[str]:
+    steps = []
+    while came_from[world]:
+        world, text = came_from[world]
+        steps.append(text)
+    return steps[::-1]
+
+
+def canonical(world: World) -> World:
+    """The same world with its revisions and epochs numbered in their order, so that worlds that behave alike are equal."""
+    if any(node.stray and node.stray.revision != world.revision for node in world.nodes):
+        nodes = (n._replace(stray=None) if n.stray and n.stray.revision != world.revision else n for n in world.nodes)
+        world = world._replace(nodes=tuple(nodes))
+    revisions, epochs = {0, world.revision}, {0}
+    for node in world.nodes:
+        for thing in (node.state, node.state.request, node.waiting, node.stray):
+            collect(thing, revisions, epochs)
+    if world.record:
+        epochs.add(world.record.epoch)
+    if len(revisions) == max(revisions) + 1 and len(epochs) == max(epochs) + 1:
+        return world
+    number = Numbering({old: new for new, old in enumerate(sorted(revisions))}, {old: new for new, old in enumerate(sorted(epochs))})
+    nodes = tuple(
+        node._replace(
+            state=number.of(node.state)._replace(request=number.of(node.state.request)),
+            waiting=number.of(node.waiting),
+            stray=number.of(node.stray),
+        )
+        for node in world.nodes
+    )
+    return World(number.revisions[world.revision], number.of(world.record), nodes)
+
+
+def collect(thing, revisions: set[int], epochs: set[int]) -> None:
+    record = None
+    if isinstance(thing, lease.State):
+        revisions.update((thing.revision, thing.view.revision))
+        epochs.add(thing.epoch)
+        record = thing.view.record
+    elif isinstance(thing, lease.Request):
+        revisions.add(thing.revision)
+        record = thing.record
+    elif isinstance(thing, lease.Answer):
+        revisions.add(thing.view.revision)
+        record = thing.view.record
+    if record:
+        epochs.add(record.epoch)
+
+
+class Numbering(NamedTuple):
+    revisions: dict[int, int]
+    epochs: dict[int, int]
+
+    def of(self, thing):
+        if isinstance(thing, lease.Record):
+            return thing._replace(epoch=self.epochs[thing.epoch])
+        if isinstance(thing, lease.View):
+            return thing._replace(revision=self.revisions[thing.revision], record=self.of(thing.record))
+        if isinstance(thing, lease.State):
+            return thing._replace(
+                revision=self.revisions[thing.revision], epoch=self.epochs[thing.epoch], view=self.of(thing.view)
+            )
+        if isinstance(thing, lease.Request):
+            return thing._replace(revision=self.revisions[thing.revision], record=self.of(thing.record))
+        if isinstance(thing, lease.Answer):
+            return thing._replace(view=self.of(thing.view))
+        return thing
