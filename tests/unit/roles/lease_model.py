@@ -53,16 +53,33 @@ class Node(NamedTuple):
     lag: int = 0  # ticks until this clock may miss one
 
 
+class Known:
+    """A node, one object for all equal ones: worlds are compared and found by it in no time."""
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        self.revisions, self.epochs = {0}, {0}
+        for thing in (node.state, node.state.request, node.waiting, node.stray):
+            collect(thing, self.revisions, self.epochs)
+
+
+@lru_cache(None)
+def known_as(node: Node) -> Known:
+    return Known(node)
+
+
 class World(NamedTuple):
     revision: int
     record: object
-    nodes: tuple[Node, Node]
+    nodes: tuple[Known, Known]
 
 
 class Bounds(NamedTuple):
     """What a run of the model assumes, and one defect that it may plant."""
 
-    slow: int  # index of the node whose clock may be slow
+    slow: int | None = None  # index of the node whose clock may be slow
+    restarts: bool = True  # agents and hosts are started again
+    late: bool = True  # requests take effect after their sender gave up
     counts_from_answer: bool = False  # a defect: the countdown begins when the answer has arrived
 
 
@@ -78,6 +95,8 @@ class Model:
         )
         self.limits = {"held_from": int(timing.gate_seconds), "view_from": timing.ttl, "sent": int(timing.gate_seconds)}
         self.shift = lru_cache(None)(self._shift)
+        self.tick = lru_cache(None)(self._tick)
+        self.steps_of = lru_cache(None)(self._steps_of)
         self.decide = lru_cache(None)(self._decide)
         self.receive = lru_cache(None)(self._receive)
 
@@ -103,29 +122,31 @@ class Model:
 
     def successors(self, world: World) -> Iterator[tuple[str, World]]:
         yield from self.ticks(world)
-        for index in (0, 1):
-            for text, node, store in self.steps(index, world):
-                nodes = (node, world.nodes[1]) if index == 0 else (world.nodes[0], node)
-                yield f"{NAMES[index]}: {text}", canonical(World(*store, nodes))
+        first, second = world.nodes
+        store = (world.revision, world.record)
+        for text, node, after in self.steps_of(0, first, store):
+            yield f"a: {text}", canonical(World(*after, (node, second)))
+        for text, node, after in self.steps_of(1, second, store):
+            yield f"b: {text}", canonical(World(*after, (first, node)))
 
     def ticks(self, world: World) -> Iterator[tuple[str, World]]:
-        for missed in (None, self.bounds.slow):
-            if missed is not None and world.nodes[missed].lag:
-                continue
-            nodes = []
-            for index, node in enumerate(world.nodes):
-                own = 0 if index == missed else 1
-                lag = int(self.timing.ttl) - 1 if index == missed else max(node.lag - 1, 0)
-                nodes.append(
-                    node._replace(
-                        state=self.shift(node.state, own), counted=max(node.counted - own, -1), gate=max(node.gate - own, -1), lag=lag
-                    )
-                )
-            yield "tick" if missed is None else f"tick that {NAMES[missed]} misses", canonical(world._replace(nodes=tuple(nodes)))
+        first, second = world.nodes
+        yield "tick", canonical(world._replace(nodes=(self.tick(first, False), self.tick(second, False))))
+        slow = self.bounds.slow
+        if slow is not None and not world.nodes[slow].node.lag:
+            nodes = (self.tick(first, slow == 0), self.tick(second, slow == 1))
+            yield f"tick that {NAMES[slow]} misses", canonical(world._replace(nodes=nodes))
 
-    def steps(self, index: int, world: World) -> Iterator[tuple[str, Node, tuple]]:
-        node = world.nodes[index]
-        store = (world.revision, world.record)
+    def _tick(self, known: Known, missed: bool) -> Known:
+        node, own = known.node, 0 if missed else 1
+        lag = int(self.timing.ttl) - 1 if missed else max(node.lag - 1, 0)
+        counted, gate = max(node.counted - own, -1), max(node.gate - own, -1)
+        return known_as(node._replace(state=self.shift(node.state, own), counted=counted, gate=gate, lag=lag))
+
+    def _steps_of(self, index: int, known: Known, store: tuple) -> tuple:
+        return tuple((text, known_as(node), after) for text, node, after in self.steps(index, known.node, store))
+
+    def steps(self, index: int, node: Node, store: tuple) -> Iterator[tuple[str, Node, tuple]]:
         if node.stray:
             _answer, after = process(store, node.stray)
             yield f"etcd processes a late {node.stray.kind}", node._replace(stray=None), after
@@ -134,7 +155,7 @@ class Model:
             yield f"etcd processes {node.waiting.kind}", node._replace(waiting=answer), after
         if node.waiting is not None:
             gave_up = node._replace(state=self.receive(index, node.state, None), waiting=None)
-            yield "no answer", gave_up._replace(stray=self.left(node) or node.stray), store
+            yield "no answer", gave_up._replace(stray=self.left(node)), store
         if isinstance(node.waiting, lease.Answer):
             yield "answer arrives", node._replace(state=self.receive(index, node.state, node.waiting), waiting=None), store
         if node.opening:
@@ -144,9 +165,10 @@ class Model:
             for after, action in self.decide(index, node.state):
                 if action.kind != "wait" or after != node.state:
                     yield from self.act(index, node._replace(state=after), action, store)
-        restarted = Node(self.initial, stray=self.left(node) or node.stray, gate=node.gate, counted=-1, lag=node.lag)
-        if restarted != node:
+        restarted = Node(self.initial, stray=self.left(node), gate=node.gate, lag=node.lag)
+        if self.bounds.restarts and restarted != node:
             yield "agent starts again", restarted, store
+            yield "host starts again", restarted._replace(gate=-1), store
 
     @property
     def gate_ticks(self) -> int:
@@ -173,23 +195,22 @@ class Model:
         elif action.kind == "close":
             node = node._replace(gate=-1, counted=-1)
         for after, following in self.decide(index, node.state):
-            if following.kind in ("promote", "demote", "request") and following.kind != action.kind:
+            if following.kind not in ("wait", "open", "close"):
                 for text, *rest in self.act(index, node._replace(state=after), following, store):
                     yield f"{action.kind}, {text}", *rest
         if action.kind == "close":
             yield "close", node, store
 
-    @staticmethod
-    def left(node: Node):
+    def left(self, node: Node):
         """The request that stays on its way although nobody waits for its answer."""
         sent = isinstance(node.waiting, lease.Request) and node.waiting.kind != "read"
-        return node.waiting if sent else None
+        return node.waiting if self.bounds.late and sent else node.stray
 
     # -- The search
 
     def find_two_active(self) -> tuple[list[str] | None, int]:
         """The shortest way to a state in which both gates are open, or None; and how many states were reached."""
-        start = canonical(World(0, None, (Node(self.initial), Node(self.initial))))
+        start = canonical(World(0, None, (known_as(Node(self.initial)),) * 2))
         came_from: dict[World, tuple[World, str] | None] = {start: None}
         waiting = deque([start])
         while waiting:
@@ -198,7 +219,7 @@ class Model:
                 if after in came_from:
                     continue
                 came_from[after] = (world, text)
-                if all(node.gate > 0 for node in after.nodes):
+                if all(known.node.gate > 0 for known in after.nodes):
                     return trace(came_from, after), len(came_from)
                 waiting.append(after)
         return None, len(came_from)
@@ -225,27 +246,27 @@ def trace(came_from: dict, world: World) -> list[str]:
 
 def canonical(world: World) -> World:
     """The same world with its revisions and epochs numbered in their order, so that worlds that behave alike are equal."""
-    if any(node.stray and node.stray.revision != world.revision for node in world.nodes):
-        nodes = (n._replace(stray=None) if n.stray and n.stray.revision != world.revision else n for n in world.nodes)
-        world = world._replace(nodes=tuple(nodes))
-    revisions, epochs = {0, world.revision}, {0}
-    for node in world.nodes:
-        for thing in (node.state, node.state.request, node.waiting, node.stray):
-            collect(thing, revisions, epochs)
-    if world.record:
-        epochs.add(world.record.epoch)
+    first, second = (forget_stray(known, world.revision) for known in world.nodes)
+    revisions = {world.revision} | first.revisions | second.revisions
+    epochs = {world.record.epoch if world.record else 0} | first.epochs | second.epochs
     if len(revisions) == max(revisions) + 1 and len(epochs) == max(epochs) + 1:
-        return world
-    number = Numbering({old: new for new, old in enumerate(sorted(revisions))}, {old: new for new, old in enumerate(sorted(epochs))})
-    nodes = tuple(
-        node._replace(
-            state=number.of(node.state)._replace(request=number.of(node.state.request)),
-            waiting=number.of(node.waiting),
-            stray=number.of(node.stray),
-        )
-        for node in world.nodes
-    )
-    return World(number.revisions[world.revision], number.of(world.record), nodes)
+        return World(world.revision, world.record, (first, second))
+    numbering = Numbering(tuple(sorted(revisions)), tuple(sorted(epochs)))
+    nodes = (renumber(first, numbering), renumber(second, numbering))
+    return World(numbering.revisions.index(world.revision), numbering.of(world.record), nodes)
+
+
+def forget_stray(known: Known, revision: int) -> Known:
+    """A late request for a former revision changes nothing any more."""
+    stray = known.node.stray
+    return known_as(known.node._replace(stray=None)) if stray and stray.revision != revision else known
+
+
+@lru_cache(None)
+def renumber(known: Known, numbering: Numbering) -> Known:
+    node = known.node
+    state = numbering.of(node.state)._replace(request=numbering.of(node.state.request))
+    return known_as(node._replace(state=state, waiting=numbering.of(node.waiting), stray=numbering.of(node.stray)))
 
 
 def collect(thing, revisions: set[int], epochs: set[int]) -> None:
@@ -265,20 +286,20 @@ def collect(thing, revisions: set[int], epochs: set[int]) -> None:
 
 
 class Numbering(NamedTuple):
-    revisions: dict[int, int]
-    epochs: dict[int, int]
+    revisions: tuple[int, ...]
+    epochs: tuple[int, ...]
 
     def of(self, thing):
         if isinstance(thing, lease.Record):
-            return thing._replace(epoch=self.epochs[thing.epoch])
+            return thing._replace(epoch=self.epochs.index(thing.epoch))
         if isinstance(thing, lease.View):
-            return thing._replace(revision=self.revisions[thing.revision], record=self.of(thing.record))
+            return thing._replace(revision=self.revisions.index(thing.revision), record=self.of(thing.record))
         if isinstance(thing, lease.State):
             return thing._replace(
-                revision=self.revisions[thing.revision], epoch=self.epochs[thing.epoch], view=self.of(thing.view)
+                revision=self.revisions.index(thing.revision), epoch=self.epochs.index(thing.epoch), view=self.of(thing.view)
             )
         if isinstance(thing, lease.Request):
-            return thing._replace(revision=self.revisions[thing.revision], record=self.of(thing.record))
+            return thing._replace(revision=self.revisions.index(thing.revision), record=self.of(thing.record))
         if isinstance(thing, lease.Answer):
             return thing._replace(view=self.of(thing.view))
         return thing
