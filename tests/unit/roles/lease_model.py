@@ -13,7 +13,10 @@ The model runs `lease.decide` and `lease.receive` themselves. Around them it ass
 - The clock of a node is slower than its peer's by at most one tick in `TTL` ticks. The kernel of a node counts with the node's clock,
   and closes the gate at most one tick late.
 
-Not modelled: two agents on one node (a lock prevents it), a kernel that stops counting while it forwards packets (a paused virtual
+`Bounds` chooses which of these a search combines: drift with restarts and late requests at the same time is a search too long for
+the tests. Time is in ticks, at which both clocks step.
+
+Not modelled: switchover and pause requests, which only release or keep a lease; two agents on one node (a lock prevents it), a kernel that stops counting while it forwards packets (a paused virtual
 machine), and writes that etcd acknowledged and lost.
 """
 
@@ -157,7 +160,11 @@ class Model:
             gave_up = node._replace(state=self.receive(index, node.state, None), waiting=None)
             yield "no answer", gave_up._replace(stray=self.left(node)), store
         if isinstance(node.waiting, lease.Answer):
-            yield "answer arrives", node._replace(state=self.receive(index, node.state, node.waiting), waiting=None), store
+            yield (
+                "answer arrives",
+                node._replace(state=self.receive(index, node.state, node.waiting), waiting=None),
+                store,
+            )
         if node.opening:
             gate = self.gate_ticks if self.bounds.counts_from_answer else node.counted
             yield "kernel lets clients in", node._replace(opening=False, gate=gate, counted=-1), store
@@ -232,7 +239,6 @@ def process(store: tuple, request) -> tuple:
         return lease.Answer(True, lease.View(revision, record)), store
     if request.revision != revision:
         return lease.Answer(False, lease.View(revision, record)), store
-    # Canonical worlds number revisions from 0 to 9, and half numbers do not occur otherwise.
     return lease.Answer(True, lease.View(revision + 1, request.record)), (revision + 1, request.record)
 
 
@@ -296,7 +302,9 @@ class Numbering(NamedTuple):
             return thing._replace(revision=self.revisions.index(thing.revision), record=self.of(thing.record))
         if isinstance(thing, lease.State):
             return thing._replace(
-                revision=self.revisions.index(thing.revision), epoch=self.epochs.index(thing.epoch), view=self.of(thing.view)
+                revision=self.revisions.index(thing.revision),
+                epoch=self.epochs.index(thing.epoch),
+                view=self.of(thing.view),
             )
         if isinstance(thing, lease.Request):
             return thing._replace(revision=self.revisions.index(thing.revision), record=self.of(thing.record))

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from ansible_collections.distributed.tiers.tests.unit.roles.lease_model import FILES, lease
 
 sys.modules["lease"] = lease
@@ -134,7 +135,20 @@ def test_primary_fails_back_by_a_request_only_where_the_policy_says_so():
 def certificate(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("tls")
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=lab"]
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=lab",
+        ]
         + ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", folder / "key", "-out", folder / "crt"],
         check=True,
         capture_output=True,
@@ -194,7 +208,11 @@ def encoded(name: str, value: str, revision: int) -> dict:
 
 def test_answer_of_etcd_becomes_a_view(certificate, gateway):
     record = lease.Record("m1", 4, 3.0, 17)
-    keys = [encoded("lease", json.dumps(record._asdict()), 9), encoded("switchover", '{"target": "m2"}', 8), encoded("paused", "", 3)]
+    keys = [
+        encoded("lease", json.dumps(record._asdict()), 9),
+        encoded("switchover", '{"target": "m2"}', 8),
+        encoded("paused", "", 3),
+    ]
     gateway.reply = {"succeeded": True, "responses": [{"response_put": {}}, {"response_range": {"kvs": keys}}]}
     answer = store(certificate, gateway.port).ask(lease.Request("read", deadline=3))
     assert answer == lease.Answer(True, lease.View(9, record, lease.Switchover("m2"), 8, True))

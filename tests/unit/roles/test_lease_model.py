@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
+
 from ansible_collections.distributed.tiers.tests.unit.roles.lease_model import Bounds, Model, lease
 
 # In ticks. A countdown of one tick, closed one tick late, by a clock that misses one of three.
@@ -22,6 +23,7 @@ def test_no_reachable_state_has_two_active_nodes_with_slow_clocks():
     assert states > 300_000  # A model that stands still proves nothing.
 
 
+@pytest.mark.slow
 def test_no_reachable_state_has_two_active_nodes_with_restarts_and_late_requests():
     way, states = search(Bounds(), **STEADY)
     assert way is None, "\n".join(way)

@@ -45,7 +45,12 @@ class Command:
     def __init__(self, argv: Sequence[str], seconds: float) -> None:
         self.end = clock() + seconds
         self.process = subprocess.Popen(
-            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True, text=True
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            text=True,
         )
 
     def status(self) -> Literal["runs", "succeeded", "failed"]:
@@ -164,7 +169,10 @@ class Agent:
         elif action.kind == "open":
             self.gate.open(action.countdown)
         else:
-            self.hook, self.hook_status = Command([str(self.hooks / action.kind)], self.settings["transition_seconds"]), "runs"
+            self.hook, self.hook_status = (
+                Command([str(self.hooks / action.kind)], self.settings["transition_seconds"]),
+                "runs",
+            )
 
     def ask(self, request: lease.Request | None) -> None:
         assert request

@@ -150,7 +150,9 @@ def build(prefix: str, request: Request) -> dict[str, Any]:
     ]
     if request.only_unpaused:
         conditions.append({"key": encode(prefix + "paused"), "target": "VERSION", "result": "EQUAL", "version": "0"})
-    writes: list[dict[str, Any]] = [{"request_put": {"key": encode(prefix + key), "value": encode(json.dumps(written._asdict()))}}]
+    writes: list[dict[str, Any]] = [
+        {"request_put": {"key": encode(prefix + key), "value": encode(json.dumps(written._asdict()))}}
+    ]
     if request.kind == "acquire":
         writes.append({"request_delete_range": {"key": encode(prefix + "switchover")}})
     return {"compare": conditions, "success": [*writes, everything], "failure": [everything]}
@@ -159,7 +161,7 @@ def build(prefix: str, request: Request) -> dict[str, Any]:
 def read_answer(prefix: str, reply: dict[str, Any]) -> Answer:
     found = {}
     for item in reply["responses"][-1]["response_range"].get("kvs", []):
-        name = base64.b64decode(item["key"]).decode()[len(prefix):]
+        name = base64.b64decode(item["key"]).decode()[len(prefix) :]
         found[name] = (int(item["mod_revision"]), base64.b64decode(item.get("value", "")).decode())
     revision, record = found.get("lease", (0, ""))
     switchover_revision, switchover = found.get("switchover", (0, ""))

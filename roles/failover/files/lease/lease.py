@@ -20,7 +20,7 @@ Nothing here does input or output or asks for the time. `decide` returns the nex
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 NEVER = -math.inf
@@ -80,7 +80,9 @@ class Timing:
     drift: float = 0.01  # by which the rates of two hosts' clocks may differ
     margin: float = 0.05  # for the granularity of the kernel's timers, and for packets on their way through it
     reserve: float = 0.5  # in which a holder that cannot renew demotes its product before the gate closes by itself
-    interval: float = 0.5  # between two requests: ttl / 6, so that one failed request, or an election in etcd, costs no lease
+    interval: float = (
+        0.5  # between two requests: ttl / 6, so that one failed request, or an election in etcd, costs no lease
+    )
     deadline: float = 0.5  # of one request
     retry: float = 0.1  # from a failed request to the next
 
@@ -188,7 +190,9 @@ def _serve(policy: Policy, state: State, now: float, node: Condition) -> tuple[S
         return state, Action("wait", until=min(max(state.due, state.earliest), stop))
     # The countdown runs before the request is sent: it cannot outlast the lease, however long this agent is stopped afterwards.
     if state.promoted and not state.counting:
-        return state._replace(countdown=state.countdown + 1, counting=True), Action("count", countdown=state.countdown + 1)
+        return state._replace(countdown=state.countdown + 1, counting=True), Action(
+            "count", countdown=state.countdown + 1
+        )
     return _renew(policy, state, now, node, stop)
 
 
@@ -200,7 +204,13 @@ def _renew(policy: Policy, state: State, now: float, node: Condition, end: float
 
 def _stop_traffic(state: State, orderly: bool, successor: str = "") -> tuple[State, Action]:
     after = state._replace(
-        phase="stepping-down", hook_started=False, orderly=orderly, successor=successor, counting=False, granted=False, gate_open=False
+        phase="stepping-down",
+        hook_started=False,
+        orderly=orderly,
+        successor=successor,
+        counting=False,
+        granted=False,
+        gate_open=False,
     )
     return after, Action("close")
 
@@ -236,7 +246,9 @@ def _stand_by(policy: Policy, state: State, now: float, node: Condition) -> tupl
     if unchanged >= 0 and may_acquire(policy, view, unchanged, node):
         record = Record(policy.name, (view.record.epoch if view.record else 0) + 1, timing.ttl, node.position)
         own = view.record is not None and view.record.holder == policy.name
-        return _ask(state, now, Request("acquire", view.revision, record, only_unpaused=not own, deadline=timing.deadline))
+        return _ask(
+            state, now, Request("acquire", view.revision, record, only_unpaused=not own, deadline=timing.deadline)
+        )
     wanted = wanted_switchover(policy, view, node)
     if wanted:
         kind: Literal["confirm", "ask"] = "confirm" if wanted.confirmed else "ask"
@@ -304,7 +316,9 @@ def receive(policy: Policy, state: State, now: float, answer: Answer | None) -> 
             "promoting", view.revision, request.record.epoch, sent, due=now + timing.interval, countdown=state.countdown
         )
     unchanged = view.revision == state.view.revision
-    return state._replace(view=view, view_from=min(state.view_from, now) if unchanged else now, due=now + timing.interval)
+    return state._replace(
+        view=view, view_from=min(state.view_from, now) if unchanged else now, due=now + timing.interval
+    )
 
 
 def _renewed(policy: Policy, state: State, now: float, sent: float, answer: Answer) -> State:
@@ -313,7 +327,10 @@ def _renewed(policy: Policy, state: State, now: float, sent: float, answer: Answ
     state = state._replace(counting=False, view=View(switchover=view.switchover, paused=view.paused))
     if answer.succeeded:
         return state._replace(
-            revision=view.revision, held_from=sent, granted=counted and state.phase != "stepping-down", due=sent + policy.timing.interval
+            revision=view.revision,
+            held_from=sent,
+            granted=counted and state.phase != "stepping-down",
+            due=sent + policy.timing.interval,
         )
     # An earlier request may have succeeded without an answer: then the lease is still this node's, and the next one renews it.
     if view.record and view.record.holder == policy.name and view.record.epoch == state.epoch:
