@@ -186,6 +186,9 @@ class Master:
         """Act from now on, with the changes of the peer that were missing here. If both have changes of their own
         the newer term counts: a node whose changes are older waits until the other one has brought it in step."""
         self._asked_to_act = True
+        return self._act()
+
+    def _act(self) -> bool:
         with self._lock:
             if self.acting:
                 return True
@@ -196,6 +199,8 @@ class Master:
                 log.warning("The peer has changes that are missing here")
                 self._ready = False
                 return False
+            if not self._asked_to_act:
+                return False  # It was demoted while the peer was asked.
             self._begin(max(self._store.point.term, theirs["point"][0] if theirs else 0))
             self._ready = True
             log.info("Acting, in term %d", self._store.point.term)
@@ -260,7 +265,7 @@ class Master:
         theirs = self._ask("/pair/status")
         if not self.acting:
             if theirs is None or not theirs["acting"]:
-                self.promote()
+                self._act()
             return
         if theirs is None:
             if self._other_in_step:

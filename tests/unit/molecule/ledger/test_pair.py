@@ -218,6 +218,18 @@ def test_a_half_that_was_told_to_act_does_so_once_the_other_has_stepped_down(pai
     assert pair.halves["m1"].acting and not pair.halves["m2"].acting
 
 
+def test_node_that_is_demoted_while_it_asks_its_peer_does_not_act_again(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def request(*_given: Any, **_options: Any) -> Answer:
+        pair.halves["m1"].demote()
+        raise Away("cut")
+
+    monkeypatch.setattr(pair.wires["m1"], "request", request)
+    pair.halves["m1"].look()
+    assert not pair.halves["m1"].acting
+
+
 def test_a_restarted_half_goes_on_acting(pair: Pair) -> None:
     pair.halves["m1"].write("a", "1")
     term = pair.stores["m1"].point.term
