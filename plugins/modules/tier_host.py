@@ -62,8 +62,8 @@ options:
   programs:
     description:
       - Units of systemd that must run, and of which no process may be suspended (SIGSTOP).
-      - An enabled C(keepalived.service) that is stopped is left out. The protocol V(drained) of
-        M(distributed.tiers.tier_probe) reports it.
+      - An enabled C(keepalived.service) or C(tiers-failover.service) that is stopped is left out. The protocol
+        V(drained) of M(distributed.tiers.tier_probe) reports it.
     type: list
     elements: str
     default: []

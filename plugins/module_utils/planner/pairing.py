@@ -70,7 +70,7 @@ def both_may_serve(topology: Topology, server: Server) -> bool:
 
 
 def has_leader_election(topology: Topology, server: Server) -> bool:
-    """Whether keepalived elects a node of the server's pair: they share an address, or only one may serve."""
+    """Whether one node of the server's pair is chosen: they share an address, or only one may serve."""
     primary = primary_of(topology, server)
     if primary.virtual_address is not None:
         return True

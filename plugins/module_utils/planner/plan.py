@@ -37,7 +37,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.sequence
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Client, Server, Topology
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.traits import traits
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.variables import recorded_settings
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.voters import Host, timing
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.voters import Host, lease_seconds, timing
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.wiring import POOL, Wiring, reach
 
 SCHEMA = 2
@@ -200,6 +200,7 @@ class _Planner:
             "failback": failback_of(self.topology, server),
             "leader_election": has_leader_election(self.topology, server),
             "failover": self.failover(server),
+            "failover_ttl": self.failover_ttl(server),
             "arbiter_endpoints": self.wiring.arbiter_endpoints(server),
             **derived,
             "address": server.address,
@@ -246,6 +247,9 @@ class _Planner:
         if is_active_standby(self.topology, server):
             return self.topology.failover
         return "vrrp" if has_leader_election(self.topology, server) else None
+
+    def failover_ttl(self, server: Server) -> float | None:
+        return lease_seconds(self.topology, self.wiring.voters) if self.failover(server) == "lease" else None
 
     def arbiter(self) -> dict[str, Any] | None:
         """The voters as all of them know each other; None without an arbiter."""

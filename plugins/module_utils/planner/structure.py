@@ -147,12 +147,16 @@ class ServerSlice(TypedDict):
     ]
     leader_election: Annotated[
         bool,
-        "Whether keepalived elects a node of its pair: the active node, the holder of their shared address, or both in "
-        "one.",
+        "Whether one node of its pair is chosen: the active node, the holder of their shared address, or both in one.",
     ]
     failover: Annotated[
         Literal["vrrp", "lease"] | None,
-        "`tiers_failover` of a pair with a leader election, else null. This release elects both kinds by VRRP.",
+        "What decides which node of its pair serves: `tiers_failover` for an active/standby pair, `vrrp` for another "
+        "pair that shares an address, else null.",
+    ]
+    failover_ttl: Annotated[
+        float | None,
+        "Seconds for which a node serves without an answer of the arbiter; null unless `failover` is `lease`.",
     ]
     arbiter_endpoints: Annotated[
         list[PlannedEndpoint],

@@ -385,12 +385,22 @@ TABLE: tuple[Variable, ...] = (
         "all",
         "choice",
         "vrrp",
-        "How the nodes of an active/standby pair decide which of them serves. `vrrp`: the two nodes among themselves. "
-        "`lease` deploys three or five voters of etcd for the arbiter; this release does not take their lease yet, and "
-        "elects pairs as `vrrp` does.",
+        "How the nodes of an active/standby pair decide which of them serves. `vrrp`: the two nodes among themselves; "
+        "both serve if they cannot see each other. `lease`: a majority of three or five voters, which are deployed; at "
+        "most one node serves, whatever fails.",
         choice(FAILOVER),
         FAILOVER,
         field="failover",
+    ),
+    Variable(
+        "tiers_failover_ttl",
+        "all",
+        "number",
+        "3, or three elections of the voters if that is longer",
+        "Seconds for which a node may serve without an answer of the arbiter. A node that is down or cut off is "
+        "replaced about so many seconds later.",
+        number(1, 300),
+        field="failover_ttl",
     ),
     Variable(
         "tiers_arbiter_client_port",

@@ -31,6 +31,9 @@ HEARTBEAT_ON_ONE_SITE, HEARTBEAT_BETWEEN_SITES = 100, 200
 # etcd's manual: a heartbeat of one to one and a half round trips, and ten heartbeats of silence before an election.
 ROUND_TRIPS, HEARTBEATS, LONGEST_ELECTION = 1.5, 10, 50_000
 
+# Seconds that a lease lasts at least, and for how many elections of the voters.
+LEASE_SECONDS, ELECTIONS_PER_LEASE = 3.0, 3
+
 Host: TypeAlias = "Server | VoterHost"
 
 
@@ -161,6 +164,13 @@ def majorities(topology: Topology, voters: Collection[Host]) -> Iterator[tuple[s
     for (site, zone), names in _grouped((zone_of(host), host.name) for host in voters).items():
         if len(names) >= majority(len(voters)) and len({zone_of(host) for host in hosts}) > 1:
             yield "zone", f"{site}/{zone}", names
+
+
+def lease_seconds(topology: Topology, voters: Collection[Host]) -> float:
+    """How long a lease lasts that is not renewed: long enough for the voters to elect another leader meanwhile."""
+    if topology.failover_ttl is not None:
+        return topology.failover_ttl
+    return max(LEASE_SECONDS, ELECTIONS_PER_LEASE * timing(topology, voters).election / 1000)
 
 
 def _grouped(pairs: Iterable[tuple[Any, str]]) -> dict[Any, list[str]]:

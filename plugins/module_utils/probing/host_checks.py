@@ -317,7 +317,7 @@ def check_programs(units: Sequence[str], timeout: float, processes: Path = Path(
     for unit, properties in zip(units, shown, strict=True):
         if properties["ActiveState"] in ("inactive", "failed") or properties["SubState"] == "auto-restart":
             # The probe of stopped traffic reports a failover daemon that a boot would start.
-            if unit != FAILOVER or properties["UnitFileState"] != "enabled":
+            if unit not in FAILOVER or properties["UnitFileState"] != "enabled":
                 found.append(
                     f"{unit} does not run ({properties['SubState']}). Run deploy, or see `journalctl -u {unit}`"
                 )

@@ -22,7 +22,8 @@ RELOAD_SECONDS = 0.3
 def unsettled(run: Path = RUN) -> str:
     """What keeps this node from being active or a standby, and since when."""
     if not _agent_runs(run):
-        return "its failover agent does not run, so it lets no client in: see `systemctl status keepalived`"
+        unit = "tiers-failover" if (run / "lease.json").exists() else "keepalived"
+        return f"its failover agent does not run, so it lets no client in: see `systemctl status {unit}`"
     since, state_since, failed_since = (_read_age(run / name) for name in ("unsettled", "state", "failed"))
     state = next(iter(_read_words(run / "state")), "")
     if state == "promoting":

@@ -17,7 +17,8 @@ from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocol
 # that ended: it lasts until `undrain` or a boot.
 RECORD = Path("/etc/ansible/facts.d/tiers_drained.fact")
 TABLE = "tiers_drain"
-FAILOVER = "keepalived.service"
+# A node of a pair serves only while these run, as far as its host starts them at boot.
+FAILOVER = ("keepalived.service", "tiers-failover.service")
 
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -36,15 +37,16 @@ class Traffic:
     why: str = ""
 
 
-def judge(record: str | None, *, has_table: bool, failover_stopped: bool, is_deployed: bool) -> Traffic:
-    """The state of the traffic. `record` is the text of the record, None where there is none."""
+def judge(record: str | None, *, has_table: bool, failover_stopped: str, is_deployed: bool) -> Traffic:
+    """The state of the traffic. `record` is the text of the record, None where there is none. `failover_stopped` names
+    the program that elects this node, or holds its lease, if somebody stopped it."""
     operation = ""
     if record is not None:
         operation, complete = _parse(record)
         if complete:
             return Traffic(DRAINED, "this host is drained, undrain starts its traffic")
     found = [f"nftables table {TABLE}"] if has_table else []
-    found += ["keepalived is enabled and stopped"] if failover_stopped else []
+    found += [f"{failover_stopped} is enabled and stopped"] if failover_stopped else []
     found += [f"record of an unfinished {operation}"] if operation else []
     if not found:
         return Traffic(OPEN if is_deployed else NOT_DEPLOYED)
@@ -80,11 +82,14 @@ def _has_table(timeout: float) -> bool:
     return bool(nft) and execute([str(nft), "list", "table", "inet", TABLE], os.environ, timeout)[0] == 0
 
 
-def _failover_stopped(timeout: float) -> bool:
-    """Whether somebody stopped keepalived on a host that starts it at boot."""
+def _failover_stopped(timeout: float) -> str:
+    """Which of FAILOVER somebody stopped on a host that starts it at boot; nothing if none."""
     systemctl = shutil.which("systemctl", path=_PATH)
     if not systemctl:
-        return False
-    show = [systemctl, "show", "--property=ActiveState,UnitFileState", FAILOVER]
-    lines = set(execute(show, os.environ, timeout)[1].split())
-    return "UnitFileState=enabled" in lines and not lines.isdisjoint({"ActiveState=inactive", "ActiveState=failed"})
+        return ""
+    show = [systemctl, "show", "--property=Id,ActiveState,UnitFileState", *FAILOVER]
+    for unit in execute(show, os.environ, timeout)[1].split("\n\n"):
+        lines = dict(line.split("=", 1) for line in unit.split() if "=" in line)
+        if lines.get("UnitFileState") == "enabled" and lines.get("ActiveState") in ("inactive", "failed"):
+            return lines.get("Id", "").removesuffix(".service")
+    return ""

@@ -2,11 +2,12 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Promote this node of an active/standby pair, or stop its traffic, as keepalived elects.
+"""Promote this node of an active/standby pair, or stop its traffic: as keepalived elects, or by a lease.
 
     failover-agent watch FIFO    follow the elections that keepalived writes to FIFO; keepalived runs this
+    failover-agent hold          hold the lease while this node can serve, see lease/holder.py; systemd runs this
     failover-agent step-down     stop traffic and demote: before keepalived stops, and after it is gone
-    failover-agent boot          stop traffic unless this node is active: at boot, before the product starts
+    failover-agent boot          stop traffic unless this node is active: at boot, and when nftables was restarted
     failover-agent check         exit code 0 if keepalived may elect this node; replaces an agent that was killed
     failover-agent is-active     exit code 0 if this node is active
     failover-agent is-settled    exit code 0 if it is certain whether this node is active
@@ -33,7 +34,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 # The states of a node: docs/architecture.md#the-failover-agent
 PROMOTING, ACTIVE, STEPPING_DOWN, STANDBY = "promoting", "active", "stepping-down", "standby"
@@ -76,12 +77,13 @@ class Settings:
     check_seconds: int
     transition_seconds: int
     retry_seconds: int
+    lease: dict[str, Any] | None = None  # what lease/holder.py needs; None where keepalived elects
 
     @classmethod
     def read(cls, path: Path) -> Settings:
         """Settings that a later release adds are ignored: a deployment writes them before it replaces this program."""
         given = json.loads(path.read_text(encoding="utf-8"))
-        known = {field.name: given[field.name] for field in fields(cls)}
+        known = {field.name: given[field.name] for field in fields(cls) if field.name in given}
         paths = {name: Path(known[name]) for name in ("run", "lasting", "log", "hooks", "rules")}
         return cls(**known | paths | {"cold_units": tuple(known["cold_units"])})
 
@@ -222,6 +224,9 @@ class Node:
         self.failed = settings.run / "failed"
         self.served = settings.lasting / "acting"
         self.relieved = settings.lasting / "relieved"
+        # With a lease: until when the kernel lets clients in, and what the agent knows of the lease
+        self.serves_until = settings.run / "serves-until"
+        self.lease_file = settings.run / "lease.json"
         settings.run.mkdir(parents=True, exist_ok=True)
 
     def log(self, text: str) -> None:
@@ -237,8 +242,24 @@ class Node:
         return next(iter(words_of(self.state_file)), "")
 
     @property
+    def is_active(self) -> bool:
+        """Whether this node is active. With a lease, only until the kernel ends its traffic."""
+        return self.state == ACTIVE and (not self.serves_until.exists() or self.has_countdown())
+
+    def has_countdown(self) -> bool:
+        """Whether the kernel still counts down a lease by which it lets clients in."""
+        return age_of(self.serves_until) < 0
+
+    @property
     def is_settled(self) -> bool:
+        if self.lease_file.exists():
+            return self.is_active or (self.state == STANDBY and self.peer_serves())
         return is_settled(self.state, age_of(self.state_file), self.settings)
+
+    def peer_serves(self) -> bool:
+        """Whether the agent read within the time of a lease that its peer holds it."""
+        found = json.loads(self.lease_file.read_text(encoding="utf-8"))
+        return uptime() - found["read"] < found["ttl"] and found["holder"] not in ("", found["name"])
 
     def enter(self, state: str) -> None:
         # `status` reports for how long nothing has been settled.
@@ -306,15 +327,27 @@ class Node:
 
     # -- Transitions
 
+    def bring_up(self) -> str:
+        """Start and promote the product and wait until it is healthy. Why it is not, or nothing."""
+        end = time.monotonic() + self.settings.transition_seconds
+        self.change_units("start")
+        if not self.run_hook("promote"):
+            return "cannot be promoted"
+        return "" if self.becomes_healthy(end) else "does not answer"
+
+    def bring_down(self) -> bool:
+        """Demote the product, and stop the units of a cold backup. Whether it was demoted."""
+        is_demoted = self.run_hook("demote")
+        if not is_demoted:
+            self.log("This node cannot be demoted. It refuses clients, but its product may go on as the active one")
+        self.change_units("stop")
+        return is_demoted
+
     def promote(self, elections: Elections) -> None:
         with self.transition():
             self.enter(PROMOTING)
-            end = time.monotonic() + self.settings.transition_seconds
-            self.change_units("start")
-            if not self.run_hook("promote"):
-                self.fail("cannot be promoted")
-            elif not self.becomes_healthy(end):
-                self.fail("does not answer")
+            if failure := self.bring_up():
+                self.fail(failure)
             # Otherwise the next election decides.
             elif not elections.is_superseded():
                 if self.start_traffic():
@@ -341,10 +374,16 @@ class Node:
 
     def fail(self, reason: str) -> None:
         """The peer may be elected now, and this node again after `retry_seconds`."""
-        self.log(f"This node {reason}: it stays standby")
-        record_time(self.failed)
+        self.note_failure(reason)
         self.stop_traffic()
         self.enter(STANDBY)
+
+    def note_failure(self, reason: str) -> None:
+        self.log(f"This node {reason}: it stays standby")
+        record_time(self.failed)
+
+    def may_retry(self) -> bool:
+        return age_of(self.failed) >= self.settings.retry_seconds
 
     def step_down(self) -> None:
         with self.transition():
@@ -353,9 +392,7 @@ class Node:
                 self.enter(STEPPING_DOWN)
             finally:
                 self.stop_traffic()
-            if not self.run_hook("demote"):
-                self.log("This node cannot be demoted. It refuses clients, but its product may go on as the active one")
-            self.change_units("stop")
+            self.bring_down()
             self.enter(STANDBY)
 
     # -- Election
@@ -396,15 +433,28 @@ class Agent:
         self.electable, self.restarted = run / "electable", run / "restarted"
 
     def watch(self, fifo: Path) -> None:
+        with self.alone():
+            threading.Thread(target=self.publish, daemon=True).start()
+            write_whole(self.pid_file, f"{os.getpid()}\n")
+            self.follow(Elections(os.open(fifo, os.O_RDONLY)))
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """As the only agent of this host."""
         self.kill_stopped()
         with self.lock.open("a") as lock:
             # An agent that a reload replaces may be ending.
             fcntl.flock(lock, fcntl.LOCK_EX)
             os.fchmod(lock.fileno(), 0o644)
             threading.excepthook = end_with
-            threading.Thread(target=self.publish, daemon=True).start()
+            yield
+
+    def hold(self) -> None:
+        from holder import Holder  # beside this program, and only where there is a lease
+
+        with self.alone():
             write_whole(self.pid_file, f"{os.getpid()}\n")
-            self.follow(Elections(os.open(fifo, os.O_RDONLY)))
+            Holder(self.node).follow()
 
     def follow(self, elections: Elections) -> None:
         node, last = self.node, ""
@@ -491,22 +541,30 @@ def end_with(thrown: threading.ExceptHookArgs) -> None:
 def main(command: str, *rest: str) -> int:
     # /etc/tiers/active reads the state for any user. keepalived starts this with a umask of its own.
     os.umask(0o022)
-    node = Node(Settings.read(Path(__file__).with_suffix(".json")))
+    program = Path(__file__)
+    node = Node(Settings.read(program.with_suffix(".json")))
+    sys.path.insert(0, str(program.parent / "lease"))
     node.adopt_former_state()
     agent = Agent(node)
     if command == "watch":
         agent.watch(Path(rest[0]))
+    elif command == "hold":
+        agent.hold()
     elif command == "step-down":
         if node.state != STANDBY:
             agent.kill_stopped()
             node.step_down()
     elif command == "boot":
-        if node.state != ACTIVE:
+        if node.settings.lease:
+            from holder import close_missing_gate
+
+            close_missing_gate(node)
+        elif node.state != ACTIVE:
             node.stop_traffic()
     elif command in ("check", "is-active", "is-settled"):
         answers: dict[str, Callable[[], bool]] = {
             "check": agent.check,
-            "is-active": lambda: node.state == ACTIVE,
+            "is-active": lambda: node.is_active,
             "is-settled": lambda: node.is_settled,
         }
         return 0 if answers[command]() else 1

@@ -33,4 +33,9 @@ esac
 [ -r "$run/watch.lock" ] || answer unknown 2
 # A reload of keepalived replaces the agent within a moment.
 agent_runs || { sleep 0.3 && agent_runs; } || answer standby 1
+# With a lease, the kernel refuses clients from this moment, also if the agent was stopped. Seconds with two decimals.
+if [ -e "$run/serves-until" ]; then
+    read -r end <"$run/serves-until" && read -r now _ </proc/uptime || answer unknown 2
+    [ "${end%.*}${end#*.}" -gt "${now%.*}${now#*.}" ] || answer standby 1
+fi
 answer active 0

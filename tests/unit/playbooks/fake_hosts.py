@@ -196,6 +196,10 @@ class Host:
             return answer(0, '[{"ifname": "eth0"}]')
         if words[-1] == "is-active":
             return answer(0 if self.is_active() else 1)
+        if words[0] == "test":
+            return answer(0 if self.path(words[-1]).exists() else 1)
+        if words[:2] == ["systemctl", "is-enabled"]:
+            return answer(0 if words[2] in self.state["units"] else 1)
         if words[0] == "nft" and words[1] == "list":
             return answer(0 if words[-1] in self.state["tables"] else 1)
         if words[0] == "nft" and (table := re.search(r"table inet (\w+)", str(given.get("stdin") or ""))):
@@ -208,7 +212,7 @@ class Host:
             self.state["tables"].remove("tiers_drain")
             self.log("start traffic")
             return answer(0, "removed")
-        if "is-active" in text:
+        if "failover-agent is-active" in text:
             return answer(0 if self.is_active() else 1)
         return answer(0)
 
@@ -306,7 +310,7 @@ class Host:
             judged = traffic.judge(
                 record.read_text(encoding="utf-8") if record.exists() else None,
                 has_table="tiers_drain" in state["tables"],
-                failover_stopped=state["units"].get(KEEPALIVED) == "inactive",
+                failover_stopped="keepalived" if state["units"].get(KEEPALIVED) == "inactive" else "",
                 is_deployed=self.path(f"{FACTS}/tiers.fact").exists(),
             )
             reachable = judged.state in (traffic.DRAINED, traffic.INTERRUPTED)

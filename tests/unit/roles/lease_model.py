@@ -2,22 +2,24 @@
 
 The model runs `lease.decide` and `lease.receive` themselves. Around them it assumes:
 
-- etcd is one register: its majority puts all transactions into one order, and each takes effect at one instant between its sending
-  and its answer. A node that is cut off from the majority, voters that fail, and a change of etcd's leader are requests that take
-  effect late or never, and answers that come late or never.
-- A request is delayed without limit, also beyond the time at which its sender gave up or was started again. One such request of each
-  node is followed at a time.
-- Each node may be stopped between any two of its steps, for any time, and go on (SIGSTOP and SIGCONT), never go on (a crash), or be
-  started again without its memory. Its kernel goes on counting, unless the host fails: then it lets no client in.
+- etcd is one register: its majority puts all transactions into one order, and each takes effect at one instant
+  between its sending and its answer. A node that is cut off from the majority, voters that fail, and a change of
+  etcd's leader are requests that take effect late or never, and answers that come late or never.
+- A request is delayed without limit, also beyond the time at which its sender gave up or was started again. One such
+  request of each node is followed at a time.
+- Each node may be stopped between any two of its steps, for any time, and go on (SIGSTOP and SIGCONT), never go on (a
+  crash), or be started again without its memory. Its kernel goes on counting, unless the host fails: then it lets no
+  client in.
 - Between the decision to let clients in and its effect in the kernel, the agent may be stopped, too.
-- The clock of a node is slower than its peer's by at most one tick in `TTL` ticks. The kernel of a node counts with the node's clock,
-  and closes the gate at most one tick late.
+- The clock of a node is slower than its peer's by at most one tick in `TTL` ticks. The kernel of a node counts with
+  the node's clock, and closes the gate at most one tick late.
 
-`Bounds` chooses which of these a search combines: drift with restarts and late requests at the same time is a search too long for
-the tests. Time is in ticks, at which both clocks step.
+`Bounds` chooses which of these a search combines: drift with restarts and late requests at the same time is a search
+too long for the tests. Time is in ticks, at which both clocks step.
 
-Not modelled: switchover and pause requests, which only release or keep a lease; two agents on one node (a lock prevents it), a kernel that stops counting while it forwards packets (a paused virtual
-machine), and writes that etcd acknowledged and lost.
+Not modelled: switchover and pause requests, which only release or keep a lease; two agents on one node (a lock
+prevents it), a kernel that stops counting while it forwards packets (a paused virtual machine), and writes that etcd
+acknowledged and lost.
 """
 
 from __future__ import annotations
@@ -187,7 +189,7 @@ class Model:
         return self.shift(lease.State(), 0)
 
     def act(self, index: int, node: Node, action, store: tuple) -> Iterator[tuple[str, Node, tuple]]:
-        """An action, and what follows it without a pause where a pause would change nothing, or only shorten a countdown."""
+        """An action, and what follows it without a pause where one changes nothing, or shortens a countdown."""
         if action.kind == "request":
             request = action.request._replace(deadline=0)
             # A read that etcd processes later is a read that was sent later.
@@ -251,7 +253,7 @@ def trace(came_from: dict, world: World) -> list[str]:
 
 
 def canonical(world: World) -> World:
-    """The same world with its revisions and epochs numbered in their order, so that worlds that behave alike are equal."""
+    """The same world with revisions and epochs numbered in their order: worlds that behave alike are equal."""
     first, second = (forget_stray(known, world.revision) for known in world.nodes)
     revisions = {world.revision} | first.revisions | second.revisions
     epochs = {world.record.epoch if world.record else 0} | first.epochs | second.epochs

@@ -27,7 +27,7 @@ PRIMARY = {
 }
 
 
-def render(takes_turns: bool = True, check_path: str = "", **server: Any) -> str:
+def render(takes_turns: bool = True, check_path: str = "", by_lease: bool = False, **server: Any) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), trim_blocks=True, undefined=jinja2.StrictUndefined
     )
@@ -44,6 +44,8 @@ def render(takes_turns: bool = True, check_path: str = "", **server: Any) -> str
             "__failover_run": "/run/tiers",
             "__failover_etc": "/etc/tiers",
             "__failover_active_standby": takes_turns,
+            "__failover_by_election": takes_turns and not by_lease,
+            "__failover_by_lease": by_lease,
             "__failover_has_virtual_address": server.get("virtual_address") is not None,
         }
     )
@@ -107,3 +109,11 @@ def test_a_node_is_asked_where_its_program_listens(judge: Any, mode: str, name: 
     assert server["leader_election"]
     defaults = yaml.safe_load((TEMPLATES.parent / "defaults/main.yml").read_text(encoding="utf-8"))
     assert int(template(defaults["failover_check_port"], {"tiers_server": server})) == port
+
+
+def test_shared_address_follows_the_node_that_has_the_lease() -> None:
+    found = render(by_lease=True, virtual_address="192.0.2.10", failback="manual")
+    assert "    file /run/tiers/address\n" in found and "        standby\n" in found
+    assert "advert_int 0.2\n" in found
+    for elects in ("vrrp_notify_fifo", "vrrp_script", "track_script", "nopreempt"):
+        assert elects not in found

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -158,10 +159,10 @@ def certificate(tmp_path_factory) -> Path:
 
 class Gateway(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    reply: dict = {}
+    reply: ClassVar[dict] = {}
     seconds = 0.0
     drip = False
-    asked: list = []
+    asked: ClassVar[list] = []
 
     def do_POST(self):
         self.asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))

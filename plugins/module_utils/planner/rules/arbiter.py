@@ -49,8 +49,45 @@ from ansible_collections.distributed.tiers.plugins.module_utils.text import coun
 )
 def arbiter_too_few(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
     hosts = candidates(topology)
-    if wants_voters(topology) and len(hosts) < FEW:
+    if wants_voters(topology) and len(hosts) < FEW and not needs_arbiter(topology):
         message = f"{counted(len(hosts), 'host')} can vote, at least {FEW} are needed: no arbiter is deployed."
+        yield Problem(None, "tiers_failover", message, hosts=tuple(host.name for host in hosts))
+
+
+def needs_arbiter(topology: Topology) -> bool:
+    """Whether a node of the system serves only with a lease."""
+    return topology.failover == "lease" and bool(users_of(topology))
+
+
+@rule(
+    "lease-without-arbiter",
+    ERROR,
+    reason="A node of an active/standby pair serves only while a majority of at least three voters grants it a lease.",
+    remedy="Add hosts to the group arbiter until it has three; they may also serve, or do nothing else. Or set "
+    "tiers_failover: vrrp: then both nodes of a pair serve if they cannot see each other.",
+    fires="""
+        all:
+          vars: {tiers_failover: lease, tiers_product: example.simple.product, tiers_clients: !remove }
+        proxy: !remove
+        parallel: !remove
+        distributor: !remove
+        client: !remove
+        backup: {hosts: {d2: !remove }}
+    """,
+    silent="""
+        all:
+          vars: {tiers_failover: vrrp, tiers_product: example.simple.product, tiers_clients: !remove }
+        proxy: !remove
+        parallel: !remove
+        distributor: !remove
+        client: !remove
+        backup: {hosts: {d2: !remove }}
+    """,
+)
+def lease_without_arbiter(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    if needs_arbiter(topology) and not choose_voters(topology):
+        hosts = candidates(topology)
+        message = f"{counted(len(hosts), 'host')} can vote, at least {FEW} are needed: no node of a pair could serve."
         yield Problem(None, "tiers_failover", message, hosts=tuple(host.name for host in hosts))
 
 
@@ -211,26 +248,6 @@ def arbiter_unused(topology: Topology, _allocation: Allocation) -> Iterator[Prob
     elif voters and not users_of(topology):
         message = "tiers_failover is lease, and no pair of the system is active/standby."
         yield Problem(None, "tiers_failover", message)
-
-
-@rule(
-    "lease-not-taken",
-    WARNING,
-    reason="The failover agent of this release does not take the lease of the arbiter. Until it does, two nodes of a "
-    "pair that cannot see each other both serve, with voters as without them.",
-    remedy="Deploy voters to try the arbiter, and do not rely on them; or set tiers_failover: vrrp.",
-    fires="""
-        all:
-          vars: {tiers_failover: lease}
-    """,
-    silent="""
-        all:
-          vars: {tiers_failover: vrrp}
-    """,
-)
-def lease_not_taken(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
-    if topology.failover == "lease":
-        yield Problem(None, "tiers_failover", "Voters are deployed, and pairs are still elected by VRRP.")
 
 
 @rule(

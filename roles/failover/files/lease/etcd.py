@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Ask etcd for the lease of a pair, over its JSON gateway and mutual TLS.
 
-Every request ends by its deadline: connection, TLS handshake, and each read get only the time that is left. Endpoints are addresses,
-so nothing waits for a name server. A connection is kept for the next request; after a failure the next endpoint is tried.
+Every request ends by its deadline: connection, TLS handshake, and each read get only the time that is left. Endpoints
+are addresses, so nothing waits for a name server. A connection is kept for the next request; after a failure the next
+endpoint is tried.
 """
 
 from __future__ import annotations

@@ -3,20 +3,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Let clients in only while the kernel counts down a lease.
 
-The gate is an nftables table. Each countdown is a set of its own whose only element, the port, has a timeout. `count` creates it
-before the lease is renewed. `open` makes it the one that counts after etcd has answered, and leaves its timeout alone: an agent that
-is stopped between any two of its steps cannot lengthen it. (Adding an element that is there does not renew its timeout, and a
-relative timeout that is set after the answer would start when the agent goes on.)
+The gate is an nftables table. Each countdown is a set of its own whose only element, the port, has a timeout. `count`
+creates it before the lease is renewed. `open` makes it the one that counts after etcd has answered, and leaves its
+timeout alone: an agent that is stopped between any two of its steps cannot lengthen it. (Adding an element that is
+there does not renew its timeout, and a relative timeout that is set after the answer would start when the agent goes
+on.)
 
-The gate holds packets in both directions, of established connections, too: a write that a client sent before it closed is not
-acknowledged afterwards. The host itself and the peer of the pair pass.
+The gate holds packets in both directions, of established connections, too: a write that a client sent before it
+closed is not acknowledged afterwards. The host itself and the peer of the pair pass.
 
-libnftables runs within this process. A program `nft` would need 20 times the processor time, and could outlive its agent.
+libnftables runs within this process. A program `nft` would need 20 times the processor time, and could outlive its
+agent.
 """
 
 from __future__ import annotations
 
 import ctypes
+import re
 from dataclasses import dataclass
 
 TABLE = "tiers_lease"
@@ -80,21 +83,25 @@ class Nftables:
         library = ctypes.CDLL("libnftables.so.1")
         library.nft_ctx_new.restype = ctypes.c_void_p
         library.nft_run_cmd_from_buffer.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
-        for name in ("nft_ctx_buffer_output", "nft_ctx_buffer_error", "nft_ctx_get_error_buffer"):
+        buffers = ("nft_ctx_get_output_buffer", "nft_ctx_get_error_buffer")
+        for name in ("nft_ctx_buffer_output", "nft_ctx_buffer_error", *buffers):
             getattr(library, name).argtypes = [ctypes.c_void_p]
-        library.nft_ctx_get_error_buffer.restype = ctypes.c_char_p
+        for name in buffers:
+            getattr(library, name).restype = ctypes.c_char_p
         self.library, self.context = library, ctypes.c_void_p(library.nft_ctx_new(0))
         library.nft_ctx_buffer_output(self.context)
         library.nft_ctx_buffer_error(self.context)
 
-    def run(self, commands: str) -> None:
+    def run(self, commands: str) -> str:
+        """What the commands print. OSError: they had no effect."""
         if self.library.nft_run_cmd_from_buffer(self.context, commands.encode()):
             reason = self.library.nft_ctx_get_error_buffer(self.context) or b""
             raise OSError(reason.decode(errors="replace").strip() or "nftables refused the commands")
+        return (self.library.nft_ctx_get_output_buffer(self.context) or b"").decode(errors="replace")
 
 
 class Gate:
-    """The gate of this node. Countdowns are named by the start of the agent and a number, so that none is taken for another."""
+    """The gate of this node. The start of the agent and a number name each countdown."""
 
     def __init__(self, nftables: Nftables, ports: Ports, started: int) -> None:
         self.nftables, self.ports, self.started = nftables, ports, started
@@ -104,6 +111,24 @@ class Gate:
     def _name(self, countdown: int) -> str:
         return f"lease_{self.started}_{countdown}"
 
+    def exists(self) -> bool:
+        try:
+            return bool(self.nftables.run(f"list chain inet {TABLE} input"))
+        except OSError:
+            return False
+
+    def adopt(self) -> bool:
+        """Whether the kernel has the gate of these ports, closed or with the countdown of an agent before this one."""
+        try:
+            found = self.nftables.run(f"list table inet {TABLE}")
+        except OSError:
+            return False
+        if f"dport {self.ports.port} jump" not in found or self.ports.peer not in found:
+            return False
+        self.names = set(re.findall(r"set (lease_\w+) {", found))
+        self.open_name = next(iter(re.findall(r"@(lease_\w+)", found)), "")
+        return True
+
     def close(self) -> None:
         self.nftables.run(closed(self.ports))
         self.names, self.open_name = set(), ""
@@ -112,7 +137,7 @@ class Gate:
         name = self._name(countdown)
         unused = "".join(f"delete set inet {TABLE} {each}\n" for each in sorted(self.names - {self.open_name}))
         self.nftables.run(unused + count(name, seconds, self.ports))
-        self.names = {name} | ({self.open_name} if self.open_name else set())
+        self.names = {name, self.open_name} - {""}
 
     def open(self, countdown: int) -> None:
         name = self._name(countdown)

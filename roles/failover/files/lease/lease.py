@@ -3,18 +3,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Decide when a node of an active/standby pair may let clients in.
 
-The lease is one key in etcd. The holder writes it again and again; whoever has seen it unchanged for its whole duration may write
-its own name into it. Every write is a transaction that etcd's majority orders and that fails if the key changed since it was read.
-etcd measures no time here: its own leases can be revoked early or be renewed by a former leader (etcd issue 15247, in Debian 12's
-release), transactions cannot.
+The lease is one key in etcd. The holder writes it again and again; whoever has seen it unchanged for its whole
+duration may write its own name into it. Every write is a transaction that etcd's majority orders and that fails if
+the key changed since it was read. etcd measures no time here: its own leases can be revoked early or be renewed by a
+former leader (etcd issue 15247, in Debian 12's release), transactions cannot.
 
 - The holder counts from the moment before it sent the request that was answered.
 - The challenger counts from the moment after it received the first answer with the present revision.
 
-So the holder's lease ends first, if the rates of both clocks differ by less than `Timing.drift`. The kernel of the holder counts,
-too, and lets clients in no longer: `gate.py` starts a countdown before each request, and the answer only puts it in force.
+So the holder's lease ends first, if the rates of both clocks differ by less than `Timing.drift`. The kernel of the
+holder counts, too, and lets clients in no longer: `gate.py` starts a countdown before each request, and the answer
+only puts it in force.
 
-Nothing here does input or output or asks for the time. `decide` returns the next action, `receive` takes the answer of etcd.
+Nothing here does input or output or asks for the time. `decide` returns the next action, `receive` takes the answer
+of etcd.
 """
 
 from __future__ import annotations
@@ -80,9 +82,7 @@ class Timing:
     drift: float = 0.01  # by which the rates of two hosts' clocks may differ
     margin: float = 0.05  # for the granularity of the kernel's timers, and for packets on their way through it
     reserve: float = 0.5  # in which a holder that cannot renew demotes its product before the gate closes by itself
-    interval: float = (
-        0.5  # between two requests: ttl / 6, so that one failed request, or an election in etcd, costs no lease
-    )
+    interval: float = 0.5  # between two requests: ttl / 6, so that an election in etcd costs no lease
     deadline: float = 0.5  # of one request
     retry: float = 0.1  # from a failed request to the next
 
@@ -138,7 +138,7 @@ class State(NamedTuple):
     earliest: float = NEVER  # the next request of any kind, after one without an answer
     request: Request | None = None  # under way
     sent: float = NEVER
-    # The gate: the countdown that runs for the next request, whether etcd has answered it, whether clients are let in by any.
+    # The gate: the countdown that runs for the next request, whether etcd has answered it, whether it lets clients in.
     countdown: int = 0
     counting: bool = False
     granted: bool = False
@@ -188,7 +188,7 @@ def _serve(policy: Policy, state: State, now: float, node: Condition) -> tuple[S
         return state._replace(phase="active", granted=False, gate_open=True), Action("open", countdown=state.countdown)
     if now < max(state.due, state.earliest):
         return state, Action("wait", until=min(max(state.due, state.earliest), stop))
-    # The countdown runs before the request is sent: it cannot outlast the lease, however long this agent is stopped afterwards.
+    # The countdown runs before the request is sent: it cannot outlast the lease, however long the agent is stopped.
     if state.promoted and not state.counting:
         return state._replace(countdown=state.countdown + 1, counting=True), Action(
             "count", countdown=state.countdown + 1
@@ -260,7 +260,7 @@ def _stand_by(policy: Policy, state: State, now: float, node: Condition) -> tupl
 
 
 def wanted_switchover(policy: Policy, view: View, node: Condition) -> Switchover | None:
-    """What a standby writes: that it is ready to become the holder, or that it wants to, as a primary that fails back."""
+    """What a standby writes: that it is ready to become the holder, or, to fail back, that it wants to."""
     if view.record is None or view.record.holder in ("", policy.name) or not is_fit(policy, view.record, node):
         return None
     if view.switchover:
@@ -298,7 +298,7 @@ def _ask(state: State, now: float, request: Request) -> tuple[State, Action]:
 
 
 def receive(policy: Policy, state: State, now: float, answer: Answer | None) -> State:
-    """The state after an answer of etcd, or after a request that was not answered in time: it may have succeeded or not."""
+    """The state after an answer of etcd, or after a request without one in time: it may have succeeded or not."""
     request, sent, timing = state.request, state.sent, policy.timing
     assert request is not None
     state = state._replace(request=None, sent=NEVER)
@@ -332,7 +332,7 @@ def _renewed(policy: Policy, state: State, now: float, sent: float, answer: Answ
             granted=counted and state.phase != "stepping-down",
             due=sent + policy.timing.interval,
         )
-    # An earlier request may have succeeded without an answer: then the lease is still this node's, and the next one renews it.
+    # An earlier request may have succeeded without an answer: the lease is still this node's, the next one renews it.
     if view.record and view.record.holder == policy.name and view.record.epoch == state.epoch:
         return state._replace(revision=view.revision, due=now)
     return state._replace(revision=0, due=now)

@@ -323,7 +323,7 @@ def test_a_server_that_cannot_write_says_why(monkeypatch: pytest.MonkeyPatch, tm
         ("nft", "exit 0", "nftables table tiers_drain"),
         (
             "systemctl",
-            "echo ActiveState=inactive; echo UnitFileState=enabled",
+            "echo Id=keepalived.service; echo ActiveState=inactive; echo UnitFileState=enabled",
             "keepalived is enabled and stopped",
         ),
         ("tiers_drained.fact", '{"operation": "restart", "complete": false}', "record of an unfinished restart"),

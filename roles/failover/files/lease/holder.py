@@ -1,0 +1,285 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Do what `lease.decide` decides: ask etcd, open and close the gate, promote and demote the product.
+
+One loop. Only a request to etcd holds it up, until the deadline of the request. Health checks and transitions run in
+threads, their commands under `timeout`. systemd kills the agent if the loop stops for as long as a lease lasts
+(`WatchdogSec`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import etcd
+import gate
+import lease
+
+if TYPE_CHECKING:
+    from failover_agent import Node
+
+# Seconds between two looks at threads and signals, and between two health checks.
+LOOK_INTERVAL = 0.05
+CHECK_INTERVAL = 1.0
+# Seconds for which a primary that fails back by itself must have been healthy.
+RETURN_SECONDS = 5.0
+
+
+def clock() -> float:
+    """Seconds since the boot, as in /proc/uptime: they go on while the host sleeps, and nobody sets them."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def open_gate(node: Node) -> gate.Gate:
+    settings: dict[str, Any] = node.settings.lease or {}
+    ports = gate.Ports(settings["port"], settings["peer"])
+    return gate.Gate(gate.Nftables(), ports, int(clock() * 1000))
+
+
+def close_missing_gate(node: Node) -> None:
+    """Close the gate where the kernel has none: at boot, and after nftables was restarted."""
+    door = open_gate(node)
+    # While this node changes from VRRP to the lease, it is active without a gate.
+    if not door.exists() and (node.state != "active" or node.lease_file.exists()):
+        door.close()
+
+
+class Health:
+    """Whether the product is healthy, and its position. It is believed to be ill after two failed checks in a row."""
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        self.is_healthy = False
+        self.healthy_from = lease.NEVER
+        self.position: int | None = None
+        self.position_hook = node.settings.hooks / "position"
+        self.failures = 0
+
+    def watch(self) -> None:
+        while True:
+            # A cold backup is started when it is promoted.
+            is_idle = self.node.settings.cold_units and self.node.state not in ("active", "promoting")
+            self.note(bool(is_idle) or self.node.is_healthy())
+            self.position = self.read_position()
+            time.sleep(CHECK_INTERVAL if self.is_healthy and not self.failures else CHECK_INTERVAL / 2)
+
+    def note(self, passed: bool) -> None:
+        self.failures = 0 if passed else self.failures + 1
+        if passed and not self.is_healthy:
+            self.healthy_from = clock()
+        self.is_healthy = passed or (self.is_healthy and self.failures < 2)
+
+    def tells_position(self) -> bool:
+        return os.access(self.position_hook, os.X_OK)
+
+    def read_position(self) -> int | None:
+        if not self.tells_position():
+            return None
+        command = ["timeout", "--kill-after=1", str(self.node.settings.check_seconds), str(self.position_hook)]
+        with contextlib.suppress(OSError, ValueError):
+            done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+            return int(done.stdout) if done.returncode == 0 else None
+        return None
+
+
+class Transition(threading.Thread):
+    """A promotion or a demotion. It waits for the one before."""
+
+    def __init__(self, node: Node, health: Health, kind: Literal["promote", "demote"]) -> None:
+        super().__init__(daemon=True)
+        self.node, self.health, self.kind = node, health, kind
+        self.status: Literal["", "runs", "succeeded", "failed"] = "runs"
+
+    def run(self) -> None:
+        with self.node.transition():
+            if self.kind == "demote":
+                self.status = "succeeded" if self.node.bring_down() else "failed"
+            elif failure := self.node.bring_up():
+                self.node.note_failure(failure)
+                self.status = "failed"
+            else:
+                self.health.note(passed=True)
+                self.status = "succeeded"
+
+
+class Holder:
+    """The running agent of a node with a lease."""
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        settings: dict[str, Any] = node.settings.lease or {}
+        timing = lease.Timing.of(settings["ttl"])
+        self.policy = lease.Policy(
+            settings["name"], settings["is_primary"], settings["failback"], settings["allowed_lag"], timing
+        )
+        tls = etcd.client_context(settings["authority"], settings["certificate"], settings["key"])
+        self.store = etcd.Store([tuple(each) for each in settings["endpoints"]], settings["prefix"], tls)
+        self.gate = open_gate(node)
+        self.health = Health(node)
+        self.state = lease.State()
+        self.transition: Transition | None = None
+        self.counted_at = self.answered_at = self.looked_at = lease.NEVER
+        self.problem = ""
+        self.ends = False
+        self.is_resumed = False
+
+    def follow(self) -> None:
+        signal.signal(signal.SIGTERM, self.end)
+        signal.signal(signal.SIGHUP, self.restart)
+        # The agent before this one may have let clients in: the kernel lets them in until its countdown ends.
+        self.is_resumed = self.node.has_countdown() and self.gate.adopt()
+        if not self.is_resumed:
+            self.stand_by()
+            self.node.start_traffic()  # What stopped it while VRRP elected this node is no longer needed.
+        notify("READY=1")
+        threading.Thread(target=self.health.watch, daemon=True).start()
+        while not (self.ends and self.state.phase == "standby"):
+            self.step(clock())
+            notify("WATCHDOG=1")
+        self.stand_by()
+
+    def stand_by(self) -> None:
+        self.note_end(0)
+        self.gate.close()
+        self.enter("standby")
+
+    def end(self, *_args: object) -> None:
+        self.ends = True
+
+    def restart(self, *_args: object) -> None:
+        """Go on with another program or other settings: as after a crash, while the kernel counts on."""
+        os.execv(sys.argv[0], [sys.argv[0], "hold"])
+
+    def step(self, now: float) -> None:
+        self.keep_gate(now)
+        if self.is_resumed and self.state.phase == "standby" and not self.node.has_countdown():
+            self.stand_by()
+        before = self.state
+        self.state, action = lease.decide(self.policy, self.state, now, self.condition(now))
+        try:
+            self.act(action)
+        except OSError as reason:
+            # Another program removed the table: the next renewal opens the gate again.
+            self.node.log(f"The gate is made anew: {reason}")
+            self.gate.close()
+            self.state = self.state._replace(counting=False, granted=False, gate_open=False, due=lease.NEVER)
+        if self.state.phase != before.phase:
+            self.enter(self.state.phase)
+        if self.state.unclean and not before.unclean:
+            self.node.log("The lease of this node ended before its product was demoted")
+
+    def keep_gate(self, now: float) -> None:
+        """A standby whose gate is gone, as after `nft flush ruleset`, would let clients in."""
+        if now >= self.looked_at + CHECK_INTERVAL:
+            self.looked_at = now
+            if not self.gate.exists():
+                self.node.log("The gate is gone: it is made anew")
+                self.gate.close()
+                self.state = self.state._replace(counting=False, granted=False, gate_open=False, due=lease.NEVER)
+
+    def condition(self, now: float) -> lease.Condition:
+        kept_out = self.node.relieved.exists() or (self.node.settings.run / "aside").exists()
+        return lease.Condition(
+            healthy=self.health.is_healthy,
+            position=self.health.position,
+            tells_position=self.health.tells_position(),
+            eligible=not self.ends and not kept_out and self.node.may_retry(),
+            returns=self.health.is_healthy and now >= self.health.healthy_from + RETURN_SECONDS,
+            hook=self.transition.status if self.transition else "",
+        )
+
+    def act(self, action: lease.Action) -> None:
+        if action.kind == "wait":
+            time.sleep(min(max(action.until - clock(), 0), LOOK_INTERVAL))
+        elif action.kind == "request":
+            self.ask(action.request)
+        elif action.kind == "close":
+            self.note_end(0)
+            self.gate.close()
+        elif action.kind == "count":
+            self.counted_at = clock()
+            self.gate.count(action.countdown, self.policy.timing.gate_seconds)
+        elif action.kind == "open":
+            self.gate.open(action.countdown)
+            self.note_end(self.counted_at + self.policy.timing.gate_seconds)
+        else:
+            self.transition = Transition(self.node, self.health, action.kind)
+            self.transition.start()
+
+    def note_end(self, end: float) -> None:
+        """Write until when the kernel lets clients in: the agent may be stopped before it writes again."""
+        self.replace_file(self.node.serves_until, f"{end:.2f}\n")
+
+    def ask(self, request: lease.Request | None) -> None:
+        assert request
+        answer: lease.Answer | None = None
+        try:
+            answer = self.store.ask(request)
+        except etcd.Unanswered as reason:
+            if not self.problem:
+                self.node.log(f"The arbiter does not answer: {reason}")
+            self.problem = str(reason)
+        now = clock()
+        self.state = lease.receive(self.policy, self.state, now, answer)
+        if answer:
+            if self.problem:
+                self.node.log("The arbiter answers again")
+            self.problem, self.answered_at = "", now
+            self.publish(answer.view)
+            self.stay_out_if_relieved(answer.view)
+
+    def publish(self, view: lease.View) -> None:
+        """Write what the arbiter answered, for `status` and for other programs of this host."""
+        record = view.record or lease.Record("", 0, self.policy.timing.ttl)
+        known = {
+            "name": self.policy.name,
+            "ttl": self.policy.timing.ttl,
+            "holder": record.holder,
+            "epoch": record.epoch,
+            "position": record.position,
+            "paused": view.paused,
+            "switchover": view.switchover.target if view.switchover else "",
+            "read": round(self.answered_at, 2),
+        }
+        self.replace_file(self.node.lease_file, f"{json.dumps(known)}\n")
+
+    def stay_out_if_relieved(self, view: lease.View) -> None:
+        """With failback never, a primary whose backup was promoted stays out until an operator lets it take part."""
+        is_relieved = view.record and view.record.holder not in ("", self.policy.name)
+        if self.node.settings.stays_out and is_relieved and self.node.served.exists():
+            self.node.log("The peer is active: this node stays out until an operator lets it take part again")
+            self.node.served.replace(self.node.relieved)
+
+    def enter(self, phase: str) -> None:
+        if phase == "promoting" and self.is_resumed:
+            return  # Its clients noticed nothing of the restart of its agent.
+        self.is_resumed = False
+        self.replace_file(self.node.settings.run / "address", "0\n" if phase == "active" else "1\n")
+        self.node.enter(phase)
+        if phase == "active":
+            self.node.note_service()
+
+    @staticmethod
+    def replace_file(path: Path, text: str) -> None:
+        new = path.with_name(f"{path.name}.new")
+        new.write_text(text, encoding="utf-8")
+        new.replace(path)
+
+
+def notify(text: str) -> None:
+    """Send systemd a message, where it started this program."""
+    path = os.environ.get("NOTIFY_SOCKET")
+    if path:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as end:
+            end.sendto(text.encode(), path.replace("@", "\0", 1) if path.startswith("@") else path)

@@ -1,0 +1,316 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The failover agents of a pair with a lease, on one clock, with an arbiter and kernels that are simulated."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.distributed.tiers.tests.unit.roles.lease_model import FILES, lease, process
+from ansible_collections.distributed.tiers.tests.unit.roles.test_failover_agent import SETTINGS, agent
+
+sys.modules["lease"] = lease
+sys.path.insert(0, str(FILES))
+import etcd  # noqa: E402
+import gate  # noqa: E402
+import holder  # noqa: E402
+
+sys.path.remove(str(FILES))
+TTL = 3.0
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += max(seconds, 0.001)
+
+
+class Kernel:
+    """The gate as the kernel has it: when each countdown ends, and which one lets clients in."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.exists = False
+        self.ends: dict[str, float] = {}
+        self.opened = ""
+        self.text = ""
+
+    def lets_clients_in(self) -> bool:
+        return not self.exists or self.ends.get(self.opened, 0) > self.clock.now
+
+    def flush(self) -> None:
+        self.exists, self.ends, self.opened = False, {}, ""
+
+    def run(self, commands: str) -> str:
+        if commands.startswith("list"):
+            if not self.exists:
+                raise OSError("No such file or directory")
+            sets = "".join(f"set {name} {{ }}\n" for name in self.ends)
+            return self.text + sets + (f"@{self.opened}" if self.opened else "")
+        if f"delete table inet {gate.TABLE}" in commands:
+            self.exists, self.ends, self.opened, self.text = True, {}, "", commands
+            return ""
+        if not self.exists:
+            raise OSError("No such file or directory")
+        for name in re.findall(r"delete set inet \S+ (\S+)", commands):
+            del self.ends[name]
+        if added := re.search(r"add set inet \S+ (\S+) .* timeout (\d+)ms", commands):
+            self.ends[added[1]] = self.clock.now + int(added[2]) / 1000
+        if opened := re.search(r"@(\S+) accept", commands):
+            self.opened = opened[1]
+        return ""
+
+
+class Arbiter:
+    """The keys of the pair: lease, wanted switchover, and whether failover is paused. It may be silent."""
+
+    def __init__(self) -> None:
+        self.register: tuple[int, Any] = (0, None)
+        self.switchover: tuple[int, Any] = (0, None)
+        self.paused = self.silent = False
+
+    def ask(self, request: Any) -> Any:
+        if self.silent or (request.only_unpaused and self.paused):
+            raise etcd.Unanswered("192.0.2.1: timed out")
+        if request.kind in ("ask", "confirm"):
+            succeeded = request.revision == self.switchover[0]
+            if succeeded:
+                self.switchover = (self.switchover[0] + 1, request.switchover)
+            answer = lease.Answer(succeeded, lease.View(*self.register))
+        else:
+            answer, self.register = process(self.register, request)
+            if request.kind == "acquire" and answer.succeeded:
+                self.switchover = (0, None)
+        revision, wanted = self.switchover
+        view = answer.view._replace(paused=self.paused, switchover=wanted, switchover_revision=revision)
+        return answer._replace(view=view)
+
+
+class Pair:
+    """Both nodes, m1 and its backup m2."""
+
+    def __init__(self, root: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.root, self.clock, self.arbiter = root, clock, Arbiter()
+        self.kernels = {name: Kernel(clock) for name in ("m1", "m2")}
+        self.done: list[str] = []
+        self.nodes: dict[str, Any] = {}
+        self.holders: dict[str, Any] = {}
+        self.down: set[str] = set()
+        monkeypatch.setattr(holder, "clock", clock)
+        monkeypatch.setattr(holder.time, "sleep", clock.sleep)
+        monkeypatch.setattr(agent, "uptime", clock)
+        monkeypatch.setattr(etcd, "client_context", lambda *_files: None)
+        monkeypatch.setattr(holder.Transition, "start", holder.Transition.run)
+
+    def start(self, name: str, failback: str = "manual", **settings: Any) -> Any:
+        """The agent of a node, started as systemd does, up to its loop."""
+        folder = self.root / name
+        paths = {each: str(folder / each) for each in ("run", "lasting", "hooks")}
+        for path in paths.values():
+            Path(path).mkdir(parents=True, exist_ok=True)
+        known = {
+            "name": name,
+            "is_primary": name == "m1",
+            "failback": failback,
+            "ttl": TTL,
+            "allowed_lag": 0,
+            "port": 8443,
+            "peer": "",
+            "prefix": "/tiers/demo/m1",
+            "endpoints": [["192.0.2.1", 2379]],
+            "authority": "",
+            "certificate": "",
+            "key": "",
+        }
+        path = folder / "settings.json"
+        path.write_text(json.dumps(SETTINGS | paths | {"lease": known, "log": str(folder / "log")} | settings))
+        node = self.nodes[name] = agent.Node(agent.Settings.read(path))
+        node.run_hook = lambda hook: bool(self.done.append(f"{name} {hook}")) or True
+        node.change_units = lambda verb: None
+        node.is_healthy = lambda: True
+        node.start_traffic = lambda: True
+        held = self.holders[name] = holder.Holder(node)
+        held.gate = gate.Gate(self.kernels[name], gate.Ports(8443, ""), int(self.clock.now * 1000))
+        held.store = self.arbiter
+        held.health.note(passed=True)
+        held.is_resumed = node.has_countdown() and held.gate.adopt()
+        if not held.is_resumed:
+            held.stand_by()
+        return held
+
+    def go_on(self, seconds: float, until: Callable[[], bool] = lambda: False) -> float:
+        """Let the agents that run go on, and return after how long a condition became true."""
+        began = self.clock.now
+        while self.clock.now < began + seconds and not until():
+            for name in self.holders.keys() - self.down:
+                self.holders[name].step(self.clock.now)
+            self.clock.sleep(0.01)
+            assert not all(kernel.exists and kernel.lets_clients_in() for kernel in self.kernels.values())
+        return self.clock.now - began
+
+    def serves(self, name: str) -> bool:
+        return self.kernels[name].lets_clients_in() and self.nodes[name].is_active
+
+
+@pytest.fixture
+def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pair:
+    """A pair with m1 active."""
+    found = Pair(tmp_path, Clock(), monkeypatch)
+    # `open_gate` finds no kernel here: each holder gets its own afterwards.
+    monkeypatch.setattr(holder, "open_gate", lambda _node: None)
+    found.start("m1")
+    found.start("m2")
+    found.go_on(5)
+    assert (found.nodes["m1"].state, found.nodes["m2"].state) == ("active", "standby")
+    return found
+
+
+def test_node_with_the_lease_serves_and_its_peer_refuses_clients(pair: Pair) -> None:
+    assert pair.serves("m1") and not pair.kernels["m2"].lets_clients_in()
+    assert pair.done == ["m1 promote"]
+    assert pair.nodes["m2"].is_settled and pair.nodes["m1"].is_settled
+
+
+def test_standby_is_promoted_when_the_active_node_is_silent_for_the_time_of_its_lease(pair: Pair) -> None:
+    pair.down.add("m1")
+    assert TTL - 0.6 < pair.go_on(10, lambda: pair.serves("m2")) < TTL + 1.2
+    # The agent of m1 never wrote another state. The kernel ended its traffic, and all programs can tell.
+    assert pair.nodes["m1"].state == "active" and not pair.nodes["m1"].is_active
+
+
+def test_node_that_the_arbiter_does_not_answer_is_demoted_before_its_lease_ends(pair: Pair) -> None:
+    pair.arbiter.silent = True
+    began = pair.clock.now
+    pair.go_on(10, lambda: "m1 demote" in pair.done)
+    assert pair.clock.now - began < TTL - 0.3
+    assert not pair.kernels["m1"].lets_clients_in()
+    pair.go_on(10)
+    assert pair.nodes["m1"].state == "standby"
+    assert not any(pair.serves(name) for name in pair.nodes)
+
+
+def test_node_that_is_stopped_is_demoted_before_its_peer_is_promoted(pair: Pair) -> None:
+    pair.holders["m1"].end()
+    assert pair.go_on(10, lambda: pair.serves("m2")) < 1
+    assert pair.done == ["m1 promote", "m1 demote", "m2 promote"]
+
+
+def test_standby_takes_over_at_once_when_a_promotion_failed(pair: Pair) -> None:
+    pair.holders["m1"].end()
+    pair.nodes["m2"].run_hook = lambda hook: hook != "promote"
+    pair.go_on(1, lambda: pair.nodes["m2"].state == "promoting")
+    pair.down.add("m1")
+    pair.go_on(3)
+    assert pair.nodes["m2"].state == "standby" and not pair.nodes["m2"].may_retry()
+    pair.start("m1")
+    pair.down.remove("m1")
+    assert pair.go_on(10, lambda: pair.serves("m1")) < 1
+
+
+def test_node_whose_service_fails_two_checks_steps_down(pair: Pair) -> None:
+    health = pair.holders["m1"].health
+    health.note(passed=False)
+    pair.go_on(1)
+    assert pair.serves("m1")
+    health.note(passed=False)
+    assert pair.go_on(10, lambda: pair.serves("m2")) < TTL + 1.2
+
+
+def test_gate_that_another_program_removed_is_made_anew(pair: Pair) -> None:
+    for kernel in pair.kernels.values():
+        kernel.flush()
+    pair.go_on(1.5)
+    assert pair.serves("m1") and not pair.kernels["m2"].lets_clients_in()
+    assert pair.done == ["m1 promote"]
+
+
+def test_clients_notice_nothing_of_a_restart_of_the_agent(pair: Pair) -> None:
+    pair.start("m1")
+    waited = 0.0
+    while waited < 2:
+        waited += pair.go_on(0.05)
+        assert pair.serves("m1"), waited
+    assert pair.nodes["m1"].state == "active"
+
+
+def test_agent_that_is_started_again_after_its_lease_ended_is_a_standby(pair: Pair) -> None:
+    pair.down.add("m1")
+    pair.go_on(6)
+    pair.start("m1")
+    pair.down.remove("m1")
+    assert pair.nodes["m1"].state == "standby"
+    pair.go_on(3)
+    assert pair.serves("m2") and (pair.root / "m1/run/address").read_text() == "1\n"
+
+
+def test_agent_that_is_started_again_while_the_countdown_ends_becomes_a_standby(pair: Pair) -> None:
+    pair.down.add("m1")
+    pair.go_on(2.5)
+    pair.arbiter.silent = True
+    pair.start("m1")
+    pair.down.remove("m1")
+    assert pair.nodes["m1"].state == "active"
+    pair.go_on(2)
+    assert pair.nodes["m1"].state == "standby" and not pair.kernels["m1"].lets_clients_in()
+
+
+def test_no_failover_while_it_is_paused(pair: Pair) -> None:
+    pair.arbiter.paused = True
+    pair.go_on(1)
+    pair.down.add("m1")
+    pair.go_on(20)
+    assert not any(pair.serves(name) for name in pair.nodes)
+    assert json.loads(pair.nodes["m2"].lease_file.read_text())["paused"] is True
+
+
+def test_primary_fails_back_by_itself_after_it_has_been_healthy_for_a_while(pair: Pair) -> None:
+    pair.holders["m1"].end()
+    pair.go_on(1)
+    pair.start("m1", failback="auto")
+    assert holder.RETURN_SECONDS <= pair.go_on(20, lambda: pair.serves("m1")) < holder.RETURN_SECONDS + 3
+
+
+def test_primary_that_never_fails_back_stays_out_once_its_peer_was_promoted(pair: Pair) -> None:
+    pair.start("m1", failback="never", stays_out=True)
+    pair.go_on(1)
+    pair.down.add("m1")
+    pair.go_on(6)
+    pair.start("m1", failback="never", stays_out=True)
+    pair.down.remove("m1")
+    pair.go_on(1)
+    assert pair.nodes["m1"].relieved.exists()
+    pair.holders["m2"].end()
+    pair.go_on(6)
+    assert not any(pair.serves(name) for name in pair.nodes)
+    pair.nodes["m1"].relieved.unlink()
+    assert pair.go_on(6, lambda: pair.serves("m1")) < 1
+
+
+def test_boot_closes_a_gate_that_is_missing(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel, node = pair.kernels["m2"], pair.nodes["m2"]
+    monkeypatch.setattr(holder, "open_gate", lambda _node: gate.Gate(kernel, gate.Ports(8443, ""), 1))
+    kernel.flush()
+    holder.close_missing_gate(node)
+    assert kernel.exists and not kernel.lets_clients_in()
+
+
+def test_gate_is_not_closed_where_vrrp_elected_the_node_so_far(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel, node = pair.kernels["m1"], pair.nodes["m1"]
+    monkeypatch.setattr(holder, "open_gate", lambda _node: gate.Gate(kernel, gate.Ports(8443, ""), 1))
+    node.lease_file.unlink()
+    kernel.flush()
+    holder.close_missing_gate(node)
+    assert not kernel.exists
