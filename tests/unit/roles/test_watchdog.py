@@ -24,6 +24,7 @@ from typing import Any
 import pytest
 import yaml
 
+from ansible_collections.distributed.tiers.tests.unit.plugins.action.judging import run_action
 from ansible_collections.distributed.tiers.tests.unit.plugins.filter.templating import template
 from ansible_collections.distributed.tiers.tests.unit.roles import haproxy
 from ansible_collections.distributed.tiers.tests.unit.slices import complete
@@ -439,9 +440,7 @@ SERVICE = tuple(f"product_service/{name}.yml" for name in FILES)
 HAPROXY = {"type": "http", "address": "127.0.0.1", "port": 8404, "path": "/healthz", "tls": False}
 
 
-def settings(
-    product: tuple[str, ...], service: dict[str, Any] | None = None, of: str = "__server_watchdog", **server: Any
-) -> Any:
+def variables(product: tuple[str, ...], service: dict[str, Any] | None = None, **server: Any) -> dict[str, Any]:
     known: dict[str, Any] = {}
     for path in ("server/defaults/main.yml", "server/vars/main.yml", *product):
         known |= yaml.safe_load((ROLES / path).read_text(encoding="utf-8"))
@@ -452,15 +451,30 @@ def settings(
         "tiers_server": complete(SERVER | server),
         "tiers_service": {"name": "ledger", "port": 8443, "protocol": "http"} | (service or {}),
     }
-    return template(f"{{{{ {of} }}}}", known | host | {"password": "secret"})
+    return known | host | {"password": "secret"}
 
 
-def units(told: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return {watched["unit"]: watched["check"] for watched in told["units"]}
+def start_task(action: str) -> dict[str, Any]:
+    """The task of the role that starts a server whose action is this one."""
+    tasks = yaml.safe_load((ROLES / "server/tasks/start.yml").read_text(encoding="utf-8"))
+    (found,) = (task for task in tasks if action in task)
+    return dict(found)
+
+
+def settings(product: tuple[str, ...], service: dict[str, Any] | None = None, **server: Any) -> Any:
+    """The settings that the role writes: its task computes them from the variables of the roles."""
+    known = variables(product, service, **server)
+    arguments = start_task("distributed.tiers.watchdog_settings")["distributed.tiers.watchdog_settings"]
+    options = {name: template(value, known) for name, value in arguments.items()}
+    return run_action("watchdog_settings", options)["settings"]
+
+
+def units(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {watched["unit"]: watched["check"] for watched in found["units"]}
 
 
 def test_a_replica_of_openldap_and_its_relay_are_watched() -> None:
-    told = settings(OPENLDAP)
+    found = settings(OPENLDAP)
     slapd = {
         "type": "ldap",
         "address": "192.0.2.71",
@@ -470,11 +484,11 @@ def test_a_replica_of_openldap_and_its_relay_are_watched() -> None:
         "send_hex": "",
         "tls": True,
     }
-    assert units(told) == {"slapd": slapd, "haproxy.service": HAPROXY}
-    assert told["within"] == 20
-    assert (told["writing"]["after"], told["writing"]["free_percent"]) == (6, 5)
-    assert told["resting"] == ["/etc/ansible/facts.d/tiers_drained.fact"]
-    assert told["balancer"] == {"socket": "/run/haproxy/admin.sock", "after": 5}
+    assert units(found) == {"slapd": slapd, "haproxy.service": HAPROXY}
+    assert found["within"] == 20
+    assert (found["writing"]["after"], found["writing"]["free_percent"]) == (6, 5)
+    assert found["resting"] == ["/etc/ansible/facts.d/tiers_drained.fact"]
+    assert found["balancer"] == {"socket": "/run/haproxy/admin.sock", "after": 5}
 
 
 PAIR = {"name": "m2", "address": "192.0.2.12", "port": 636}
@@ -496,17 +510,18 @@ def test_a_pair_steps_aside_as_the_plan_says() -> None:
 
 
 def test_a_master_of_openldap_has_no_haproxy() -> None:
-    told = settings(OPENLDAP, serves_as="master", proxy_mode=None)
-    assert list(units(told)) == ["slapd"]
-    assert told["balancer"] == {}
+    found = settings(OPENLDAP, serves_as="master", proxy_mode=None)
+    assert list(units(found)) == ["slapd"]
+    assert found["balancer"] == {}
 
 
 @pytest.mark.parametrize(("sent", "secret"), [("AUTH {{ password }}", True), ("PING", False)])
 def test_a_secret_that_a_check_sends_is_hidden_in_diffs(sent: str, secret: bool) -> None:
     service = {"tls": "none", "protocol": "tcp", "check": {"send": sent, "expect": "x"}}
     server = {"tls": "none", "protocol": "tcp", "port": 7000}
-    assert settings(SERVICE, service, of="__server_check_secret", **server) is secret
-    assert list(settings(SERVICE, service, of="tiers_probe_access", **server)["tcp"]) == [
+    known = variables(SERVICE, service, **server)
+    assert template(start_task("distributed.tiers.watchdog_settings")["no_log"], known) is secret
+    assert list(template("{{ tiers_probe_access }}", known)["tcp"]) == [
         "send_secret" if secret else "send_hex",
         "expect",
     ]

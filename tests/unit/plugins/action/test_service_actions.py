@@ -13,7 +13,7 @@ import yaml
 
 from ansible_collections.distributed.tiers.tests.unit.plugins.action.judging import run_action
 
-ACTIONS = ("certificate_check", "installer_check", "service_failure", "service_manifest")
+ACTIONS = ("certificate_check", "installer_check", "service_failure", "service_manifest", "watchdog_settings")
 PACKAGE = "ansible_collections.distributed.tiers.plugins"
 
 
