@@ -33,6 +33,12 @@ options:
     type: list
     elements: dict
     default: []
+  content:
+    description:
+      - Only the edge that reads a digest of the content of the server on the host. Empty for a host without content.
+      - V(quick) may only count what is there. V(whole) reads everything.
+    type: str
+    choices: [quick, whole]
   monitor:
     description: The port of HAProxy's monitor on the hosts.
     type: int
@@ -60,6 +66,7 @@ from typing import Any
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import MONITOR_PORT
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.verify import (
+    content_edges,
     host_edges,
     newest,
     own_edges,
@@ -68,9 +75,17 @@ from ansible_collections.distributed.tiers.plugins.plugin_utils.arguments import
 
 
 def plan_edges(
-    plan: Any, host: str, own: bool = False, at_least: Any = None, monitor: int = MONITOR_PORT, protocol: Any = None
+    plan: Any,
+    host: str,
+    own: bool = False,
+    at_least: Any = None,
+    monitor: int = MONITOR_PORT,
+    protocol: Any = None,
+    content: str = "",
 ) -> list[dict[str, Any]]:
     known: Mapping[str, Any] = mapping("plan_edges", "the plan", plan)
+    if content:
+        return content_edges(known, host, content, protocol or None)
     if own:
         positions = [mapping("plan_edges", "at_least", position) for position in at_least or []]
         return own_edges(known, host, newest(positions), int(monitor), protocol or None)

@@ -213,7 +213,7 @@ def test_deploy_works_from_the_plan_that_was_approved(site, tmp_path, planned):
 def test_a_first_deployment_refuses_a_ca_that_would_be_lost_with_the_job(site, tmp_path, planned, less):
     job = Job(site, tmp_path, "deploy", {**answers("deploy"), **planned.artifacts, **less})
     assert job.code == 2, job.output
-    (refused,) = job.results("Fail if the CA would be lost with the job").values()
+    (refused,) = job.results("Fail if the CA must not be created in this run").values()
     assert refused["msg"].startswith("No host was changed. The CA of demo would be created in ")
     assert "set tiers_ca_certificate and tiers_ca_key in awx_secrets" in refused["msg"]
     assert job.results("Lock the system for this run") == {}

@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+# Ansible masks a secret wherever its characters appear in a result.
+SHORTEST_PASSPHRASE = 8
 
 
 def restart_reasons(found: Mapping[str, Any], loss_confirmed: bool) -> list[str]:
@@ -43,6 +46,39 @@ def resync_reasons(found: Mapping[str, Any], confirmed: bool, loss_confirmed: bo
     """Why the data of a server must not be replaced now, by what `maintenance.resync` found."""
     ask = [] if confirmed else ["This replaces the data of a server. Allow it: -e tiers_resync_confirm=true."]
     return [*found["wrong"], *_loss(found, loss_confirmed), *ask]
+
+
+def drill_reasons(confirmed: bool, clients: Sequence[str]) -> list[str]:
+    """Why a drill must not begin now."""
+    ask = [] if confirmed else ["A drill breaks servers on purpose. Allow it: -e tiers_drill_confirm=true."]
+    return ask if clients else [*ask, "A drill needs a host in the group of clients, to put load on the servers."]
+
+
+def ca_reasons(system: str, directory: str, passphrase_length: int, is_lost: bool, is_second: bool) -> list[str]:
+    """Why the CA of a system must not be created now. `is_lost`: AWX removes its directory after this job.
+    `is_second`: the system has another CA."""
+    reasons = []
+    if 0 < passphrase_length < SHORTEST_PASSPHRASE:
+        characters = "1 character" if passphrase_length == 1 else f"{passphrase_length} characters"
+        reasons.append(
+            f"tiers_ca_passphrase has {characters}. It must have {SHORTEST_PASSPHRASE} or more: Ansible masks a secret "
+            "wherever its characters appear, and those of a short one also appear in certificates, which Ansible would "
+            "break."
+        )
+    if is_lost:
+        reasons.append(
+            f"The CA of {system} would be created in {directory}, which AWX removes after this job. Create the CA with "
+            "openssl as docs/awx.md shows, and set tiers_ca_certificate and tiers_ca_key in awx_secrets. Or mount a "
+            "persistent directory into the containers of jobs (Settings, Jobs, Paths to expose to isolated jobs), and "
+            "set tiers_ca_dir to a directory in it."
+        )
+    if is_second:
+        reasons.append(
+            f"There is no CA in {directory}, but hosts of the system have certificates of a CA, or servers outside the "
+            "limit could not be read. Set tiers_ca_dir, or tiers_ca_certificate and tiers_ca_key, to the existing CA. "
+            "Or issue all certificates again: -e host_ca_make=true."
+        )
+    return reasons
 
 
 def _loss(found: Mapping[str, Any], confirmed: bool) -> list[str]:

@@ -106,9 +106,9 @@ def own_edges(
 
 
 def content_edges(
-    plan: Mapping[str, Any], name: str, whole: bool = False, protocol: str | None = None
+    plan: Mapping[str, Any], name: str, digest: str = "quick", protocol: str | None = None
 ) -> list[dict[str, Any]]:
-    """What a server asks itself for a digest of its content; nothing where it holds none of its own."""
+    """The edge by which a server reads a digest of its content, quick or whole; none without content of its own."""
     server = plan["servers"].get(name)
     if not server or not server["kept_running"]:
         return []
@@ -116,7 +116,7 @@ def content_edges(
         return []
     spoken = protocol or server["protocol"]
     edge = {"name": name, "address": server["address"], "port": server["port"], "expect": "open"}
-    return [{**edge, "protocol": _AT_HOME.get(spoken, spoken), "digest": "whole" if whole else "quick"}]
+    return [{**edge, "protocol": _AT_HOME.get(spoken, spoken), "digest": digest}]
 
 
 def _list_own_service(

@@ -26,7 +26,13 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "drill_rows": {"run": "r", "samples": "/nowhere"},
     "rotation_check": {"authorities": {"current": "", "next": "", "given": False}, "hours": 24},
 }
-ACTIONS = (*REQUIRED, "clock_check", "system_hosts")
+# Actions that need no plan
+PLANLESS: dict[str, dict[str, Any]] = {
+    **{action: {} for action in ("clock_check", "system_hosts")},
+    "ca_check": {"system": "demo", "directory": "/nowhere", "passphrase_length": 0},
+    "drill_check": {"clients": []},
+}
+ACTIONS = (*REQUIRED, *PLANLESS)
 # What the operator must allow
 ALLOWED = {action: {"confirmed": True} for action in ("resync_check", "retire_check")}
 ILL = {"failed": True, "msg": "Task failed.", "module_stderr": "OSError: [Errno 28] No space left on device"}
@@ -65,7 +71,7 @@ def test_documentation_has_the_options_of_the_action(action: str) -> None:
 
 @pytest.mark.parametrize("action", ACTIONS)
 def test_unknown_options_are_refused(action: str, plan: dict[str, Any]) -> None:
-    options = {"plan": plan, **REQUIRED[action]} if action in REQUIRED else {}
+    options = {"plan": plan, **REQUIRED[action]} if action in REQUIRED else PLANLESS[action]
     with pytest.raises(AnsibleError, match=f"Unsupported parameters for \\({action}\\) module: answers"):
         run_action(action, {**options, "answers": {}})
 
@@ -401,3 +407,39 @@ def test_rollback_names_all_servers_that_have_no_way_back(plan: dict[str, Any]) 
     assert "p1: stays at 1, which is not the release of the inventory (2)" in lines
     assert not any(line.startswith("d1") for line in lines)
     assert run_action("roll_back_check", {"plan": plan}, {"px1": hosts["px1"]})["forbidden"] == ""
+
+
+def test_a_drill_needs_a_confirmation_and_a_client_host() -> None:
+    allowed = {"confirmed": True, "clients": ["c1"]}
+    assert run_action("drill_check", allowed)["forbidden"] == ""
+    ask = "No server was touched. A drill breaks servers on purpose. Allow it: "
+    assert run_action("drill_check", {"clients": ["c1"]})["forbidden"] == f"{ask}-e tiers_drill_confirm=true."
+    in_job = run_action("drill_check", {"clients": ["c1"]}, **AWX)["forbidden"]
+    assert in_job == f'{ask}answer "Drill confirm" in the survey with true.'
+    assert "needs a host in the group of clients" in run_action("drill_check", allowed | {"clients": []})["forbidden"]
+
+
+def test_a_ca_is_created_only_where_it_lasts_and_only_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text("1 0 0:60 / / rw - overlay overlay rw\n2 1 8:1 /x /runner/ca rw - ext4 /dev/sda1 rw\n")
+    monkeypatch.setattr(import_module(f"{PACKAGE}.action.ca_check"), "MOUNTS", mounts)
+    options = {"system": "demo", "directory": str(tmp_path / "ca"), "passphrase_length": 12}
+    job = {"awx_job_id": 7, **AWX}
+
+    def refused(variables: dict[str, Any], **more: Any) -> str:
+        found = run_action("ca_check", options | more, **variables)
+        assert found.get("failed", False) is ("msg" in found)
+        return str(found.get("msg", ""))
+
+    assert refused({}) == ""
+    assert refused(job).startswith(f"No host was changed. The CA of demo would be created in {tmp_path}/ca, which AWX")
+    assert refused(job, directory="/runner/ca/demo") == refused(job, given=True) == ""
+    assert refused({}, may_create=False).endswith("Or issue all certificates again: -e host_ca_make=true.")
+    assert refused(job, may_create=False).endswith("set host_ca_make to true in the variables of the template.")
+    assert refused({}, passphrase_length=1).startswith(
+        "No host was changed. tiers_ca_passphrase has 1 character. It must"
+    )
+    assert refused({}, passphrase_length=0) == refused({}, passphrase_length=8) == ""
+    (tmp_path / "ca").mkdir()
+    (tmp_path / "ca/ca.crt").touch()
+    assert refused(job, may_create=False) == ""

@@ -45,7 +45,10 @@ def test_every_planned_edge_is_probed_from_its_end(render: Render, plan: dict[st
 
 
 def test_content_is_read_of_servers_that_hold_any(render: Render, plan: dict[str, Any]) -> None:
-    asked = {name: render(f"plan | distributed.tiers.plan_content('{name}')", plan=plan) for name in plan["servers"]}
+    asked = {
+        name: render(f"plan | distributed.tiers.plan_edges('{name}', content='quick')", plan=plan)
+        for name in plan["servers"]
+    }
     assert [name for name, edges in asked.items() if not edges] == ["d1", "d2"]
 
 
@@ -60,7 +63,7 @@ def test_product_offers_what_it_describes(render: Render) -> None:
     "template",
     [
         "[] | distributed.tiers.plan_edges('m1')",
-        "'x' | distributed.tiers.plan_content('m1')",
+        "'x' | distributed.tiers.plan_edges('m1', content='whole')",
         "[] | distributed.tiers.probe_offers('https')",
     ],
 )
