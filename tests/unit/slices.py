@@ -11,6 +11,7 @@ from typing import Any
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.traits import traits
 
 PLAIN = {"serves_as": "master", "state": "active", "redundancy": None, "active_standby": False, "proxy_mode": None}
+PLAIN |= {"product_election": False}
 PLAIN |= {"tls": "product", "protocol": "tcp"}
 
 

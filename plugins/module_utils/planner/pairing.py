@@ -82,6 +82,21 @@ def is_active_standby(topology: Topology, server: Server) -> bool:
     return has_leader_election(topology, server) and not both_may_serve(topology, server)
 
 
+def product_election(topology: Topology, server: Server) -> bool:
+    """Whether the product itself elects, by the arbiter, the node of the server's pair that accepts writes."""
+    product = topology.product_of(server)
+    return bool(product and product.election == "product" and topology.serves_as(server) == "master")
+
+
+def asks_arbiter(topology: Topology, server: Server) -> bool:
+    """Whether the server asks the voters: a node of an active/standby pair, or one that holds data of a product that
+    elects by itself."""
+    product, work = topology.product_of(server), topology.serves_as(server)
+    if product and product.election == "product":
+        return work in ("master", "parallel") and product.runs_on(work)
+    return is_active_standby(topology, server)
+
+
 def router_ids(topology: Topology) -> dict[str, int]:
     """{primary: the number by which VRRP knows its pair}, for every pair with a leader election.
 

@@ -23,6 +23,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.pairing 
     has_leader_election,
     is_active_standby,
     primary_of,
+    product_election,
     redundancy_of,
     reload_delay,
 )
@@ -186,6 +187,7 @@ class _Planner:
             state=server.state,
             redundancy=redundancy,
             active_standby=is_active_standby(self.topology, server),
+            product_election=product_election(self.topology, server),
             proxy_mode=proxy_mode,
             tls=product.tls,
             protocol=product.protocol,
@@ -244,6 +246,8 @@ class _Planner:
 
     def failover(self, server: Server) -> str | None:
         """What decides which node of the server's pair serves, or has the shared address."""
+        if product_election(self.topology, server):
+            return "product"
         if is_active_standby(self.topology, server):
             return self.topology.failover
         return "vrrp" if has_leader_election(self.topology, server) else None
@@ -296,9 +300,11 @@ class _Planner:
 
     def upstream_catches_up(self, server: Server) -> bool:
         """Whether the first upstream may answer before it has all data again: both nodes of its pair may serve. Of an
-        active/standby pair, a node is promoted before it opens its port."""
+        active/standby pair, a node is promoted before it opens its port; a product that elects promotes it before the
+        health check passes."""
         upstreams = self.wiring.upstreams[server.name]
-        return bool(upstreams) and both_may_serve(self.topology, upstreams[0])
+        first = next(iter(upstreams), None)
+        return bool(first and both_may_serve(self.topology, first) and not product_election(self.topology, first))
 
     def wave(self, server: Server) -> int:
         return start_wave(self.topology, server) or 0

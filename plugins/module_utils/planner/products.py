@@ -22,10 +22,12 @@ FAILOVER = ("vrrp", "lease")
 REPLICATION = ("synchronous", "asynchronous", "none")
 TLS = ("product", "terminated", "none")
 ACTIVE = ("both", "one")
-PROXY_MODES = ("product", "pass", "cache")
+PROXY_MODES = ("product", "pooler", "pass", "cache")
 # How a write that reaches a replica gets to the master.
 FORWARD, WRITE_PORT, NO_WRITES = "forward", "port", "none"
 WRITES = (FORWARD, WRITE_PORT, NO_WRITES)
+# What elects, of a master and its backup, the node that accepts writes.
+ELECTIONS = ("tiers", "product")
 TRANSPORTS = ("tcp", "udp")
 # Protocols in which a server shows its certificate.
 TLS_PROTOCOLS = ("ldaps", "https", "tls")
@@ -96,6 +98,8 @@ class Product:
     local_port: int | None = None
     # Whether both nodes of a pair may serve at the same time.
     active: str = "both"
+    # Whether the product itself elects which of a master and its backup accepts writes, by the arbiter.
+    election: str = "tiers"
     proxy_mode: str = "product"
     # How writes travel, and where proxies and distributors take them if replicas are read-only.
     writes: str = FORWARD
@@ -113,7 +117,7 @@ class Product:
 
 
 def runs_product(tier: str, proxy_mode: str | None) -> bool:
-    return tier != "distributor" and (tier != "proxy" or proxy_mode == "product")
+    return tier != "distributor" and (tier != "proxy" or proxy_mode in ("product", "pooler"))
 
 
 @dataclass(slots=True)
@@ -218,6 +222,7 @@ KEYS = (
     "tls",
     "local_port",
     "active",
+    "election",
     "proxy_mode",
     "writes",
     "write_port",
@@ -272,6 +277,7 @@ def parse_product(name: str, data: Any) -> tuple[Product | None, list[str]]:
         tls=read.word("tls", TLS, "product"),
         local_port=read.port("local_port", data["local_port"]) if data.get("local_port") is not None else None,
         active=read.word("active", ACTIVE, "both"),
+        election=read.word("election", ELECTIONS, "tiers"),
         proxy_mode=read.word("proxy_mode", PROXY_MODES, "product"),
         writes=read.word("writes", WRITES, FORWARD),
         write_port=read.port("write_port", data["write_port"]) if data.get("write_port") is not None else None,

@@ -150,9 +150,9 @@ class ServerSlice(TypedDict):
         "Whether one node of its pair is chosen: the active node, the holder of their shared address, or both in one.",
     ]
     failover: Annotated[
-        Literal["vrrp", "lease"] | None,
+        Literal["vrrp", "lease", "product"] | None,
         "What decides which node of its pair serves: `tiers_failover` for an active/standby pair, `vrrp` for another "
-        "pair that shares an address, else null.",
+        "pair that shares an address, else null. `product`: see `product_election`.",
     ]
     failover_ttl: Annotated[
         float | None,
@@ -160,9 +160,15 @@ class ServerSlice(TypedDict):
     ]
     arbiter_endpoints: Annotated[
         list[PlannedEndpoint],
-        "The voters that a node of an active/standby pair asks; empty for all other servers, and without an arbiter.",
+        "The voters that a node of an active/standby pair asks, or a server with data of a product that elects by "
+        "itself; empty for all other servers, and without an arbiter.",
     ]
     active_standby: Annotated[bool, "Whether one node of its pair serves at a time: the standby refuses clients."]
+    product_election: Annotated[
+        bool,
+        "Whether the product itself elects, by the arbiter, which node of its pair accepts writes. The other node runs "
+        "and accepts reads.",
+    ]
     cold: Annotated[bool, "Whether it is a backup that is installed and stopped."]
     promotable: Annotated[
         bool, "Whether it can serve when its peer fails; false for a cold backup that no failover starts."
@@ -172,6 +178,7 @@ class ServerSlice(TypedDict):
     runs_product: Annotated[
         bool, "Whether the program of the product runs on it; HAProxy or nginx does the work of the others."
     ]
+    holds_data: Annotated[bool, "Whether it has a copy of the product's data; a pooler has none."]
     uses_product_role: Annotated[
         bool,
         "Whether the product's role installs, starts and checks what serves on it: the product, or nginx as a cache.",
@@ -186,7 +193,7 @@ class ServerSlice(TypedDict):
     replication_role: Annotated[
         Literal["provider", "replica"] | None,
         "The role it must report: `provider` if writes start at it, `replica` if it follows others; null where a "
-        "pass-through or a cache answers for the servers behind it.",
+        "pass-through, a pooler or a cache answers for the servers behind it, and where the product elects.",
     ]
     address: Annotated[str, "IP address others reach it by."]
     port: Annotated[PortNumber, "The port it serves on."]
@@ -206,8 +213,9 @@ class ServerSlice(TypedDict):
     ]
     client_ports: Annotated[list[int], "The ports at which clients reach it."]
     proxy_mode: Annotated[
-        Literal["product", "pass", "cache"] | None,
-        "The program that does a proxy's work: the product, HAProxy (`pass`), nginx (`cache`); null if it is no proxy.",
+        Literal["product", "pooler", "pass", "cache"] | None,
+        "The program that does a proxy's work: the product, a program of the product without data (`pooler`), HAProxy "
+        "(`pass`), nginx (`cache`); null if it is no proxy.",
     ]
     site: Annotated[str, "The place it stands at."]
     zone: Annotated[str | None, "Failure domain inside the site."]

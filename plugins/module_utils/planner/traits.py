@@ -22,6 +22,7 @@ def traits(
     state: str,
     redundancy: str | None,
     active_standby: bool,
+    product_election: bool,
     proxy_mode: str | None,
     tls: str,
     protocol: str,
@@ -34,19 +35,22 @@ def traits(
     # nginx, as a cache, and HAProxy, as the server itself, speak TLS without help.
     terminates_tls = runs and tls == "terminated"
     own_role = PROVIDER if serves_as == "master" else REPLICA
-    answers_for_others = serves_as == "proxy" and not runs
+    answers_for_others = serves_as == "proxy" and (not runs or proxy_mode == "pooler")
+    holds_data = runs and not answers_for_others
     return {
         "active_standby": active_standby,
+        "product_election": product_election,
         "cold": cold,
         "promotable": active_standby or not cold,
         "kept_running": state != "down" and not cold,
         "takes_clients": state == "active" and not cold,
         "runs_product": runs,
+        "holds_data": holds_data,
         "uses_product_role": serves_as != "distributor" and not passes_through,
         "passes_through": passes_through,
         "has_relay": follows_master and not passes_through,
         "has_balancer": follows_master or serves_as == "distributor" or terminates_tls,
         "terminates_tls": terminates_tls,
         "speaks_tls": protocol in TLS_PROTOCOLS,
-        "replication_role": None if answers_for_others else own_role,
+        "replication_role": None if answers_for_others or product_election else own_role,
     }

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, TypeAlias
 
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.pairing import is_active_standby
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.pairing import asks_arbiter, product_election
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Server, Topology, VoterHost
 
 # With three voters one may fail, with five two.
@@ -46,7 +46,9 @@ class Timing:
 
 
 def wants_voters(topology: Topology) -> bool:
-    return topology.failover == "lease" or bool(topology.arbiter_group)
+    """Whether something needs voters: pairs with a lease, a product that elects by itself, or the inventory."""
+    by_product = any(product_election(topology, server) for server in topology.servers.values())
+    return topology.failover == "lease" or by_product or bool(topology.arbiter_group)
 
 
 def choose_voters(topology: Topology) -> tuple[Host, ...]:
@@ -181,8 +183,8 @@ def _grouped(pairs: Iterable[tuple[Any, str]]) -> dict[Any, list[str]]:
 
 
 def users_of(topology: Topology) -> list[Server]:
-    """The servers that ask the arbiter: the nodes of active/standby pairs."""
-    return [server for server in topology.servers.values() if is_active_standby(topology, server)]
+    """The servers that ask the arbiter."""
+    return [server for server in topology.servers.values() if asks_arbiter(topology, server)]
 
 
 def timing(topology: Topology, voters: Collection[Host]) -> Timing:

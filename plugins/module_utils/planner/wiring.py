@@ -11,7 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.pairing import primary_of, router_ids
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.pairing import (
+    primary_of,
+    product_election,
+    router_ids,
+)
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import WATCHDOG, Port
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import (
     Client,
@@ -234,6 +238,8 @@ class Wiring:
         """Its peer, which serves in its place while it cannot write: its disk is full, or it reaches no master."""
         work, product, other = self.work[server.name], self.topology.products[server.product], self.peer_of(server)
         holds_data = work in ("master", "proxy") and product.runs_on(work) and product.stateful
+        if product_election(self.topology, server):
+            return None
         return other if other and holds_data and server.state == other.state == "active" else None
 
     def opened(self, edges: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:

@@ -18,8 +18,9 @@ def write_port(topology: Topology, server: Server) -> int | None:
         return server.port
     if has_own_write_port(topology, server):
         return product.write_port
-    # HAProxy or nginx forwards every request to the master.
-    return server.port if work == "proxy" and not product.runs_on(work) else None
+    # HAProxy, nginx or a pooler forwards every request to the master.
+    forwards = product.proxy_mode == "pooler" or not product.runs_on(work)
+    return server.port if work == "proxy" and forwards else None
 
 
 def has_own_write_port(topology: Topology, server: Server) -> bool:
@@ -27,5 +28,7 @@ def has_own_write_port(topology: Topology, server: Server) -> bool:
     a cold backup that no failover starts."""
     product, work = topology.product_of(server), topology.serves_as(server)
     if product is None or product.writes != WRITE_PORT or work not in ("proxy", "distributor"):
+        return False
+    if work == "proxy" and product.proxy_mode == "pooler":
         return False
     return is_active_standby(topology, server) or not is_cold(topology, server)

@@ -30,6 +30,8 @@ from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocol
 LOCAL_CHECKS = ("port", "address", "active", "drained", "writes")
 # Where it shows which node of a pair serves, if only one does.
 _FAILOVER_AGENT = "/etc/tiers/failover-agent"
+# Where a product that elects by itself shows it: exit code 0 on the node that accepts writes, 1 on the other.
+_IS_LEADER = "/etc/tiers/is-leader"
 # Seconds after which a probe is ended, whatever holds it up.
 DEADLINE = 10.0
 # Why the server cannot write, as its watchdog found, and what follows. Not there while it can.
@@ -188,6 +190,8 @@ def is_listened_on(port: int, *tables: str) -> bool:
 
 def _check_active(expect: str, timeout: float) -> dict[str, Any]:
     """Whether this node of a pair serves. Where either may, it must be clear which of both does."""
+    if Path(_IS_LEADER).exists():
+        return _check_leader(expect, timeout)
     try:
         serves = execute([_FAILOVER_AGENT, "is-active"], os.environ, timeout)[0] == 0
         clear = serves or expect != "either" or execute([_FAILOVER_AGENT, "is-settled"], os.environ, timeout)[0] == 0
@@ -198,6 +202,17 @@ def _check_active(expect: str, timeout: float) -> dict[str, Any]:
     if not serves and expect == "either" and (why := pair.promotion_failed()):
         return {"reachable": False, "ok": False, "why": why}
     return _judge_presence(serves, expect, "is active, planned is its peer", "is standby, its peer may be active")
+
+
+def _check_leader(expect: str, timeout: float) -> dict[str, Any]:
+    """Whether the product elected this node, as its own program says."""
+    try:
+        code, _output, errors = execute([_IS_LEADER], os.environ, timeout)
+    except Unavailable as error:
+        return {"reachable": False, "refused_by": "service", "ok": False, "why": str(error)}
+    if code not in (0, 1):
+        return {"reachable": False, "ok": False, "why": errors.strip() or f"{_IS_LEADER} ended with {code}"}
+    return _judge_presence(code == 0, expect, "is active, planned is its peer", "is standby, its peer may be active")
 
 
 def _check_drained(expect: str, timeout: float) -> dict[str, Any]:

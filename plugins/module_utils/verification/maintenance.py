@@ -94,7 +94,7 @@ def servers_for_restart(plan: Mapping[str, Any], name: str) -> list[str]:
     others = [(server["pair"] or {}).get("name"), *plan["allocation"]["backups"].get(name, {})]
     if server["serves_as"] == "parallel":
         others += [other for other, one in plan["servers"].items() if one["serves_as"] == "distributor"]
-    if server["serves_as"] == "master" and not server["active_standby"]:
+    if server["serves_as"] == "master" and not (server["active_standby"] or server["product_election"]):
         others += [other for other, one in plan["servers"].items() if name in _upstream_names(one)]
     return [name, *dict.fromkeys(other for other in others if other and other != name)]
 
@@ -288,7 +288,7 @@ def _explain_cut_off(
 
 def _is_active_node(server: Mapping[str, Any], seen: ServerState) -> bool:
     """Whether this node of a pair that elects is the active one."""
-    return bool(seen.serves if server["active_standby"] else seen.holds)
+    return bool(seen.serves if server["active_standby"] or server["product_election"] else seen.holds)
 
 
 def _explain_lost_service(plan: Mapping[str, Any], away: set[str], todo: list[str], min_online: int) -> Iterator[str]:
@@ -348,7 +348,7 @@ def _explain_unable(
     backup = server["backup"]
     if not backup:
         yield f"{primary} has no backup to switch over to."
-    elif not server["leader_election"]:
+    elif not (server["leader_election"] or server["product_election"]):
         yield (
             f"{primary} and {backup} both serve, without leader election. While only {backup} must serve, "
             f"drain {primary}."
@@ -385,7 +385,7 @@ def _list_sources(plan: Mapping[str, Any], seen: Mapping[str, ServerState], name
 def _explain_not_resyncable(plan: Mapping[str, Any], seen: Mapping[str, ServerState], name: str) -> Iterator[str]:
     """Why the data of a server cannot be copied again from another one."""
     server = plan["servers"][name]
-    if not server["runs_product"] or server["replication"] == "none":
+    if not server["holds_data"] or server["replication"] == "none":
         yield f"{name} has no data that it gets from another server."
     elif server["redundancy"] in ("cold", "warm"):
         yield f"{name} is a {server['redundancy']} backup: it does not replicate."

@@ -94,6 +94,9 @@ def own_edges(
     planned, shared = is_planned_active(plan, server), server["virtual_address"]
     if server["active_standby"]:
         edges.append(_make_edge(name, server["address"], server["port"], "active", expect=expect_word(planned)))
+    elif server["product_election"]:
+        expected = "either" if server["pair"] else "open"
+        edges.append(_make_edge(name, server["address"], server["port"], "active", expect=expected))
     if shared:
         edges.append(_make_edge(name, shared, server["port"], "address", expect=expect_word(planned)))
         if planned:
@@ -112,7 +115,7 @@ def content_edges(
     server = plan["servers"].get(name)
     if not server or not server["kept_running"]:
         return []
-    if not server["runs_product"] or server.get("replication") == "none":
+    if not server["holds_data"] or server.get("replication") == "none":
         return []
     spoken = protocol or server["protocol"]
     edge = {"name": name, "address": server["address"], "port": server["port"], "expect": "open"}
@@ -128,7 +131,8 @@ def _list_own_service(
         edge = _probe_service(server, server["address"], protocol)
     else:
         return [_expect_stopped(server, server["address"], protocol)]
-    if edge.get("role") and server["redundancy"] != "warm" and server.get("replication") != "none":
+    replicates = server["redundancy"] != "warm" and server.get("replication") != "none"
+    if (edge.get("role") or server["product_election"]) and replicates:
         edge["at_least"] = dict(at_least)
     return [edge]
 
@@ -164,12 +168,13 @@ def _probe_balancer(plan: Mapping[str, Any], server: Mapping[str, Any], monitor:
     below = [servers[target["name"]] for target in (*server["upstreams"], *server["members"], *backups)]
     nodes: dict[str, list[str]] = {}
     for target in below:
-        if target["active_standby"]:
+        if target["active_standby"] or target["product_election"]:
             nodes.setdefault(pair_of(target), []).append(target["name"])
     exclusive = {name: names for name, names in nodes.items() if len(names) > 1}
     up = []
     for target in below:
-        must_be_up = is_planned_active(plan, target) if pair_of(target) in exclusive else target["kept_running"]
+        in_pair = pair_of(target) in exclusive
+        must_be_up = _is_planned_leader(plan, target) if in_pair else target["kept_running"]
         if target["state"] == "active" and must_be_up:
             up.append(target["name"])
     edge = _make_edge(server["name"], "127.0.0.1", monitor, "haproxy", up=up)
@@ -183,6 +188,11 @@ def _has_own_write_port(server: Mapping[str, Any]) -> bool:
 def _at_write_port(server: Mapping[str, Any]) -> Mapping[str, Any]:
     """The server as clients see it that write: its write port leads to the active master."""
     return {**server, "port": server["write_port"], "replication_role": PROVIDER}
+
+
+def _is_planned_leader(plan: Mapping[str, Any], server: Mapping[str, Any]) -> bool | None:
+    """Whether of its pair HAProxy must route to this node. None: to either."""
+    return None if server["product_election"] else is_planned_active(plan, server)
 
 
 def _probe_service(server: Mapping[str, Any], address: str, protocol: str | None = None) -> dict[str, Any]:

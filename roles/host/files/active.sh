@@ -18,6 +18,16 @@ answer() {
 # The failover agent holds this lock as long as it runs. Without the agent nobody follows the elections.
 agent_runs() { ! flock --nonblock --shared "$run/watch.lock" true; }
 
+# A product that elects the node by itself says which one it is.
+is_leader=$(dirname "$0")/is-leader
+if [ -x "$is_leader" ]; then
+    why=$("$is_leader" 2>&1)
+    case $? in
+        0) answer active 0 ;;
+        1) answer standby 1 ;;
+        *) echo "$why" >&2 && answer unknown 2 ;;
+    esac
+fi
 [ "$one_serves" = true ] || answer active 0
 state_file=$run/state
 # The agent before 0.1.0 wrote this file, in other words, and may run until keepalived is reloaded.

@@ -67,6 +67,17 @@ def test_tls_of_tcp_goes_through_and_only_checks_speak_it() -> None:
     assert " ssl " not in pool
 
 
+def test_another_port_of_the_server_answers_the_check() -> None:
+    """Patroni answers for PostgreSQL, whose TLS does not begin with the first byte."""
+    check = {"type": "http", "path": "/primary", "port": 8008, "tls": True}
+    text = render(RELAY | {"check": check, "tls_name": "upstream.tiers.internal"})
+    assert "http-check send meth GET uri '/primary' " in section(text, "upstream")
+    for name in ("m1", "m2"):
+        assert ":636 port 8008 check-ssl verify required " in server(text, "upstream", name)
+        assert " verifyhost upstream.tiers.internal " in server(text, "upstream", name)
+    assert " port " not in section(render(RELAY), "upstream")
+
+
 def test_tls_of_http_ends_and_begins_anew_with_verification() -> None:
     text = render(HTTP_POOL)
     assert "bind :8443 ssl crt /etc/tiers/tls/server.crt alpn h2,http/1.1\n" in section(text, "pool")

@@ -36,9 +36,12 @@ def product(role: Path) -> Product:
 
 
 def entry_points(role: Path) -> set[str]:
-    """Those of the contract; a product that does not stop its own traffic needs none for that."""
+    """Those of the contract; a product that does not stop its own traffic needs none for that, nor one that does not
+    elect needs one to switch over."""
     (balancing,) = read(role / "vars/balancing.yml").values()
-    return contract(product(role).tiers) - (set() if "drain" in balancing else {"drain", "undrain"})
+    unused = set() if "drain" in balancing else {"drain", "undrain"}
+    unused |= set() if product(role).election == "product" else {"switch_over"}
+    return contract(product(role).tiers) - unused
 
 
 def arguments(paths: Iterable[Path], *actions: str) -> Iterator[dict[str, Any]]:
@@ -72,7 +75,7 @@ def role(request: pytest.FixtureRequest) -> Path:
 
 
 def test_there_is_a_product() -> None:
-    assert {"product_openldap", "product_service", "files"} <= {role.name for role in ROLES}
+    assert {"product_openldap", "product_postgresql", "product_service", "files"} <= {role.name for role in ROLES}
 
 
 def test_an_operation_calls_each_entry_point_and_no_others() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import ERROR, WARNING, Problem
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.pairing import product_election
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import RESERVED_PORTS
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.registry import Allocation, rule
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Topology
@@ -56,7 +57,11 @@ def arbiter_too_few(topology: Topology, _allocation: Allocation) -> Iterator[Pro
 
 def needs_arbiter(topology: Topology) -> bool:
     """Whether a node of the system serves only with a lease."""
-    return topology.failover == "lease" and bool(users_of(topology))
+    return bool(users_of(topology)) and (topology.failover == "lease" or has_product_election(topology))
+
+
+def has_product_election(topology: Topology) -> bool:
+    return any(product_election(topology, server) for server in topology.servers.values())
 
 
 @rule(
@@ -64,7 +69,8 @@ def needs_arbiter(topology: Topology) -> bool:
     ERROR,
     reason="A node of an active/standby pair serves only while a majority of at least three voters grants it a lease.",
     remedy="Add hosts to the group arbiter until it has three; they may also serve, or do nothing else. Or set "
-    "tiers_failover: vrrp: then both nodes of a pair serve if they cannot see each other.",
+    "tiers_failover: vrrp: then both nodes of a pair serve if they cannot see each other. A product that elects by "
+    "itself always needs an arbiter.",
     fires="""
         all:
           vars: {tiers_failover: lease, tiers_product: example.simple.product, tiers_clients: !remove }
@@ -242,6 +248,8 @@ def arbiter_same_machine(topology: Topology, _allocation: Allocation) -> Iterato
 )
 def arbiter_unused(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
     voters = choose_voters(topology)
+    if has_product_election(topology):
+        return
     if voters and topology.failover != "lease":
         message = f"{enumerate_names(host.name for host in voters)} vote, and tiers_failover is {topology.failover}."
         yield Problem(None, "tiers_failover", message, hosts=tuple(host.name for host in voters))

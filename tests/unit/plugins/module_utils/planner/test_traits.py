@@ -36,6 +36,19 @@ def test_a_pass_through_proxy_is_haproxy_alone() -> None:
     assert complete(server)["replication_role"] is None
 
 
+def test_a_pooler_is_a_program_of_the_product_without_data() -> None:
+    server = {"serves_as": "proxy", "proxy_mode": "pooler"}
+    assert true_of(**server) == TRUE_OF["proxy"]
+    assert complete(server)["replication_role"] is None
+    assert [complete({"serves_as": tier})["holds_data"] for tier in TRUE_OF] == [True, True, True, False]
+    assert not complete(server)["holds_data"]
+
+
+def test_either_role_is_right_where_the_product_election() -> None:
+    assert complete({"serves_as": "master"})["replication_role"] == "provider"
+    assert complete({"serves_as": "master", "product_election": True})["replication_role"] is None
+
+
 def test_a_cache_is_deployed_by_the_product_role_and_ends_tls_itself() -> None:
     """The product's role installs nginx there, and the program of the product runs elsewhere."""
     server = {"serves_as": "proxy", "proxy_mode": "cache", "tls": "terminated"}
