@@ -7,7 +7,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from ansible_collections.distributed.tiers.plugins.module_utils.verification.drill import experiments, streams
+from ansible.errors import AnsibleActionFail
+
+from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import OPERATIONS
+from ansible_collections.distributed.tiers.plugins.module_utils.text import with_hint
+from ansible_collections.distributed.tiers.plugins.module_utils.verification.drill import (
+    DEFAULT,
+    NAMES,
+    SECONDS,
+    experiments,
+    list_unknown,
+    load_seconds,
+    streams,
+)
+from ansible_collections.distributed.tiers.plugins.module_utils.verification.drill_report import as_preview
 from ansible_collections.distributed.tiers.plugins.plugin_utils.judging import PLAN, JudgingAction, answers_of
 
 
@@ -19,13 +32,23 @@ class ActionModule(JudgingAction):
         "standby": {"type": "list", "elements": "str", "default": []},
         "rates": {"type": "dict", "default": {}},
         "run": {"type": "str", "required": True},
+        "experiments": {"type": "list", "elements": "str", "default": list(DEFAULT)},
+        "seconds": {"type": "float", "default": SECONDS},
+        "allowed": {"type": "dict", "default": {}},
     }
 
     def judge(self, options: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
         plan, answers = options["plan"], answers_of(variables, "tiers_hosts")
         offers, protocols = answers.values("tiers_probe_operations", ()), answers.values("tiers_probe_driver")
+        if unknown := list_unknown(options["experiments"]):
+            hints = " ".join(with_hint(f"No experiment is called {word}", word, NAMES) for word in unknown)
+            raise AnsibleActionFail(f"tiers_drill_experiments: {hints} All names: {', '.join(NAMES)}.")
+        planned = experiments(plan, options["standby"], options["experiments"], options["seconds"])
+        offered = answers.first("tiers_probe_operations") or OPERATIONS
         return {
-            **experiments(plan, options["standby"]),
+            **planned,
+            "load_seconds": load_seconds(planned["todo"]),
+            "text": as_preview(plan, planned, options["allowed"], offered),
             "streams": {
                 name: streams(
                     client, options["rates"], options["run"], protocols.get(name) or None, offers.get(name, ())

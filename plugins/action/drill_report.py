@@ -37,9 +37,10 @@ class ActionModule(JudgingAction):
             for name, found in answers.values("drill_lasting").items()
             if found and not found.get("skipped")
         }
+        content = {name: found for name, found in answers.values("drill_content").items() if found}
         report = build(
             options["plan"],
-            {**options["record"], **({"lasting": lasting} if lasting else {})},
+            {**options["record"], **({"lasting": lasting} if lasting else {}), "content": content},
             samples_in(options["samples"]),
             options["run"],
             options["allowed"],

@@ -11,7 +11,7 @@ module: drill_plan
 short_description: Plan the experiments of a drill and the load of its client hosts
 version_added: 0.1.0
 description:
-  - Selects one server for each promise of the topology, and gives the reason if a promise is not tested.
+  - Selects one server for each wanted experiment, and gives the reason if the topology has none for it.
   - Computes the load of each client host, which reads and writes at its endpoints, and reads through the pool on kept
     and on new connections. Reads the variables C(tiers_probe_operations) and C(tiers_probe_driver) of the client hosts,
     in which C(playbooks/tasks/access.yml) recorded the operations of the product's probes.
@@ -34,6 +34,20 @@ options:
     description: The name of the drill, with which the names of its rows begin.
     type: str
     required: true
+  experiments:
+    description:
+      - Patterns of the names of the wanted experiments, such as V(*_off) or V(master_cut). See C(docs/drills.md).
+    type: list
+    elements: str
+    default: ["*_off"]
+  seconds:
+    description: Seconds that each fault lasts.
+    type: float
+    default: 12
+  allowed:
+    description: Limits that differ from the usual ones, for RV(text).
+    type: dict
+    default: {}
 """
 
 EXAMPLES = r"""
@@ -57,6 +71,14 @@ skipped:
   returned: always
   type: list
   elements: dict
+load_seconds:
+  description: Seconds after which the load must end by itself.
+  returned: always
+  type: float
+text:
+  description: What each experiment would do, how it is undone and what it promises, for a terminal.
+  returned: always
+  type: str
 streams:
   description: For each client host its load, for O(distributed.tiers.tier_load#module:streams).
   returned: always

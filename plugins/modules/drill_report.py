@@ -13,7 +13,8 @@ version_added: 0.1.0
 description:
   - Computes figures and verdicts from the samples of the load and the times of the experiments.
   - Reads the variable C(drill_lasting) of all servers, in which the playbook registered its search for the
-    acknowledged writes at the end of the drill, and the variable C(tiers_probe_operations).
+    acknowledged writes at the end of the drill, C(drill_content), the digest of the content of each server, and
+    C(tiers_probe_operations).
 extends_documentation_fragment:
   - distributed.tiers.judged_operation
 options:

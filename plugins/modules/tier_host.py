@@ -41,6 +41,10 @@ options:
     suboptions:
       alert_percent: {description: A file system that is fuller is a finding., type: float, required: true}
       paths: {description: The paths. One that does not exist is left out., type: list, elements: str, required: true}
+  faults:
+    description: Check whether a fault of a drill lasts on the host.
+    type: bool
+    default: false
   others:
     description: Search services outside this collection that a first deployment would end.
     type: dict
@@ -106,7 +110,8 @@ findings:
   elements: dict
   contains:
     look:
-      description: What was checked. One of V(firewall), V(names), V(certificate), V(disk), V(program) and V(others).
+      description: What was checked. One of V(firewall), V(names), V(certificate), V(disk), V(program), V(drill) and
+        V(others).
       type: str
     why: {description: What is wrong with it., type: str}
 ssh:
@@ -176,6 +181,7 @@ def main() -> None:
                     "files": {"type": "dict", "default": {}},
                 },
             },
+            "faults": {"type": "bool", "default": False},
             "programs": {"type": "list", "elements": "str", "default": []},
             "ssh": {"type": "bool", "default": False},
             "clock": {"type": "bool", "default": False},
@@ -202,6 +208,8 @@ def main() -> None:
         )
     if given := params["programs"]:
         found["program"] = host_checks.check_programs(given, params["timeout"])
+    if params["faults"]:
+        found["drill"] = host_checks.check_faults()
     if given := params["others"]:
         ports = given["let_in"]
         if ports is not None:

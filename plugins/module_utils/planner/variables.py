@@ -674,8 +674,17 @@ TABLE: tuple[Variable, ...] = (
         "all",
         "number",
         "12",
-        "Seconds that each loss of a drill lasts.",
+        "Seconds that each fault of a drill lasts.",
         number(1),
+        asked=True,
+    ),
+    Variable(
+        "tiers_drill_experiments",
+        "all",
+        "words",
+        "`*_off`",
+        "The experiments of a drill: patterns of their names, see docs/drills.md.",
+        comma_separated,
         asked=True,
     ),
     Variable(

@@ -22,6 +22,7 @@ from datetime import UTC
 from pathlib import Path
 
 from ansible_collections.distributed.tiers.plugins.module_utils.probing import sockets
+from ansible_collections.distributed.tiers.plugins.module_utils.probing.faults import UNIT
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import Unavailable
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.command import execute
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.traffic import FAILOVER
@@ -39,6 +40,8 @@ CERTIFICATE = Path("/etc/tiers/tls/server.crt")
 AUTHORITY = Path("/etc/tiers/tls/ca.crt")
 # The common name of a CA that role host created, before the name of its system
 CA_NAME = "CA of "
+# The unit of a fault. systemd removes the file when the fault has ended.
+FAULT = Path("/run/systemd/transient") / UNIT
 # In files of other packages that a deployment replaces.
 MARKER = "Written by the Ansible collection distributed.tiers."
 
@@ -330,6 +333,19 @@ def check_programs(units: Sequence[str], timeout: float, processes: Path = Path(
                 f" systemctl kill --signal=CONT {unit}"
             )
     return found
+
+
+def check_faults(unit: Path = FAULT) -> list[str]:
+    """Which fault of a drill lasts on this host."""
+    try:
+        text = unit.read_text(encoding="utf-8")
+    except OSError:
+        return []
+    described = next((line for line in text.splitlines() if line.startswith("Description=")), "")
+    return [
+        f"a fault of a drill lasts on this host ({described.partition('=')[2]}). The host ends it by itself; "
+        f"`systemctl stop {unit.name}` ends it now"
+    ]
 
 
 def _children(process: Path) -> list[str]:

@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import ipaddress
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import OPERATIONS
@@ -24,6 +27,97 @@ _WATCH = {"connection": "new", "timeout": 0.5}
 RATES: dict[str, float] = {"read": 5, "connect": 2, "write": 3, "pool_read": 5, "pool_connect": 2, "watch": 2}
 # Rows that nobody could remove are not written.
 WRITES = {"write", "remove"}
+
+# The experiments of a drill that names none: patterns of their names. `tiers_drill_experiments` changes them.
+DEFAULT = ("*_off",)
+# Seconds that a fault lasts, and how much longer it would last without the controller.
+SECONDS = 12.0
+SPARE_SECONDS = 60.0
+# Seconds that an experiment takes at most beyond its fault, with a repetition; and the shortest load of a drill.
+_AROUND = 240.0
+_SHORTEST_LOAD = 1200.0
+
+
+@dataclass(frozen=True)
+class Target:
+    """A server that fails in an experiment, by what its failure may cost."""
+
+    kind: str
+    noun: str
+    otherwise: str  # why there is none
+
+    def fits(self, server: Mapping[str, Any], has_clients: bool) -> bool:
+        tier, backup = server["tier"], bool(server["backup"])
+        if self.kind == "proxy_alone":
+            return tier == "proxy" and not backup and has_clients
+        if self.kind == "proxy_backed":
+            return tier == "proxy" and backup and has_clients
+        if self.kind == "member":
+            return bool(tier == "parallel")
+        return tier == self.kind and backup
+
+
+TARGETS = (
+    Target("proxy_alone", "a proxy without a backup", "no proxy without a backup serves a client host"),
+    Target("proxy_backed", "a proxy with a backup", "no proxy with a backup serves a client host"),
+    Target("member", "a parallel member", "there is no pool of parallel members"),
+    Target("distributor", "the distributor", "there is no distributor with a backup"),
+    Target("master", "the master", "the master has no backup"),
+)
+
+
+@dataclass(frozen=True)
+class ServerFault:
+    """What is done to a server in an experiment."""
+
+    name: str
+    verb: str  # after the server's name
+    done: str
+    undone: str
+    only: str = ""  # the kind of server that it is done to, else to all
+
+    @property
+    def leaves_host_on(self) -> bool:
+        return self.name != "off"
+
+
+_BY_THE_HOST = "by the host itself when the time is over, also without the controller"
+FAULTS = (
+    ServerFault("off", "fails", "the host is switched off, or its services are killed", "switched on by the drill"),
+    ServerFault(
+        "cut", "is cut off while alive", "nftables on the host drops all packets but those of the run", _BY_THE_HOST
+    ),
+    ServerFault(
+        "cut_from_peer",
+        "is cut off from its peer alone",
+        "nftables on the host drops all packets to and from its peer",
+        _BY_THE_HOST,
+        only="master",
+    ),
+    ServerFault(
+        "deaf",
+        "sends but receives nothing",
+        "nftables on the host drops all incoming packets but those of the run",
+        _BY_THE_HOST,
+        only="master",
+    ),
+    ServerFault(
+        "mute",
+        "receives but sends nothing",
+        "nftables on the host drops all outgoing packets but those of the run",
+        _BY_THE_HOST,
+        only="master",
+    ),
+)
+NAMES = tuple(
+    f"{target.kind}_{fault.name}" for fault in FAULTS for target in TARGETS if fault.only in ("", target.kind)
+)
+
+
+def list_unknown(wanted: Iterable[str]) -> list[str]:
+    """The patterns that match no name of an experiment."""
+    return [pattern for pattern in wanted if not any(fnmatchcase(name, pattern) for name in NAMES)]
+
 
 # A program that asks more often in a second is several.
 _A_WORKER = 10
@@ -67,69 +161,108 @@ def streams(
     return programs
 
 
-def experiments(plan: Mapping[str, Any], standing_by: Iterable[str] = ()) -> dict[str, list[dict[str, Any]]]:
-    """One experiment for each promise that the topology makes; and why others are skipped. Of a pair whose
-    primary is standby, the peer fails: the active node."""
-    aside = set(standing_by)
-    servers: Mapping[str, Any] = plan["servers"]
+def experiments(
+    plan: Mapping[str, Any],
+    standing_by: Iterable[str] = (),
+    wanted: Iterable[str] = DEFAULT,
+    seconds: float = SECONDS,
+) -> dict[str, list[dict[str, Any]]]:
+    """One experiment for each wanted fault and each kind of server of the topology; and why others are skipped. If the
+    primary of a pair is standby, its peer fails: the active node. `wanted`: patterns of names."""
+    aside, patterns = set(standing_by), list(wanted)
+    todo: list[dict[str, Any]] = []
+    skipped: list[dict[str, Any]] = []
+    for fault in FAULTS:
+        for target in TARGETS:
+            name = f"{target.kind}_{fault.name}"
+            if name not in NAMES or not any(fnmatchcase(name, pattern) for pattern in patterns):
+                continue
+            title = f"{target.noun} {fault.verb}"
+            found = _choose_server(plan, target, aside)
+            if found is None:
+                skipped.append({"name": name, "kind": target.kind, "title": title, "why": target.otherwise})
+                continue
+            faults = _host_faults(plan, fault, found)
+            if why := _explain_unknown_peers(faults):
+                skipped.append({"name": name, "kind": target.kind, "title": title, "why": why})
+                continue
+            todo.append(
+                {
+                    "name": name,
+                    "kind": target.kind,
+                    "fault": fault.name,
+                    "title": f"{title}: {found['target']}",
+                    **found,
+                    "seconds": seconds,
+                    "lasts": seconds + SPARE_SECONDS,
+                    "faults": faults,
+                    "counts_missing": target.kind == "master" and fault.name != "cut_from_peer",
+                    "done": fault.done,
+                    "undone": fault.undone,
+                }
+            )
+    return {"todo": todo, "skipped": skipped}
+
+
+def load_seconds(planned: Iterable[Mapping[str, Any]]) -> float:
+    """Seconds after which the load of a drill ends by itself."""
+    return max(_SHORTEST_LOAD, sum(2 * float(one["seconds"]) + _AROUND for one in planned))
+
+
+def list_own_clients(plan: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The client hosts of each server that is the first endpoint of one."""
     homes: dict[str, list[str]] = {}
     for name, client in sorted(plan["clients"].items()):
         if client["endpoints"]:
             homes.setdefault(client["endpoints"][0]["name"], []).append(name)
+    return homes
 
-    todo: list[dict[str, Any]] = []
-    skipped: list[dict[str, Any]] = []
 
-    def consider(kind: str, title: str, fits: Callable[[Mapping[str, Any]], bool], otherwise: str) -> None:
-        fitting = sorted(name for name, server in servers.items() if server["state"] == "active" and fits(server))
-        # Rather a server whose loss some client host can notice.
-        fitting.sort(key=lambda name: not homes.get(name))
-        if not fitting:
-            skipped.append({"kind": kind, "title": title, "why": otherwise})
-            return
-        server = servers[fitting[0]]
-        target, backup = server["name"], server["backup"]
-        if target in aside:
-            target, backup = backup, target
-        todo.append(
-            {
-                "kind": kind,
-                "title": f"{title}: {target}",
-                "target": target,
-                "backup": backup,
-                "own": homes.get(fitting[0], []),
-                "virtual_address": server["virtual_address"],
-            }
-        )
+def _choose_server(plan: Mapping[str, Any], target: Target, aside: set[str]) -> dict[str, Any] | None:
+    """The server of this kind that fails, with its backup and its own client hosts."""
+    servers: Mapping[str, Any] = plan["servers"]
+    homes = list_own_clients(plan)
+    fitting = sorted(
+        name for name, server in servers.items() if server["state"] == "active" and target.fits(server, name in homes)
+    )
+    # Rather a server whose loss some client host can notice.
+    fitting.sort(key=lambda name: name not in homes)
+    if not fitting:
+        return None
+    server = servers[fitting[0]]
+    name, backup = server["name"], server["backup"]
+    if name in aside:
+        name, backup = backup, name
+    return {
+        "target": name,
+        "backup": backup,
+        "pair": [one for one in (name, backup) if one],
+        "own": homes.get(fitting[0], []),
+        "virtual_address": server["virtual_address"],
+    }
 
-    consider(
-        "proxy_alone",
-        "a proxy without a backup fails",
-        lambda server: server["tier"] == "proxy" and not server["backup"] and bool(homes.get(server["name"])),
-        "no proxy without a backup serves a client host",
-    )
-    consider(
-        "proxy_backed",
-        "a proxy with a backup fails",
-        lambda server: server["tier"] == "proxy" and bool(server["backup"]) and bool(homes.get(server["name"])),
-        "no proxy with a backup serves a client host",
-    )
-    consider(
-        "member",
-        "a parallel member fails",
-        lambda server: server["tier"] == "parallel",
-        "there is no pool of parallel members",
-    )
-    consider(
-        "distributor",
-        "the distributor fails",
-        lambda server: server["tier"] == "distributor" and bool(server["backup"]),
-        "there is no distributor with a backup",
-    )
-    consider(
-        "master",
-        "the master fails",
-        lambda server: server["tier"] == "master" and bool(server["backup"]),
-        "the master has no backup",
-    )
-    return {"todo": todo, "skipped": skipped}
+
+def _host_faults(plan: Mapping[str, Any], fault: ServerFault, found: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """For each host of an experiment the fault that tier_fault causes there."""
+    if not fault.leaves_host_on:
+        return {}
+    shared = [found["virtual_address"]] if found["virtual_address"] else []
+    cut = {"kind": "cut", "peers": [], "direction": "both", "shared": shared}
+    options = {
+        "cut": cut,
+        "cut_from_peer": {**cut, "peers": [plan["servers"][found["backup"]]["address"]] if found["backup"] else []},
+        "deaf": {**cut, "direction": "in", "shared": []},
+        "mute": {**cut, "direction": "out"},
+    }
+    return {found["target"]: options[fault.name]}
+
+
+def _explain_unknown_peers(faults: Mapping[str, Mapping[str, Any]]) -> str:
+    """Why packets cannot be told apart by their addresses, or nothing."""
+    for fault in faults.values():
+        for peer in fault["peers"]:
+            try:
+                ipaddress.ip_network(peer, strict=False)
+            except ValueError:
+                return f"{peer} is a name, and a cut needs IP addresses"
+    return ""

@@ -15,6 +15,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.verification.pro
     excuse_missing,
     explain_unread,
     judge,
+    judge_content,
     judge_lasting,
 )
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.samples import (
@@ -41,21 +42,22 @@ def build(
     """All experiments judged. `offers`: what the product offers to probes; `stalls`: late ticks of the client hosts. An
     experiment in which a limit was missed while a client host stalled is `disturbed`.
 
-    `record`: `experiments` and `skipped` as planned; `times` per kind; `takeover` per kind, what the backup had;
-    `broken` per kind, why an experiment could not be carried through; `lasting` per server what it had at the end.
+    `record`: `experiments` and `skipped` as planned; by the names of experiments `times`, `takeover` (what the backup
+    had), `evidence` (what hosts answered during a fault) and `broken` (why it could not be carried through); by the
+    names of servers `lasting` (what each had at the end) and `content` (the digest of its content).
     """
     limits = {**ALLOWED, **(allowed or {})}
     done = []
     for experiment in record["experiments"]:
-        kind = experiment["kind"]
-        broken = record.get("broken", {}).get(kind)
-        times = record.get("times", {}).get(kind)
+        name = experiment["name"]
+        broken = record.get("broken", {}).get(name)
+        times = record.get("times", {}).get(name)
         if broken or not times:
             why = broken or "it was not begun, because the system was not healthy"
             done.append({**experiment, "promises": [_failed("the experiment is carried through", why)]})
             continue
         moments = Times(*(float(times[key]) for key in ("off_begin", "off", "on", "whole")))
-        missing = record.get("takeover", {}).get(kind)
+        missing = record.get("takeover", {}).get(name)
         promises = judge(
             experiment,
             plan,
@@ -65,6 +67,7 @@ def build(
             None if missing is None else _missing_at_takeover(missing),
             offers,
             stalls,
+            record.get("evidence", {}).get(name),
         )
         done.append(
             {
@@ -101,15 +104,21 @@ def _final(
     if at_end is None:
         return []
     if unmeasured := explain_unread(offers):
-        return [unmeasured]
+        return [unmeasured, *_list_content(plan, record)]
     may_miss: set[str] | None = set()
     for experiment in record["experiments"]:
-        if experiment["kind"] == "master":
-            at_takeover = record.get("takeover", {}).get("master") or {}
-            may_miss = excuse_missing(plan, experiment["target"], at_takeover.get("missing", ()))
+        if experiment["kind"] == "master" and may_miss is not None:
+            at_takeover = record.get("takeover", {}).get(experiment["name"]) or {}
+            excused = excuse_missing(plan, experiment["target"], at_takeover.get("missing", ()))
+            may_miss = None if excused is None else may_miss | excused
     counts = {name: len(set(one["missing"]) - (may_miss or set())) for name, one in at_end.items() if "missing" in one}
     unread = {name: one["why"] for name, one in at_end.items() if "missing" not in one}
-    return [judge_lasting(counts, unread, written, is_excused=may_miss is None)]
+    return [judge_lasting(counts, unread, written, is_excused=may_miss is None), *_list_content(plan, record)]
+
+
+def _list_content(plan: Mapping[str, Any], record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    promise = judge_content(plan, record.get("content", {}))
+    return [promise] if promise else []
 
 
 def _missing_at_takeover(answer: Mapping[str, Any]) -> int | None:
@@ -163,6 +172,26 @@ def as_text(report: Mapping[str, Any]) -> str:
     return f"{text}\n\n{_headline(report)}"
 
 
+def as_preview(
+    plan: Mapping[str, Any],
+    planned: Mapping[str, Sequence[Mapping[str, Any]]],
+    allowed: Mapping[str, float] | None = None,
+    offers: Iterable[str] = OPERATIONS,
+) -> str:
+    """For a terminal: what each planned experiment would do, how it would be undone, and what it promises."""
+    parts = []
+    for one in planned["todo"]:
+        hosts = ", ".join(sorted(one["faults"])) or one["target"]
+        promises = judge(one, plan, (), Times(0, 0, 0, 0), {**ALLOWED, **(allowed or {})}, 0, offers)
+        rows = [(f"  {p['promise']}", p["allowed"]) for p in promises]
+        parts.append(
+            f"{one['name']}: {one['title']}\n  on {hosts} for {one['seconds']:g} s: {one['done']}\n"
+            f"  undone: {one['undone']}\n" + table(("  PROMISED", "ALLOWED"), rows)
+        )
+    parts += [f"{one['name']}: skipped: {one['title']}: {one['why']}" for one in planned["skipped"]]
+    return "\n\n".join(parts)
+
+
 def as_markdown(report: Mapping[str, Any]) -> str:
     """The same as a page, with the figures of every program."""
     parts = [
@@ -181,7 +210,7 @@ def as_markdown(report: Mapping[str, Any]) -> str:
                 for client, programs in one["figures"].items()
                 for stream, f in programs.items()
             ]
-            parts += ["While it was off:", _table(heads, rows)]
+            parts += ["While it was off or cut off:", _table(heads, rows)]
             errors = sorted({e for programs in one["figures"].values() for f in programs.values() for e in f["errors"]})
             if errors:
                 parts.append("Errors seen: " + "; ".join(errors) + ".")

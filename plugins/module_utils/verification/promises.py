@@ -1,7 +1,7 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which promises were kept when a server was lost."""
+"""Which promises were kept when a server failed or was cut off."""
 
 from __future__ import annotations
 
@@ -9,6 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import OPERATIONS
+from ansible_collections.distributed.tiers.plugins.module_utils.verification.content import (
+    count_equal,
+    differing,
+    is_compared,
+    list_unread,
+)
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.drill import (
     HOME,
     HOME_READS,
@@ -24,7 +30,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.verification.sam
     Times,
     figures,
 )
-from ansible_collections.distributed.tiers.plugins.module_utils.verification.verify import without
+from ansible_collections.distributed.tiers.plugins.module_utils.verification.verify import OF_THE_HOST, without
 
 # Seconds. What an operator may tighten or loosen: `tiers_drill_allowed`.
 ALLOWED: dict[str, float] = {
@@ -160,8 +166,10 @@ def judge(
     missing_at_takeover: int | None = None,
     offers: Iterable[str] = OPERATIONS,
     stalls: Iterable[Stall] = (),
+    evidence: Mapping[str, Any] | None = None,
 ) -> list[dict[str, Any]]:
-    """The promises of one experiment. A limit that was missed while a client host stalled is not measured."""
+    """The promises of one experiment. A limit that was missed while a client host stalled is not measured. `evidence`:
+    what the hosts of the experiment answered while its fault lasted (`probed`) and at its end (`ended`)."""
     seen = _Measurements(samples, times, offers, plan["clients"])
     clients = sorted(name for name, client in plan["clients"].items() if client["endpoints"])
     own: list[str] = experiment["own"]
@@ -195,21 +203,99 @@ def judge(
             if experiment["virtual_address"]:
                 text = f"{experiment['virtual_address']} answers again"
                 out.insert(0, seen.judge_recovery(text, (POOL_WATCH,), allowed["address_takeover"]))
+        elif experiment["fault"] == "cut_from_peer":
+            out = _judge_cut_from_peer(experiment, plan, seen, allowed)
         else:
             out = _judge_master(experiment, plan, seen, allowed, clients, missing_at_takeover, offers)
+    if experiment["faults"]:
+        out = [*_judge_evidence(experiment, plan, evidence or {}), *out]
+    if why := _explain_no_promise(experiment, plan):
+        out = [_report_only(promise, why) for promise in out]
     took = times.whole - times.on
+    again = "after its fault ended" if experiment["faults"] else "after it was switched on"
     stall = _find_worst_stall(stalls, times)
     promises = [
         *out,
         _make_promise(
             f"{experiment['target']} comes back, all is as planned",
-            f"{_seconds(took)} after it was switched on",
+            f"{_seconds(took)} {again}",
             f"{allowed['return']:g} s",
             took <= allowed["return"],
         ),
         _judge_return(seen, unaffected, times, allowed["return_gap"]),
     ]
     return [_excuse_stalled(promise, stall) for promise in promises]
+
+
+def _decides_by_vrrp(experiment: Mapping[str, Any], plan: Mapping[str, Any]) -> bool:
+    """Whether the server is a node of an active/standby pair whose nodes decide between themselves which one serves."""
+    server = plan["servers"][experiment["target"]]
+    return bool(server.get("active_standby")) and server.get("failover") != "lease"
+
+
+_BY_VRRP = "any, reported (`tiers_failover: vrrp`)"
+
+
+def _explain_no_promise(experiment: Mapping[str, Any], plan: Mapping[str, Any]) -> str:
+    """What is written in place of a limit where nothing is promised, or nothing. A node that only sends keeps its peer
+    from being elected by VRRP, although it serves no client."""
+    return _BY_VRRP if experiment["fault"] == "deaf" and _decides_by_vrrp(experiment, plan) else ""
+
+
+def _report_only(promise: dict[str, Any], why: str) -> dict[str, Any]:
+    """The promise as a figure that is only reported."""
+    return {**promise, "allowed": why, "ok": None if promise["ok"] is None else True}
+
+
+def _judge_evidence(
+    experiment: Mapping[str, Any], plan: Mapping[str, Any], evidence: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Whether the fault was there and the server alive all the time, and how many nodes of its pair served."""
+    target = experiment["target"]
+    probed: Mapping[str, Any] = evidence.get("probed", {})
+    ended: Mapping[str, Any] = evidence.get("ended", {}).get(target) or {}
+    edges = (probed.get(target) or {}).get("edges") or []
+    service = [edge for edge in edges if edge["protocol"] not in OF_THE_HOST]
+    is_alive = bool(service) and bool(service[0]["reachable"])
+    dropped, lasted = ended.get("dropped", 0), bool(ended.get("lasted"))
+    measured = ", ".join(
+        [
+            "it answered on its own host" if is_alive else "it did not answer on its own host",
+            f"{dropped} packets dropped",
+            *([] if lasted else ["the fault ended before the drill undid it"]),
+        ]
+    )
+    out = [
+        _make_promise(
+            f"{target} is alive, and the fault lasts", measured, "all the time", is_alive and lasted and dropped > 0
+        )
+    ]
+    if plan["servers"][target].get("active_standby"):
+        serving = sorted(
+            name
+            for name in (target, experiment["backup"])
+            if any(
+                edge["protocol"] == "active" and edge["reachable"]
+                for edge in (probed.get(name) or {}).get("edges") or []
+            )
+        )
+        text = "at most one node of the pair serves"
+        promise = _make_promise(text, f"{' and '.join(serving) or 'none'} at the end", "1", len(serving) <= 1)
+        by_vrrp = _decides_by_vrrp(experiment, plan)
+        out.append(_report_only(promise, _BY_VRRP) if by_vrrp else promise)
+    return out
+
+
+def _judge_cut_from_peer(
+    experiment: Mapping[str, Any],
+    plan: Mapping[str, Any],
+    seen: _Measurements,
+    allowed: Mapping[str, float],
+) -> list[dict[str, Any]]:
+    """Clients still reach the server. A pair elected by VRRP may have two active nodes, and its address may move."""
+    if plan["servers"][experiment["target"]].get("active_standby"):
+        return [seen.judge_recovery("clients are served", (*HOME, *POOL_READS), allowed["master_takeover"])]
+    return [seen.judge_no_failure("no client is affected", HOME, pool=True)]
 
 
 def _find_worst_stall(stalls: Iterable[Stall], times: Times) -> Stall | None:
@@ -356,6 +442,20 @@ def judge_lasting(
 
 
 _LASTING = "every acknowledged write is on every server after the master's return"
+
+
+def judge_content(plan: Mapping[str, Any], answers: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | None:
+    """After all: servers with data hold the same. Nothing where no server holds any. `answers`: what tier_probe
+    returned for the content edges of each server."""
+    equal, holding = count_equal(plan, answers)
+    if not holding:
+        return None
+    parts = [f"{name}: {why}" for name, why in (*differing(plan, answers), *list_unread(answers))]
+    measured = "; ".join([f"{equal} of {holding} servers", *parts])
+    ok: bool | None = not parts
+    if ok and (holding < 2 or not is_compared(answers)):
+        measured, ok = f"not measured: {measured} are at a comparable position", None
+    return _make_promise("the content of all servers is equal", measured, "all", ok)
 
 
 def explain_unread(offers: Iterable[str]) -> dict[str, Any] | None:

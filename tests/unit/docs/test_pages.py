@@ -84,7 +84,15 @@ NOT_RUN = {
     ". /etc/tiers/endpoints.env": ("roles/client/README.md", "endpoints.env"),
 }
 # What looks like a variable and is none: one that an example adds, a table of nftables, an artifact, a slip.
-OTHER_NAMES = {"tiers_owner", "tiers_drain", "tiers_drained", "tiers_plan_summary", "tiers_sight", "tiers_standby"}
+OTHER_NAMES = {
+    "tiers_owner",
+    "tiers_drain",
+    "tiers_drill",
+    "tiers_drained",
+    "tiers_plan_summary",
+    "tiers_sight",
+    "tiers_standby",
+}
 
 
 def blocks(page: Path, language: str) -> list[str]:

@@ -14,8 +14,27 @@ import pytest
 
 from ansible_collections.distributed.tiers.tests.unit.playbooks.test_runs import REPOSITORY, ansible_playbook
 
-EXPERIMENT = {"kind": "member", "title": "a parallel member fails: p1", "target": "p1", "own": []}
-RECORD = {"drill_times": {}, "drill_broken": {}, "drill_takeover": {}, "drill_health": {"degraded": []}}
+EXPERIMENT = {
+    "name": "member_off",
+    "kind": "member",
+    "fault": "off",
+    "title": "a parallel member fails: p1",
+    "target": "p1",
+    "backup": None,
+    "pair": ["p1"],
+    "own": [],
+    "seconds": 1,
+    "lasts": 61,
+    "faults": {},
+    "counts_missing": False,
+}
+RECORD = {
+    "drill_times": {},
+    "drill_broken": {},
+    "drill_evidence": {},
+    "drill_takeover": {},
+    "drill_health": {"degraded": []},
+}
 HOST = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
 CLIENT = {"name": "p1", "endpoints": [], "pool": [{"name": "pool", "address": "192.0.2.1", "port": 636}]}
 CLIENT |= {"write_endpoints": [], "write_pool": []}
@@ -70,9 +89,9 @@ def drill(
 
 def test_what_is_not_whole_again_is_noted_and_ends_the_drill(tmp_path: Path) -> None:
     # A host that nobody asks: it is never as planned again.
-    noted = drill(tmp_path, {}, [EXPERIMENT, EXPERIMENT | {"kind": "distributor"}])
-    assert noted["broken"] == {"member": "not healthy again after 1 s: p1: no answer"}
-    assert noted["switched"] == ["member"]
+    noted = drill(tmp_path, {}, [EXPERIMENT, EXPERIMENT | {"name": "distributor_off", "kind": "distributor"}])
+    assert noted["broken"] == {"member_off": "not healthy again after 1 s: p1: no answer"}
+    assert noted["switched"] == ["member_off"]
 
 
 @pytest.mark.parametrize(("late", "times"), [(2.0, 2), (0.2, 1)])

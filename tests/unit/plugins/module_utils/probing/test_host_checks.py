@@ -292,3 +292,12 @@ def test_paths_of_one_file_system_are_one(tmp_path: Path) -> None:
     assert found.paths == (str(tmp_path), str(tmp_path.parent))
     assert 0 < found.used_percent <= 100
     assert not found.read_only
+
+
+def test_a_fault_of_a_drill_is_found_as_long_as_its_unit_lasts(tmp_path: Path) -> None:
+    unit = tmp_path / "tiers-drill.service"
+    assert host_checks.check_faults(unit) == []
+    unit.write_text("[Unit]\nDescription=Fault of a drill: cut\n", encoding="utf-8")
+    (why,) = host_checks.check_faults(unit)
+    assert why.startswith("a fault of a drill lasts on this host (Fault of a drill: cut).")
+    assert "`systemctl stop tiers-drill.service` ends it now" in why

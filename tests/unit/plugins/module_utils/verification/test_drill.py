@@ -59,6 +59,7 @@ def load(
 
 def server(name: str, tier: str, **more: Any) -> dict[str, Any]:
     base = {"name": name, "tier": tier, "state": "active", "backup": None, "virtual_address": None}
+    base |= {"address": f"192.0.2.{ord(name[0])}"}
     return {**base, **more}
 
 
@@ -87,8 +88,9 @@ PLAN: dict[str, Any] = {
 }
 
 
-def experiment(kind: str) -> dict[str, Any]:
-    return next(one for one in drill.experiments(PLAN)["todo"] if one["kind"] == kind)
+def experiment(kind: str, fault: str = "off", plan: dict[str, Any] | None = None) -> dict[str, Any]:
+    (one,) = drill.experiments(plan or PLAN, wanted=[f"{kind}_{fault}"])["todo"]
+    return one
 
 
 def judged(
@@ -518,7 +520,7 @@ def record(**more: Any) -> dict[str, Any]:
     return {
         "experiments": [one for one in found["todo"] if one["kind"] == "member"],
         "skipped": [{"kind": "master", "title": "the master fails", "why": "the master has no backup"}],
-        "times": {"member": times},
+        "times": {"member_off": times},
         "takeover": {},
         "broken": {},
         "lasting": {"m": {"missing": [], "ok": True}},
@@ -542,7 +544,7 @@ def test_report() -> None:
 @pytest.mark.parametrize(
     "more",
     [
-        {"broken": {"member": "not healthy again"}},
+        {"broken": {"member_off": "not healthy again"}},
         {"times": {}},
         {"lasting": {"m": {"missing": ["a"], "ok": False}}},
         {"lasting": {"m": {"why": "no answer"}}},
@@ -584,8 +586,8 @@ def test_writes_that_may_be_missing_after_a_failover(replication: str, active: s
     plan = {**PLAN, "servers": {**PLAN["servers"], "m": master}}
     kept = record(
         experiments=[experiment("master")],
-        times={"master": record()["times"]["member"]},
-        takeover={"master": {"missing": ["a"], "found": 9, "why": ""}},
+        times={"master_off": record()["times"]["member_off"]},
+        takeover={"master_off": {"missing": ["a"], "found": 9, "why": ""}},
         lasting={"x": {"missing": gone, "ok": False}},
     )
     assert drill_report.build(plan, kept, load(), RUN)["after"][0]["ok"] is ok
@@ -612,3 +614,190 @@ def test_client_whose_servers_take_no_writes_writes_nothing() -> None:
     verdict = {p["promise"]: p["ok"] for p in judge(experiment("master"), plan, samples, TIMES, ALLOWED, 0)}
     assert verdict["writes resume at mb"] is None
     assert verdict["proxies go on answering reads"]
+
+
+def test_drill_without_a_choice_switches_servers_off() -> None:
+    assert {one["fault"] for one in drill.experiments(PLAN)["todo"]} == {"off"}
+
+
+def test_experiments_are_chosen_by_patterns_of_their_names() -> None:
+    found = drill.experiments(PLAN, wanted=["master_*", "member_cut"])
+    assert [one["name"] for one in found["todo"]] == [
+        "master_off",
+        "member_cut",
+        "master_cut",
+        "master_cut_from_peer",
+        "master_deaf",
+        "master_mute",
+    ]
+    assert drill.list_unknown(["master_*", "member_cut", "master_cold"]) == ["master_cold"]
+
+
+def test_names_of_experiments_are_unique() -> None:
+    assert len(set(drill.NAMES)) == len(drill.NAMES)
+
+
+def test_cut_drops_packets_on_the_host_of_the_server_alone() -> None:
+    assert experiment("master", "cut")["faults"] == {
+        "m": {"kind": "cut", "peers": [], "direction": "both", "shared": []},
+    }
+    peer = experiment("master", "cut_from_peer")["faults"]["m"]["peers"]
+    assert peer == [PLAN["servers"]["mb"]["address"]]
+    assert experiment("master", "deaf")["faults"]["m"]["direction"] == "in"
+    assert experiment("master", "mute")["faults"]["m"]["direction"] == "out"
+    assert experiment("master", "off")["faults"] == {}
+
+
+def test_shared_address_is_no_longer_announced_by_a_node_that_is_cut_off() -> None:
+    assert experiment("distributor", "cut")["faults"]["d"]["shared"] == ["v"]
+
+
+def test_fault_ends_on_the_host_itself_after_the_drill_should_have_undone_it() -> None:
+    (one,) = drill.experiments(PLAN, wanted=["master_cut"], seconds=20)["todo"]
+    assert (one["seconds"], one["lasts"]) == (20, 80)
+
+
+def test_cut_needs_ip_addresses() -> None:
+    plan = {**PLAN, "servers": {**PLAN["servers"], "mb": server("mb", "backup", address="mb.example.org")}}
+    found = drill.experiments(plan, wanted=["master_cut", "master_cut_from_peer"])
+    assert [one["name"] for one in found["todo"]] == ["master_cut"]
+    assert [one["why"] for one in found["skipped"]] == ["mb.example.org is a name, and a cut needs IP addresses"]
+
+
+def test_load_lasts_for_all_experiments_and_their_repetitions() -> None:
+    assert drill.load_seconds([]) == 1200
+    assert drill.load_seconds([{"seconds": 60}] * 10) == 3600
+
+
+PAIR: dict[str, Any] = {
+    **PLAN,
+    "servers": {
+        **PLAN["servers"],
+        "m": server("m", "master", backup="mb", active_standby=True, failover="vrrp"),
+    },
+}
+LEASE = {**PAIR, "servers": {**PAIR["servers"], "m": {**PAIR["servers"]["m"], "failover": "lease"}}}
+
+
+def evidence(
+    alive: bool = True, dropped: int = 9, lasted: bool = True, serving: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    def edges(name: str) -> list[dict[str, Any]]:
+        return [
+            {"name": name, "protocol": "ldaps", "reachable": alive},
+            {"name": name, "protocol": "active", "reachable": name in serving},
+        ]
+
+    return {
+        "probed": {name: {"edges": edges(name)} for name in ("m", "mb")},
+        "ended": {"m": {"dropped": dropped, "lasted": lasted}},
+    }
+
+
+def judged_cut(
+    fault: str, samples: list[Sample], plan: dict[str, Any] | None = None, **seen: Any
+) -> dict[str, dict[str, Any]]:
+    one = experiment("master", fault, plan)
+    promises = judge(one, plan or PLAN, samples, TIMES, ALLOWED, 0, evidence=evidence(**seen))
+    return {promise["promise"]: promise for promise in promises}
+
+
+ALIVE = "m is alive, and the fault lasts"
+ONE = "at most one node of the pair serves"
+
+
+@pytest.mark.parametrize(
+    ("seen", "ok"), [({}, True), ({"alive": False}, False), ({"dropped": 0}, False), ({"lasted": False}, False)]
+)
+def test_cut_server_must_be_alive_and_cut_all_the_time(seen: dict[str, Any], ok: bool) -> None:
+    assert judged_cut("cut", load(), **seen)[ALIVE]["ok"] is ok
+
+
+def test_cut_without_any_answer_of_the_host_proves_nothing() -> None:
+    promises = judge(experiment("master", "cut"), PLAN, load(), TIMES, ALLOWED, 0)
+    assert next(p["ok"] for p in promises if p["promise"] == ALIVE) is False
+
+
+def test_cut_master_is_held_to_what_a_failed_one_is() -> None:
+    late = load(outage("c1", drill.HOME_WRITES, 100.4, 999))
+    assert judged_cut("cut", late)["writes resume at mb"]["ok"] is False
+    seen = judged_cut("cut", load(outage("c1", drill.HOME_WRITES, 100.4, 104)))
+    assert all(promise["ok"] for promise in seen.values())
+    assert "m comes back, all is as planned" in seen
+
+
+@pytest.mark.parametrize(("plan", "ok", "allowed"), [(LEASE, False, "1"), (PAIR, True, "any, reported")])
+def test_two_serving_nodes_break_the_promise_of_a_lease_alone(plan: dict[str, Any], ok: bool, allowed: str) -> None:
+    both = judged_cut("cut", load(), plan, serving=("m", "mb"))[ONE]
+    assert (both["ok"], both["measured"]) == (ok, "m and mb at the end")
+    assert both["allowed"].startswith(allowed)
+    assert judged_cut("cut", load(), plan, serving=("mb",))[ONE]["ok"]
+
+
+def test_pair_without_active_node_election_may_have_two_serving_nodes() -> None:
+    assert ONE not in judged_cut("cut", load())
+
+
+def test_cut_from_the_peer_affects_no_client_of_masters_that_both_serve() -> None:
+    assert judged_cut("cut_from_peer", load())["no client is affected"]["ok"]
+    lost = load(outage("c1", drill.HOME_WRITES, 101, 102))
+    assert judged_cut("cut_from_peer", lost)["no client is affected"]["ok"] is False
+
+
+def test_cut_from_the_peer_may_move_the_active_role_of_a_pair() -> None:
+    lost = load(outage("c1", drill.HOME_WRITES, 101, 104))
+    assert judged_cut("cut_from_peer", lost, LEASE)["clients are served"]["ok"]
+    gone = load(outage("c1", drill.HOME_WRITES, 100.4, 999))
+    assert judged_cut("cut_from_peer", gone, LEASE)["clients are served"]["ok"] is False
+
+
+def test_nothing_is_promised_for_a_node_that_keeps_its_peer_from_promotion() -> None:
+    gone = load(outage("c1", HOME, 100.4, 109.9))
+    by_vrrp = judged_cut("deaf", gone, PAIR)["writes resume at mb"]
+    assert (by_vrrp["ok"], by_vrrp["allowed"]) == (True, "any, reported (`tiers_failover: vrrp`)")
+    assert judged_cut("deaf", gone, LEASE)["writes resume at mb"]["ok"] is False
+    assert judged_cut("mute", gone, PAIR)["writes resume at mb"]["ok"] is False
+
+
+def content(position: str, digest: str) -> dict[str, Any]:
+    return {"edges": [{"position": {"1": position}, "digest": digest, "ok": True}]}
+
+
+@pytest.mark.parametrize(
+    ("answers", "ok"),
+    [
+        ({"m": content("7", "a"), "mb": content("7", "a")}, True),
+        ({"m": content("7", "a"), "mb": content("7", "b")}, False),
+        ({"m": content("7", "a"), "mb": content("8", "b")}, None),
+        ({"m": content("7", "a"), "mb": {"edges": [{"ok": False, "why": "no answer", "position": {}}]}}, False),
+    ],
+)
+def test_content_of_all_servers_is_compared_at_the_end(answers: dict[str, Any], ok: bool | None) -> None:
+    after = drill_report.build(PLAN, record(content=answers), load(), RUN)["after"]
+    assert after[-1]["promise"] == "the content of all servers is equal"
+    assert after[-1]["ok"] is ok
+
+
+def test_servers_without_content_promise_no_equal_content() -> None:
+    assert len(drill_report.build(PLAN, record(content={"d": {"edges": []}}), load(), RUN)["after"]) == 1
+
+
+def test_writes_excused_by_several_experiments_add_up() -> None:
+    master = {**PLAN["servers"]["m"], "replication": "asynchronous", "active_standby": True}
+    plan = {**PLAN, "servers": {**PLAN["servers"], "m": master}}
+    times = record()["times"]["member_off"]
+    kept = record(
+        experiments=[experiment("master"), experiment("master", "cut")],
+        times={"master_off": times, "master_cut": times},
+        takeover={"master_off": {"missing": ["a"], "found": 9}, "master_cut": {"missing": ["b"], "found": 9}},
+        lasting={"x": {"missing": ["a", "b"], "ok": False}},
+    )
+    assert drill_report.build(plan, kept, load(), RUN)["after"][0]["ok"]
+
+
+def test_preview_shows_what_is_done_undone_and_promised() -> None:
+    text = drill_report.as_preview(PLAN, drill.experiments(PLAN, wanted=["master_cut", "member_off"]))
+    assert "master_cut: the master is cut off while alive: m" in text
+    assert "on m for 12 s: nftables on the host drops all packets but those of the run" in text
+    assert "undone: by the host itself" in text
+    assert "writes resume at mb" in text and "10 s" in text
