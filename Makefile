@@ -131,6 +131,13 @@ demo: ## All four tiers on thirteen test hosts: deploy, verify, break, report
 	cat $(CACHE)/demo/summary.txt
 	printf '\nReport: %s\nTotal: %d min %d s\n' $(CACHE)/demo/report.md $$(((SECONDS - began) / 60)) $$(((SECONDS - began) % 60))
 
+SEED := 1
+MINUTES := 30
+.PHONY: drill-campaign
+drill-campaign: venv ## Random faults of the deployed hosts of INVENTORY, chosen by SEED, for MINUTES. ARGS: for ansible-playbook
+	@ansible-playbook -i $(INVENTORY) distributed.tiers.drill -e 'tiers_drill_experiments=*' \
+	  -e tiers_drill_seed=$(SEED) -e tiers_drill_minutes=$(MINUTES) $(ARGS)
+
 # ---- Tests
 
 .PHONY: test

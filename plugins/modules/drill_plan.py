@@ -14,7 +14,8 @@ description:
   - Selects one server for each wanted experiment, and gives the reason if the topology has none for it.
   - Computes the load of each client host, which reads and writes at its endpoints, and reads through the pool on kept
     and on new connections. Reads the variables C(tiers_probe_operations) and C(tiers_probe_driver) of the client hosts,
-    in which C(playbooks/tasks/access.yml) recorded the operations of the product's probes.
+    in which C(playbooks/tasks/access.yml) recorded the operations of the product's probes, and C(drill_possible) of all
+    hosts, the faults that they can have.
 extends_documentation_fragment:
   - distributed.tiers.judged_operation
 options:
@@ -44,6 +45,16 @@ options:
     description: Seconds that each fault lasts.
     type: float
     default: 12
+  minutes:
+    description:
+      - With more than 0 a campaign is planned. RV(todo) then has more experiments than these minutes hold, in a random
+        order, each server of a kind alike.
+    type: float
+    default: 0
+  seed:
+    description: Determines the order of a campaign.
+    type: int
+    default: 1
   allowed:
     description: Limits that differ from the usual ones, for RV(text).
     type: dict

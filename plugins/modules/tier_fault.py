@@ -127,6 +127,7 @@ _DROPINS = Path("/run/systemd/system")
 # Bytes. More would take long or endanger the host where a file system lies in its memory.
 _LARGEST = 32 * 1024**3
 _FILL_SECONDS = 10
+_STOP_SECONDS = 2
 
 
 class FaultRunner:
@@ -210,6 +211,8 @@ def begin(host: FaultRunner, fault: dict[str, Any]) -> None:
         )
         for command in start:
             host.must_run(command, rules if command[0] == "nft" else None)
+        if fault["kind"] == "stopped":
+            wait_until_stopped(host, fault["units"])
     except (OSError, RuntimeError):
         host.end()
         raise
@@ -221,6 +224,18 @@ def wait_until_full(path: str) -> None:
         if time.monotonic() > deadline:
             raise RuntimeError(f"{path} is not full after {_FILL_SECONDS} s")
         time.sleep(0.05)
+
+
+def wait_until_stopped(host: FaultRunner, units: list[str], processes: Path = Path("/proc")) -> None:
+    """Wait until the kernel shows the main process of each unit as stopped."""
+    for unit in units:
+        deadline = time.monotonic() + _STOP_SECONDS
+        main_process = host.run(["systemctl", "show", "--property=MainPID", "--value", unit])[1].strip()
+        status = processes / main_process / "status"
+        while main_process not in ("", "0") and "State:\tT" not in status.read_text(encoding="utf-8"):
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{unit} is not stopped {_STOP_SECONDS} s after SIGSTOP")
+            time.sleep(0.01)
 
 
 def main() -> None:

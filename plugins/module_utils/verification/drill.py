@@ -46,6 +46,10 @@ class Target:
     noun: str
     otherwise: str  # why there is none
 
+    @property
+    def is_server(self) -> bool:
+        return self.kind not in ("site", "voter", "voters")
+
     def fits(self, server: Mapping[str, Any], has_clients: bool) -> bool:
         tier, backup = server["tier"], bool(server["backup"])
         if self.kind == "proxy_alone":
@@ -63,6 +67,9 @@ TARGETS = (
     Target("member", "a parallel member", "there is no pool of parallel members"),
     Target("distributor", "the distributor", "there is no distributor with a backup"),
     Target("master", "the master", "the master has no backup"),
+    Target("site", "a site", "no site without a master has a proxy that serves a client host"),
+    Target("voter", "a voter of the arbiter", "there is no arbiter"),
+    Target("voters", "most voters of the arbiter", "there is no arbiter"),
 )
 
 
@@ -75,10 +82,14 @@ class ServerFault:
     done: str
     undone: str
     only: str = ""  # the kind of server that it is done to, else to all
+    seconds: float | None = None  # how long it lasts, else as long as the drill says
 
     @property
     def leaves_host_on(self) -> bool:
         return self.name != "off"
+
+    def concerns(self, target: Target) -> bool:
+        return self.only == target.kind or (not self.only and target.is_server)
 
 
 _BY_THE_HOST = "by the host itself when the time is over, also without the controller"
@@ -108,10 +119,70 @@ FAULTS = (
         _BY_THE_HOST,
         only="master",
     ),
+    ServerFault(
+        "stopped_5",
+        "has its program stopped for 5 s",
+        "SIGSTOP to all processes of the product",
+        _BY_THE_HOST,
+        only="master",
+        seconds=5,
+    ),
+    ServerFault(
+        "stopped_60",
+        "has its program stopped for 60 s",
+        "SIGSTOP to all processes of the product",
+        _BY_THE_HOST,
+        only="master",
+        seconds=60,
+    ),
+    ServerFault(
+        "disk_full",
+        "has a full disk",
+        "one file without a name fills the file system of the data",
+        _BY_THE_HOST,
+        only="master",
+        seconds=30,
+    ),
+    ServerFault(
+        "lossy",
+        "loses 20 % of the packets that it receives",
+        "nftables on the host drops every fifth incoming packet by chance",
+        _BY_THE_HOST,
+        only="master",
+    ),
+    ServerFault(
+        "slow",
+        "answers 200 ms later",
+        "netem on the host delays all outgoing packets by 200 ms",
+        _BY_THE_HOST,
+        only="master",
+    ),
+    ServerFault(
+        "cut",
+        "is cut off",
+        "nftables on each of its hosts drops all packets to and from other sites but those of the run",
+        _BY_THE_HOST,
+        only="site",
+    ),
+    ServerFault(
+        "cut_from_master",
+        "is cut off from the site of the master alone",
+        "nftables on each of its hosts drops all packets to and from the site of the master but those of the run",
+        _BY_THE_HOST,
+        only="site",
+    ),
+    ServerFault(
+        "down", "is down", "etcd on its host is killed, and systemd does not restart it", _BY_THE_HOST, only="voter"
+    ),
+    ServerFault(
+        "down",
+        "are down, so the arbiter has no majority",
+        "etcd on their hosts is killed, and systemd does not restart it",
+        _BY_THE_HOST,
+        only="voters",
+    ),
 )
-NAMES = tuple(
-    f"{target.kind}_{fault.name}" for fault in FAULTS for target in TARGETS if fault.only in ("", target.kind)
-)
+NAMES = tuple(f"{target.kind}_{fault.name}" for fault in FAULTS for target in TARGETS if fault.concerns(target))
 
 
 def list_unknown(wanted: Iterable[str]) -> list[str]:
@@ -166,42 +237,110 @@ def experiments(
     standing_by: Iterable[str] = (),
     wanted: Iterable[str] = DEFAULT,
     seconds: float = SECONDS,
+    possible: Mapping[str, Mapping[str, str]] | None = None,
+    is_every_server: bool = False,
 ) -> dict[str, list[dict[str, Any]]]:
     """One experiment for each wanted fault and each kind of server of the topology; and why others are skipped. If the
-    primary of a pair is standby, its peer fails: the active node. `wanted`: patterns of names."""
+    primary of a pair is standby, its peer fails: the active node. `wanted`: patterns of names; `possible`: by host and
+    kind of fault why it cannot be caused there, as tier_fault returned it; `is_every_server`: one experiment for each
+    server of the kind, not for one of them."""
     aside, patterns = set(standing_by), list(wanted)
     todo: list[dict[str, Any]] = []
     skipped: list[dict[str, Any]] = []
     for fault in FAULTS:
         for target in TARGETS:
             name = f"{target.kind}_{fault.name}"
-            if name not in NAMES or not any(fnmatchcase(name, pattern) for pattern in patterns):
+            if not fault.concerns(target) or not any(fnmatchcase(name, pattern) for pattern in patterns):
                 continue
             title = f"{target.noun} {fault.verb}"
-            found = _choose_server(plan, target, aside)
-            if found is None:
+            choices = _choose(plan, target, aside)
+            choices = choices if is_every_server or target.kind == "voter" else choices[:1]
+            if not choices:
                 skipped.append({"name": name, "kind": target.kind, "title": title, "why": target.otherwise})
-                continue
-            faults = _host_faults(plan, fault, found)
-            if why := _explain_unknown_peers(faults):
-                skipped.append({"name": name, "kind": target.kind, "title": title, "why": why})
-                continue
-            todo.append(
-                {
-                    "name": name,
-                    "kind": target.kind,
-                    "fault": fault.name,
-                    "title": f"{title}: {found['target']}",
-                    **found,
-                    "seconds": seconds,
-                    "lasts": seconds + SPARE_SECONDS,
-                    "faults": faults,
-                    "counts_missing": target.kind == "master" and fault.name != "cut_from_peer",
-                    "done": fault.done,
-                    "undone": fault.undone,
-                }
-            )
+            for found in choices:
+                faults = _host_faults(plan, fault, found)
+                if why := _explain_unknown_peers(faults) or _explain_impossible(faults, possible or {}):
+                    skipped.append({"name": name, "kind": target.kind, "title": title, "why": why})
+                    continue
+                lasts = fault.seconds or seconds
+                todo.append(
+                    {
+                        "name": f"{name}:{found['target']}" if len(choices) > 1 else name,
+                        "experiment": name,
+                        "kind": target.kind,
+                        "fault": fault.name,
+                        "title": f"{title}: {found['what']}",
+                        **found,
+                        "seconds": lasts,
+                        # The host itself ends a stopped program in time, however slow the controller is.
+                        "lasts": lasts if fault.name.startswith("stopped") else lasts + SPARE_SECONDS,
+                        "faults": faults,
+                        "counts_missing": target.kind == "master" and fault.name in _LOST_TO_CLIENTS,
+                        "done": fault.done,
+                        "undone": fault.undone,
+                    }
+                )
     return {"todo": todo, "skipped": skipped}
+
+
+# Faults after which no client reaches the server, so that its peer has all that will ever be acknowledged there
+_LOST_TO_CLIENTS = ("off", "cut", "deaf", "mute")
+
+
+def _choose(plan: Mapping[str, Any], target: Target, aside: set[str]) -> list[dict[str, Any]]:
+    """The servers of this kind that fail, one for each experiment."""
+    if target.kind == "site":
+        found = _choose_site(plan)
+    elif target.kind in ("voter", "voters"):
+        return _choose_voters(plan, target.kind)
+    else:
+        return _choose_servers(plan, target, aside)
+    return [found] if found else []
+
+
+def _choose_site(plan: Mapping[str, Any]) -> dict[str, Any] | None:
+    """A site without a master, with a proxy that serves a client host; rather one that serves clients of its own."""
+    servers, clients, homes = plan["servers"], plan["clients"], list_own_clients(plan)
+    masters = {server["site"] for server in servers.values() if server["serves_as"] == "master"}
+    fitting = [
+        (not any(clients[client]["site"] == server["site"] for client in homes[name]), server["site"], name)
+        for name, server in sorted(servers.items())
+        if server["tier"] == "proxy" and server["state"] == "active" and name in homes and server["site"] not in masters
+    ]
+    if not fitting:
+        return None
+    _alien, site, name = min(fitting)
+    inside = {host for host, (_address, place) in _list_hosts(plan).items() if place == site}
+    return {
+        "target": name,
+        "what": site,
+        "backup": None,
+        "pair": [name],
+        "own": homes[name],
+        "virtual_address": None,
+        "site": site,
+        "hosts": sorted(inside),
+        "master_site": min(masters),
+    }
+
+
+def _list_hosts(plan: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """Address and site of each host of the plan that is not planned as down."""
+    found = {
+        name: (one["address"], one["site"])
+        for name, one in (*plan["servers"].items(), *plan["clients"].items())
+        if one.get("state") != "down"
+    }
+    voters = [voter for slice_ in plan["voters"].values() for voter in slice_["voters"]]
+    return {**{voter["name"]: (voter["address"], voter["site"]) for voter in voters}, **found}
+
+
+def _choose_voters(plan: Mapping[str, Any], kind: str) -> list[dict[str, Any]]:
+    """Each voter, or the fewest voters without which the others have no majority."""
+    names = sorted(plan["voters"])
+    groups = [[name] for name in names] if kind == "voter" else [names[: (len(names) + 1) // 2]] if names else []
+    empty: dict[str, Any] = {"backup": None, "pair": [], "own": [], "virtual_address": None}
+    return [{**empty, "target": group[0], "what": ", ".join(group), "hosts": group} for group in groups]
 
 
 def load_seconds(planned: Iterable[Mapping[str, Any]]) -> float:
@@ -218,8 +357,8 @@ def list_own_clients(plan: Mapping[str, Any]) -> dict[str, list[str]]:
     return homes
 
 
-def _choose_server(plan: Mapping[str, Any], target: Target, aside: set[str]) -> dict[str, Any] | None:
-    """The server of this kind that fails, with its backup and its own client hosts."""
+def _choose_servers(plan: Mapping[str, Any], target: Target, aside: set[str]) -> list[dict[str, Any]]:
+    """The servers of this kind, each with its backup and its own client hosts."""
     servers: Mapping[str, Any] = plan["servers"]
     homes = list_own_clients(plan)
     fitting = sorted(
@@ -227,19 +366,22 @@ def _choose_server(plan: Mapping[str, Any], target: Target, aside: set[str]) -> 
     )
     # Rather a server whose loss some client host can notice.
     fitting.sort(key=lambda name: name not in homes)
-    if not fitting:
-        return None
-    server = servers[fitting[0]]
-    name, backup = server["name"], server["backup"]
-    if name in aside:
-        name, backup = backup, name
-    return {
-        "target": name,
-        "backup": backup,
-        "pair": [one for one in (name, backup) if one],
-        "own": homes.get(fitting[0], []),
-        "virtual_address": server["virtual_address"],
-    }
+    found = []
+    for primary in fitting:
+        name, backup = primary, servers[primary]["backup"]
+        if name in aside:
+            name, backup = backup, name
+        found.append(
+            {
+                "target": name,
+                "backup": backup,
+                "what": name,
+                "pair": [one for one in (name, backup) if one],
+                "own": homes.get(primary, []),
+                "virtual_address": servers[primary]["virtual_address"],
+            }
+        )
+    return found
 
 
 def _host_faults(plan: Mapping[str, Any], fault: ServerFault, found: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -248,7 +390,21 @@ def _host_faults(plan: Mapping[str, Any], fault: ServerFault, found: Mapping[str
         return {}
     shared = [found["virtual_address"]] if found["virtual_address"] else []
     cut = {"kind": "cut", "peers": [], "direction": "both", "shared": shared}
-    options = {
+    if "hosts" in found and "site" not in found:
+        return {host: {"kind": "down", "units": ["etcd"]} for host in found["hosts"]}
+    if "site" in found:
+        peers = [
+            address
+            for host, (address, place) in sorted(_list_hosts(plan).items())
+            if host not in found["hosts"] and (fault.name == "cut" or place == found["master_site"])
+        ]
+        return {host: {**cut, "peers": list(dict.fromkeys(peers))} for host in found["hosts"]}
+    options: dict[str, dict[str, Any]] = {
+        "stopped_5": {"kind": "stopped"},
+        "stopped_60": {"kind": "stopped"},
+        "disk_full": {"kind": "full"},
+        "lossy": {"kind": "loss", "percent": 20},
+        "slow": {"kind": "delay", "milliseconds": 200},
         "cut": cut,
         "cut_from_peer": {**cut, "peers": [plan["servers"][found["backup"]]["address"]] if found["backup"] else []},
         "deaf": {**cut, "direction": "in", "shared": []},
@@ -260,9 +416,18 @@ def _host_faults(plan: Mapping[str, Any], fault: ServerFault, found: Mapping[str
 def _explain_unknown_peers(faults: Mapping[str, Mapping[str, Any]]) -> str:
     """Why packets cannot be told apart by their addresses, or nothing."""
     for fault in faults.values():
-        for peer in fault["peers"]:
+        for peer in fault.get("peers", ()):
             try:
                 ipaddress.ip_network(peer, strict=False)
             except ValueError:
                 return f"{peer} is a name, and a cut needs IP addresses"
     return ""
+
+
+def _explain_impossible(faults: Mapping[str, Mapping[str, Any]], possible: Mapping[str, Mapping[str, str]]) -> str:
+    """Why a host of the experiment cannot have its fault, or nothing."""
+    reasons = (
+        possible.get(host, {}).get(fault["kind"]) and f"{host}: {possible[host][fault['kind']]}"
+        for host, fault in faults.items()
+    )
+    return next((why for why in reasons if why), "")

@@ -10,6 +10,12 @@ from typing import Any
 
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import OPERATIONS
 from ansible_collections.distributed.tiers.plugins.module_utils.text import table
+from ansible_collections.distributed.tiers.plugins.module_utils.verification.campaign import (
+    COLUMNS,
+    as_table,
+    summarise,
+)
+from ansible_collections.distributed.tiers.plugins.module_utils.verification.history import check_history, judge_history
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.promises import (
     ALLOWED,
     excuse_missing,
@@ -28,6 +34,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.verification.sam
 
 VERDICTS = {True: "kept", False: "BROKEN", None: "not measured"}
 HEADS = ("promise", "measured", "allowed", "verdict")
+_AFTER = "after all"
 
 
 def build(
@@ -44,14 +51,18 @@ def build(
 
     `record`: `experiments` and `skipped` as planned; by the names of experiments `times`, `takeover` (what the backup
     had), `evidence` (what hosts answered during a fault) and `broken` (why it could not be carried through); by the
-    names of servers `lasting` (what each had at the end) and `content` (the digest of its content).
+    names of servers `lasting` (what each had at the end) and `content` (the digest of its content); `seed` of a
+    campaign, or 0.
     """
     limits = {**ALLOWED, **(allowed or {})}
     done = []
+    seed = int(record.get("seed") or 0) or None
     for experiment in record["experiments"]:
         name = experiment["name"]
         broken = record.get("broken", {}).get(name)
         times = record.get("times", {}).get(name)
+        if not broken and not times and seed is not None:
+            continue  # the minutes of the campaign were over
         if broken or not times:
             why = broken or "it was not begun, because the system was not healthy"
             done.append({**experiment, "promises": [_failed("the experiment is carried through", why)]})
@@ -80,9 +91,12 @@ def build(
         )
     written = len(acknowledged(samples, run))
     final = _final(plan, record, written, offers)
+    if final and written:
+        final.append(judge_history(check_history(samples)))
     promises = [promise for one in done for promise in one["promises"]] + final
     return {
         "system": plan["system"],
+        "seed": seed,
         "run": run,
         "ok": any(promise["ok"] for promise in promises) and all(promise["ok"] is not False for promise in promises),
         "experiments": done,
@@ -144,10 +158,16 @@ def _lines(promises: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
     return [(p["promise"], p["measured"], p["allowed"], VERDICTS[p["ok"]]) for p in promises]
 
 
+def _title(report: Mapping[str, Any], experiment: Mapping[str, Any]) -> str:
+    """In a campaign the same experiment comes several times."""
+    number = f"{experiment['name'].split(':')[0]} " if report["seed"] is not None else ""
+    return f"{number}{experiment['title']}"
+
+
 def _sections(report: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, ...]]]]:
-    sections = [(str(one["title"]), _lines(one["promises"])) for one in report["experiments"]]
+    sections = [(_title(report, one), _lines(one["promises"])) for one in report["experiments"]]
     if report["after"]:
-        sections.append(("after all", _lines(report["after"])))
+        sections.append((_AFTER, _lines(report["after"])))
     return sections
 
 
@@ -163,12 +183,17 @@ def _headline(report: Mapping[str, Any]) -> str:
 def as_text(report: Mapping[str, Any]) -> str:
     """For a terminal: all tables with the same columns."""
     rows: list[tuple[str, ...]] = []
+    is_campaign = report["seed"] is not None
     for title, lines in _sections(report):
+        if is_campaign and title != _AFTER and all(line[3] != VERDICTS[False] for line in lines):
+            continue
         rows.append((title.upper(), "", "", ""))
         rows += [("  " + line[0], *line[1:]) for line in lines]
     text = table([head.upper() for head in HEADS], rows)
     for one in report["skipped"]:
         text += f"\nskipped: {one['title']}: {one['why']}"
+    if is_campaign:
+        text = f"{as_table(report['experiments'])}\n\n{text}"
     return f"{text}\n\n{_headline(report)}"
 
 
@@ -199,9 +224,11 @@ def as_markdown(report: Mapping[str, Any]) -> str:
         _headline(report) + ".",
         f"How servers were switched off: {report['method']}.",
     ]
+    if report["seed"] is not None:
+        parts += [f"## Campaign with the seed {report['seed']}", _table(COLUMNS, summarise(report["experiments"]))]
     for title, lines in _sections(report):
         parts += [f"## {title[0].upper()}{title[1:]}", _table(HEADS, lines)]
-        one = next((e for e in report["experiments"] if e["title"] == title and e.get("figures")), None)
+        one = next((e for e in report["experiments"] if _title(report, e) == title and e.get("figures")), None)
         if one:
             heads = ("client", "program", "requests", "in flight", "failed", "repeated", "longest gap", "answered by")
             counts = ("requests", "in_flight", "failed", "repeated")

@@ -38,6 +38,8 @@ ALLOWED: dict[str, float] = {
     "distributor_takeover": 8,
     "address_takeover": 3,
     "master_takeover": 10,
+    "hanging_takeover": 20,
+    "full_takeover": 20,
     "return_gap": 5,
     "return": 90,
 }
@@ -203,11 +205,20 @@ def judge(
             if experiment["virtual_address"]:
                 text = f"{experiment['virtual_address']} answers again"
                 out.insert(0, seen.judge_recovery(text, (POOL_WATCH,), allowed["address_takeover"]))
+        elif kind == "site":
+            out = _judge_site(experiment, plan, seen, times, allowed)
+            unaffected = []
+        elif kind == "voter":
+            out = [seen.judge_no_failure("no client is affected", HOME, pool=True)]
+        elif kind == "voters":
+            out, unaffected = _judge_no_majority(plan, seen, times, allowed), []
+        elif experiment["fault"] in _SERVES_LESS:
+            out = _judge_hindered_master(experiment, plan, seen, allowed, clients)
         elif experiment["fault"] == "cut_from_peer":
             out = _judge_cut_from_peer(experiment, plan, seen, allowed)
         else:
             out = _judge_master(experiment, plan, seen, allowed, clients, missing_at_takeover, offers)
-    if experiment["faults"]:
+    if any(fault["kind"] == "cut" for fault in experiment["faults"].values()):
         out = [*_judge_evidence(experiment, plan, evidence or {}), *out]
     if why := _explain_no_promise(experiment, plan):
         out = [_report_only(promise, why) for promise in out]
@@ -217,12 +228,12 @@ def judge(
     promises = [
         *out,
         _make_promise(
-            f"{experiment['target']} comes back, all is as planned",
+            f"{experiment['what']} comes back, all is as planned",
             f"{_seconds(took)} {again}",
             f"{allowed['return']:g} s",
             took <= allowed["return"],
         ),
-        _judge_return(seen, unaffected, times, allowed["return_gap"]),
+        *([_judge_return(seen, unaffected, times, allowed["return_gap"])] if kind not in ("site", "voters") else []),
     ]
     return [_excuse_stalled(promise, stall) for promise in promises]
 
@@ -296,6 +307,86 @@ def _judge_cut_from_peer(
     if plan["servers"][experiment["target"]].get("active_standby"):
         return [seen.judge_recovery("clients are served", (*HOME, *POOL_READS), allowed["master_takeover"])]
     return [seen.judge_no_failure("no client is affected", HOME, pool=True)]
+
+
+# Faults of a master that still answers some requests, or answers them late
+_SERVES_LESS = {
+    "stopped_5": "hanging_takeover",
+    "stopped_60": "hanging_takeover",
+    "disk_full": "full_takeover",
+    "lossy": "master_takeover",
+    "slow": "master_takeover",
+}
+
+
+def _judge_hindered_master(
+    experiment: Mapping[str, Any],
+    plan: Mapping[str, Any],
+    seen: _Measurements,
+    allowed: Mapping[str, float],
+    clients: Sequence[str],
+) -> list[dict[str, Any]]:
+    """Reads that need no master go on; all others are served within the limit, by either node of the pair."""
+    limit = allowed[_SERVES_LESS[experiment["fault"]]]
+    behind = [name for name in clients if _is_at_the_master(plan, name)]
+    before = [name for name in clients if name not in behind]
+    out = []
+    if before or not behind:
+        out.append(seen.judge_no_failure("proxies go on answering reads", HOME_READS, before))
+    if behind:
+        out.append(seen.judge_recovery("reads that go to the master itself are served", HOME_READS, limit, behind))
+    return [*out, seen.judge_recovery("writes are served", HOME_WRITES, limit)]
+
+
+def _judge_site(
+    experiment: Mapping[str, Any],
+    plan: Mapping[str, Any],
+    seen: _Measurements,
+    times: Times,
+    allowed: Mapping[str, float],
+) -> list[dict[str, Any]]:
+    """A site that is cut off reads from its own proxies, and clients that need no server of the site notice nothing."""
+    site, servers = experiment["site"], plan["servers"]
+    local, outside = [], []
+    for name, client in sorted(plan["clients"].items()):
+        if not client["endpoints"]:
+            continue
+        home = servers.get(client["endpoints"][0]["name"], {})
+        if client["site"] == site == home.get("site") and not _is_at_the_master(plan, name):
+            local.append(name)
+        elif site not in (client["site"], home.get("site")):
+            outside.append(name)
+    again = figures(seen.select(HOME, local), Times(times.on, times.on, times.on, times.whole + allowed["return_gap"]))
+    writes = _make_promise(
+        f"reads and writes of {site} are served after the cut",
+        f"all programs {_seconds(again['first'])} after its fault ended",
+        f"{allowed['return']:g} s",
+        again["first"] is not None and again["first"] <= allowed["return"],
+    )
+    return [
+        seen.judge_no_failure(f"clients of {site} with a proxy there go on reading", HOME_READS, local),
+        seen.judge_no_failure("clients and servers of other sites notice nothing", HOME, outside),
+        *([writes] if local and not seen.explain_missing(HOME, local) else []),
+    ]
+
+
+def _judge_no_majority(
+    plan: Mapping[str, Any], seen: _Measurements, times: Times, allowed: Mapping[str, float]
+) -> list[dict[str, Any]]:
+    """Without a majority no lease is granted: a pair that needs one serves nobody until the voters are back."""
+    if not any(server.get("failover") == "lease" for server in plan["servers"].values()):
+        return [seen.judge_no_failure("no client is affected, as no pair needs a lease", HOME, pool=True)]
+    if why := seen.explain_missing(HOME):
+        return [_make_promise("clients are served after the return of the voters", why, "", None)]
+    again = figures(seen.select(HOME), Times(times.on, times.on, times.on, times.whole + allowed["return_gap"]))
+    return [
+        _make_promise(
+            "clients are served after the return of the voters",
+            f"all programs {_seconds(again['first'])} after its fault ended",
+            f"{allowed['return']:g} s",
+            again["first"] is not None and again["first"] <= allowed["return"],
+        )
+    ]
 
 
 def _find_worst_stall(stalls: Iterable[Stall], times: Times) -> Stall | None:

@@ -22,6 +22,7 @@ EXPERIMENT = {
     "target": "p1",
     "backup": None,
     "pair": ["p1"],
+    "what": "p1",
     "own": [],
     "seconds": 1,
     "lasts": 61,
@@ -34,6 +35,7 @@ RECORD = {
     "drill_evidence": {},
     "drill_takeover": {},
     "drill_health": {"degraded": []},
+    "drill_campaign_end": 0,
 }
 HOST = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
 CLIENT = {"name": "p1", "endpoints": [], "pool": [{"name": "pool", "address": "192.0.2.1", "port": 636}]}

@@ -87,7 +87,7 @@ def test_an_earlier_fault_is_undone_first() -> None:
 def test_only_units_that_run_are_stopped() -> None:
     module = Module()
     begin(module, kind="stopped", units=["slapd", "nginx"])
-    assert module.commands[-1] == ["systemctl", "kill", "--signal=SIGSTOP", "slapd.service"]
+    assert module.commands[-2] == ["systemctl", "kill", "--signal=SIGSTOP", "slapd.service"]
 
 
 def test_a_host_without_the_program_has_no_fault() -> None:
@@ -112,3 +112,20 @@ def test_file_system_that_holds_more_than_the_data_is_not_filled(tmp_path: Path)
     with pytest.raises(RuntimeError):
         begin(module, kind="full", path=str(tmp_path / "missing"))
     assert module.commands == []
+
+
+@pytest.mark.parametrize(("state", "fails"), [("T (stopped)", False), ("S (sleeping)", True)])
+def test_program_must_be_stopped_in_the_eyes_of_the_kernel(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, state: str, fails: bool
+) -> None:
+    monkeypatch.setattr(tier_fault, "_STOP_SECONDS", 0.05)
+    (tmp_path / "42").mkdir()
+    (tmp_path / "42/status").write_text(f"Name:\tslapd\nState:\t{state}\n")
+    module = Module()
+    monkeypatch.setattr(module, "run_command", lambda command, data=None: (0, "42\n", ""))
+    runner = tier_fault.FaultRunner(module)  # type: ignore[arg-type]
+    if fails:
+        with pytest.raises(RuntimeError, match="is not stopped"):
+            tier_fault.wait_until_stopped(runner, ["slapd.service"], tmp_path)
+    else:
+        tier_fault.wait_until_stopped(runner, ["slapd.service"], tmp_path)
