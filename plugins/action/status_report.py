@@ -54,7 +54,7 @@ class ActionModule(ActionBase):
             offers=answers.first("tiers_probe_operations") or OPERATIONS,
             max_lag=options["max_lag"],
             max_behind=options["max_behind"],
-            hosts=answers.of("tiers_host_checked"),
+            hosts=Answers(task_vars["groups"].get("tiers_hosts", ()), task_vars["hostvars"]).of("tiers_host_checked"),
             clock_alert=options["clock_alert"],
             content=answers.last("tiers_content", "tiers_content_again"),
             voters=rows_and_alerts(plan, seen_voters(task_vars), options["quota"]),

@@ -70,7 +70,12 @@ servers:
   type: list
   elements: dict
 alerts:
-  description: Deviations from the plan, a sentence each. It starts with the server's name if it is about one server.
+  description: Deviations from the plan, a sentence each. It starts with the host's name if it is about one host.
+  returned: always
+  type: list
+  elements: str
+not_checked:
+  description: What could not be compared - hosts outside the limit of the run, and content that could not be read.
   returned: always
   type: list
   elements: str

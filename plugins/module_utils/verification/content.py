@@ -48,9 +48,14 @@ def is_compared(answers: ProbeAnswers) -> bool:
 
 
 def list_unread(answers: ProbeAnswers) -> list[tuple[str, str]]:
-    """(server, why) of every server that did not give its content."""
-    edges = [(name, edge) for name in sorted(answers) for edge in (answers[name] or {}).get("edges", ())]
-    return [(name, edge["why"]) for name, edge in edges if not edge.get("ok", True)]
+    """(server, why) of every server that did not give its content. A task that failed as a whole has no edges."""
+    found = []
+    for name in sorted(answers):
+        answer = answers[name] or {}
+        found += [(name, edge["why"]) for edge in answer.get("edges", ()) if not edge.get("ok", True)]
+        if "edges" not in answer and (answer.get("failed") or answer.get("timedout")):
+            found.append((name, str(answer.get("msg") or "no answer").split("\n", maxsplit=1)[0]))
+    return found
 
 
 def count_equal(plan: Mapping[str, Any], answers: ProbeAnswers) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocol
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.traffic import INTERRUPTED, NOT_DEPLOYED
 from ansible_collections.distributed.tiers.plugins.module_utils.text import table
 from ansible_collections.distributed.tiers.plugins.module_utils.verification import host_findings
-from ansible_collections.distributed.tiers.plugins.module_utils.verification.content import differing
+from ansible_collections.distributed.tiers.plugins.module_utils.verification.content import differing, list_unread
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.verify import (
     OF_THE_HOST,
     newest,
@@ -164,8 +164,8 @@ def report(
     """The table, the alerts, and both as text; `late`: the servers whose data is behind, with the positions they must
     reach. `answers`: tier_probe's per server; `recorded`: the local facts; `offers`: what the product offers to probes;
     `max_lag` in seconds and `max_behind` in changes: how far data may be behind;
-    `hosts`: tier_host's per server; `clock_alert`: seconds that a clock may differ; `content`: tier_probe's digests;
-    `voters`: the table and the alerts of the arbiter."""
+    `hosts`: tier_host's per host, clients too; `clock_alert`: seconds that a clock may differ; `content`: tier_probe's
+    digests; `voters`: the table and the alerts of the arbiter. `not_checked`: what nobody could compare, and why."""
     servers = sorted(plan["servers"].values(), key=beside_its_primary)
     seen = read_states(servers, answers, recorded)
     last = last_changes(plan, seen)
@@ -183,10 +183,15 @@ def report(
         for s in servers
     ]
     late = {s["name"]: lag for s in servers if (lag := _is_late(s, seen[s["name"]], last, max_lag, max_behind))}
-    # A host that gave no answer at all has an alert already.
-    answering = {name: host for name, host in (hosts or {}).items() if "edges" in (answers.get(name) or {})}
+    # A server that gave no answer at all has an alert already.
+    answering = {
+        name: host
+        for name, host in (hosts or {}).items()
+        if "edges" in (answers.get(name) or {}) or (name not in plan["servers"] and "findings" in host)
+    }
     alerts = [
         *_list_alerts(plan, servers, seen),
+        *_list_silent_clients(plan, hosts or {}),
         *(f"{name}: {_describe_lateness(lag, max_lag, max_behind)}" for name, lag in late.items()),
         *(why for _pair, why in wrong_pairs(plan, answers)),
         *host_findings.list_alerts(answering, clock_alert),
@@ -199,14 +204,42 @@ def report(
         text += f"\n\nRole and lag: {why}."
     if voters[0]:
         text += f"\n\n{voters[0]}"
-    text += "\n\n" + ("\n".join(f"! {alert}" for alert in alerts) if alerts else "All checks are as planned.")
+    not_checked = [*_list_outside(plan, seen, hosts or {}), *_list_unread_content(content or {}, seen)]
+    if not_checked:
+        text += "\n\n" + "\n".join(f"Not checked: {what}" for what in not_checked)
+    verdict = f"All {'other ' if not_checked else ''}checks are as planned."
+    text += "\n\n" + ("\n".join(f"! {alert}" for alert in alerts) or verdict)
     return {
         "ok": not alerts,
         "servers": rows,
         "alerts": alerts,
+        "not_checked": not_checked,
         "late": dict.fromkeys(late, last),
         "text": text,
     }
+
+
+def _list_silent_clients(plan: Mapping[str, Any], hosts: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:
+    """The hosts of clients that could not be read."""
+    for name in sorted(set(hosts) & set(plan["clients"])):
+        if "findings" not in hosts[name]:
+            yield f"{name}: host: {reason(hosts[name])}"
+
+
+def _list_outside(
+    plan: Mapping[str, Any], seen: Mapping[str, ServerState], hosts: Mapping[str, Mapping[str, Any]]
+) -> Iterable[str]:
+    """The hosts that this run did not ask."""
+    outside = [name for name, one in seen.items() if not one.asked] + sorted(set(plan["clients"]) - set(hosts))
+    if outside:
+        yield f"{', '.join(outside)}: outside the limit of this run"
+
+
+def _list_unread_content(content: Mapping[str, Mapping[str, Any]], seen: Mapping[str, ServerState]) -> Iterable[str]:
+    """The servers that answer and did not give a digest of their content."""
+    for name, why in list_unread(content):
+        if name in seen and seen[name].up:
+            yield f"the content of {name}: {why}"
 
 
 def _describe_planned(server: Mapping[str, Any]) -> str:

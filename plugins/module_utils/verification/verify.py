@@ -103,7 +103,7 @@ def own_edges(
             edges.append(_probe_service(server, shared, protocol))
     if server["state"] == "active":
         edges.append(_make_edge(name, server["address"], server["port"], "drained", expect="refused"))
-    if server.get("steps_aside_for"):
+    if server.get("steps_aside_for") or server["serves_as"] == "master":
         edges.append(_make_edge(name, server["address"], server["port"], "writes"))
     return edges
 

@@ -501,8 +501,8 @@ def blocked(settings: Settings, before: bool) -> str:
 def watch_writing(
     settings: Settings, resting: list[str], writing: Writing, pulse: Pulse, alive: Callable[[], None]
 ) -> None:
-    gate, peer = Gate(settings), settings["peer"]["name"]
-    state = Aside(settings["after"], gate.is_meant_shut())
+    gate, peer = Gate(settings), settings["peer"].get("name", "")
+    state = Aside(settings["after"], bool(peer) and gate.is_meant_shut())
     why = ""
     while True:
         alive()
@@ -510,8 +510,8 @@ def watch_writing(
         out = any(Path(note).exists() for note in resting)
         why = blocked(settings, bool(why))
         writing.can_write = not (why or state.aside or out)
-        peer_can, trouble = False, ""
-        if why or state.aside:
+        peer_can, trouble = False, "no peer can take its place"
+        if peer and (why or state.aside):
             try:
                 peer_can = may_write(ask_peer(settings))
                 trouble = f"{peer} says that it cannot write either"
@@ -575,12 +575,15 @@ def main(path: Path = SETTINGS) -> None:
     if settings["balancer"]:
         begin("sessions", watch_sessions, settings["balancer"], pulse)
     about = settings["writing"]
+    writing, gate = Writing(), Gate(about)
     if about["peer"]:
-        writing = Writing()
         begin("peer", report_to_peer, about, writing)
-        begin("writing", watch_writing, about, settings["resting"], writing, pulse)
-    elif (gate := Gate(about)).is_meant_shut():
+    elif gate.is_meant_shut():
         gate.open()  # The peer was removed from the plan.
+    if about["peer"] or about["paths"] or about["command"]:
+        begin("writing", watch_writing, about, settings["resting"], writing, pulse)
+    else:
+        gate.write("")  # An earlier program may have left a note.
     notify("READY=1")
     while True:
         time.sleep(1)

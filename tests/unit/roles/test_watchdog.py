@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import json
 import os
 import signal
 import socket
@@ -425,6 +426,38 @@ def test_the_note_is_there_while_there_is_something_to_tell(gate: Any, tmp_path:
     gate.write("")
     gate.write("")
     assert not (tmp_path / "cannot-write").exists()
+
+
+@pytest.mark.parametrize(
+    ("writing", "note"),
+    [
+        ({"paths": ["/"], "free_percent": 100}, "the limit is 100 %; it serves, and writes may fail: no peer can"),
+        ({"command": ["false"]}, "cannot write: false ended with 1; it serves, and writes may fail: no peer can"),
+        ({"paths": ["/"], "free_percent": 0}, ""),
+        ({}, ""),
+    ],
+)
+def test_a_master_without_a_peer_reports_that_it_cannot_write(
+    tmp_path: Path, writing: dict[str, Any], note: str
+) -> None:
+    cannot_write, settings = tmp_path / "cannot-write", tmp_path / "watchdog.json"
+    about = {"peer": {}, "paths": [], "command": [], "relay": "", "free_percent": 5, "after": 6, **writing}
+    about |= {"nft": "false", "rules": "", "table": "", "flag": str(tmp_path / "aside"), "note": str(cannot_write)}
+    settings.write_text(json.dumps({"within": 0, "resting": [], "units": [], "balancer": {}, "writing": about}))
+    cannot_write.write_text("what an earlier program found")
+    program = subprocess.Popen([sys.executable, str(PROGRAM), str(settings)])
+    try:
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            found = cannot_write.read_text() if cannot_write.exists() else ""
+            if found != "what an earlier program found" and note in found:
+                break
+            time.sleep(0.05)
+        assert bool(found) is bool(note), found
+        assert note in found
+    finally:
+        program.kill()
+        program.wait()
 
 
 # ---- What the roles tell it

@@ -31,6 +31,7 @@ def backup(name: str, primary: str, serves_as: str, **more: Any) -> Slice:
 MASTERS = [{"name": "m"}, {"name": "mb"}]
 PLAN: dict[str, Any] = {
     "digest": "now",
+    "clients": {},
     "servers": {
         "m": server("m", "master", backup="mb"),
         "mb": backup("mb", "m", "master"),
@@ -100,6 +101,42 @@ def test_a_server_that_cannot_write_is_shown_as_such(answers: Answers, recorded:
     assert row(report, "m")["observed"] == "provider, cannot write"
     assert "cannot write" not in row(report, "mb")["observed"]
     assert report["alerts"] == [f"m: {why}"]
+
+
+def test_the_hosts_of_clients_are_checked_too(answers: Answers, recorded: dict[str, Any]) -> None:
+    plan = {**PLAN, "clients": {"c1": {}, "c2": {}, "c3": {}}}
+    late = {"findings": [], "clock": {"least": -70.0, "most": -69.0}}
+    asked = {name: {"findings": []} for name in PLAN["servers"]}
+    report = status.report(
+        plan, answers, recorded, hosts={**asked, "c1": late, "c2": {"unreachable": True, "msg": "No route to host"}}
+    )
+    clock = "its clock is 69.5 s (± 0.5 s) behind the controller's (tiers_clock_alert: 1 s)"
+    assert report["alerts"] == ["c2: host: No route to host", f"c1: clock: {clock}"]
+    assert report["not_checked"] == ["c3: outside the limit of this run"]
+
+
+def test_what_was_not_checked_is_named(answers: Answers, recorded: dict[str, Any]) -> None:
+    del answers["p2"]
+    content = {
+        "m": {"edges": [edge("m", ok=False, why="LDAP: Timed out", digest=None)]},
+        "x": {"failed": True, "msg": "Timed out after 40 s.\nsecond line"},
+        "y": {"skipped": True},
+    }
+    report = status.report(PLAN, answers, recorded, content=content)
+    assert report["not_checked"] == [
+        "p2: outside the limit of this run",
+        "the content of m: LDAP: Timed out",
+        "the content of x: Timed out after 40 s.",
+    ]
+    assert report["ok"]
+    assert "All other checks are as planned." in report["text"]
+    assert "Not checked: the content of m: LDAP: Timed out" in report["text"]
+
+
+def test_content_of_a_server_that_is_down_is_no_second_line(answers: Answers, recorded: dict[str, Any]) -> None:
+    answers["m"]["edges"][0] |= {"reachable": False, "ok": False, "why": "LDAP: Timed out"}
+    content = {"m": {"edges": [edge("m", ok=False, why="LDAP: Timed out", digest=None)]}}
+    assert status.report(PLAN, answers, recorded, content=content)["not_checked"] == []
 
 
 def test_a_server_that_an_interrupted_run_left_closed_is_shown_as_such(

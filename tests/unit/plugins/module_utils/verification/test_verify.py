@@ -87,8 +87,8 @@ def plan() -> dict[str, Any]:
 
 
 def probed(edges: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Without the look whether the server is drained, which all have."""
-    return [e for e in edges if e["protocol"] != "drained"]
+    """Without the checks whether a server is drained and whether it can write."""
+    return [e for e in edges if e["protocol"] not in ("drained", "writes")]
 
 
 def short(edges: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
@@ -102,6 +102,13 @@ def test_every_serving_server_checks_whether_it_is_drained(plan: dict[str, Any])
         for name in plan["servers"]
     }
     assert looks == {name: [] if name == "p" else ["refused"] for name in plan["servers"]}
+
+
+def test_every_master_checks_whether_it_can_write(plan: dict[str, Any]) -> None:
+    """One without a peer, too: clients notice that its disk is full, and nobody else does."""
+    plan["servers"]["x"]["steps_aside_for"] = "xb"
+    checks = {name: any(e["protocol"] == "writes" for e in verify.own_edges(plan, name)) for name in plan["servers"]}
+    assert checks == {name: name in ("m", "mb", "x") for name in plan["servers"]}
 
 
 def test_a_master_probes_itself_and_its_peer_and_is_refused_by_the_rest(plan: dict[str, Any]) -> None:
@@ -340,7 +347,7 @@ def test_the_products_own_commands_are_spoken_by_who_has_them(plan: dict[str, An
         (host, e["name"]): e["protocol"]
         for host in ("c", "d", "m")
         for e in verify.host_edges(plan, host, protocol="command")
-        if e.get("expect", "open") == "open" and e["protocol"] not in ("haproxy", "address")
+        if e.get("expect", "open") == "open" and e["protocol"] not in ("haproxy", "address", "writes")
     }
     assert {spoken["c", "x"], spoken["c", "d"], spoken["m", "m"], spoken["m", "mb"]} == {"command"}
     assert {spoken["d", "d"], spoken["d", "p"]} == {"tcp"}
