@@ -59,6 +59,15 @@ options:
         description: Files that a deployment replaces, each with a regular expression that names what it serves.
         type: dict
         default: {}
+  boot:
+    description: Units of systemd that must start at a boot.
+    type: list
+    elements: str
+    default: []
+  files:
+    description: Compare the settings with those that M(distributed.tiers.tier_files) recorded.
+    type: bool
+    default: false
   ssh:
     description: Read the ports of the host's ssh server, and the port of the current connection.
     type: bool
@@ -110,8 +119,8 @@ findings:
   elements: dict
   contains:
     look:
-      description: What was checked. One of V(firewall), V(names), V(certificate), V(disk), V(program), V(drill) and
-        V(others).
+      description: What was checked. One of V(firewall), V(names), V(certificate), V(disk), V(program), V(drill),
+        V(files) and V(others).
       type: str
     why: {description: What is wrong with it., type: str}
 ssh:
@@ -183,6 +192,8 @@ def main() -> None:
             },
             "faults": {"type": "bool", "default": False},
             "programs": {"type": "list", "elements": "str", "default": []},
+            "boot": {"type": "list", "elements": "str", "default": []},
+            "files": {"type": "bool", "default": False},
             "ssh": {"type": "bool", "default": False},
             "clock": {"type": "bool", "default": False},
             "time_service": {"type": "str", "default": ""},
@@ -194,7 +205,7 @@ def main() -> None:
     params = module.params
     found: dict[str, list[str]] = {}
     if params["firewall"]:
-        found["firewall"] = host_checks.check_firewall(params["timeout"])
+        found["firewall"] = host_checks.check_firewall(params["timeout"]) + host_checks.check_aside(params["timeout"])
     if params["names"]:
         found["names"] = host_checks.check_names(params["timeout"])
     if given := params["certificates"]:
@@ -210,6 +221,10 @@ def main() -> None:
         found["program"] = host_checks.check_programs(given, params["timeout"])
     if params["faults"]:
         found["drill"] = host_checks.check_faults()
+    if given := params["boot"]:
+        found["program"] = found.get("program", []) + host_checks.check_boot(given, params["timeout"])
+    if params["files"]:
+        found["files"] = host_checks.check_files()
     if given := params["others"]:
         ports = given["let_in"]
         if ports is not None:

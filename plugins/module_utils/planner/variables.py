@@ -831,6 +831,7 @@ MADE_IN_RUNS = frozenset(
         "tiers_voters_probed_outside",
         "tiers_plan_summary",
         "tiers_balancing",
+        "tiers_client_files",
         "tiers_probe_access",
         "tiers_probe_protocol",
         "tiers_probe_units",

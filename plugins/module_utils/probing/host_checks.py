@@ -6,8 +6,10 @@ Answers are lists of reasons, empty if all is well; `look_at` and `read` read th
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import ipaddress
+import json
 import math
 import os
 import re
@@ -42,6 +44,19 @@ AUTHORITY = Path("/etc/tiers/tls/ca.crt")
 CA_NAME = "CA of "
 # The unit of a fault. systemd removes the file when the fault has ended.
 FAULT = Path("/run/systemd/transient") / UNIT
+# Settings that only a deployment changes, and the checksum of each as the last one left it.
+SETTINGS = (
+    "/etc/tiers/*",
+    "/etc/tiers/failover.d/*",
+    "/etc/haproxy/haproxy.cfg",
+    "/etc/keepalived/keepalived.conf",
+    "/etc/systemd/system/keepalived.service.d/*.conf",
+    "/etc/systemd/system/tiers-*",
+)
+DEPLOYED_FILES = Path("/var/lib/tiers/deployed-files.json")
+# A table that shuts this host, and the note of the watchdog that has loaded it.
+ASIDE_TABLE = "tiers_aside"
+ASIDE_NOTE = Path("/run/tiers/aside")
 # In files of other packages that a deployment replaces.
 MARKER = "Written by the Ansible collection distributed.tiers."
 
@@ -94,6 +109,48 @@ def check_firewall(timeout: float) -> list[str]:
     checksum = hashlib.sha256(FIREWALL.read_bytes()).hexdigest()
     loaded = LOADED.read_text(encoding="utf-8") if LOADED.exists() else ""
     return compare_firewall(checksum, loaded, listing if code == 0 else None)
+
+
+def check_aside(timeout: float) -> list[str]:
+    """Whether a table shuts this host although its watchdog does not step aside."""
+    if ASIDE_NOTE.exists():
+        return []
+    try:
+        code, _listing, _errors = execute([_LIST_TABLE[0], "list", "table", "inet", ASIDE_TABLE], os.environ, timeout)
+    except Unavailable as error:
+        return [str(error)]
+    if code:
+        return []
+    return [
+        f"the table `inet {ASIDE_TABLE}` refuses all clients, and the watchdog has not stepped aside:"
+        f" nft delete table inet {ASIDE_TABLE}"
+    ]
+
+
+def read_checksums(patterns: Iterable[str]) -> dict[str, str]:
+    """The checksum of each file that a pattern matches, by its path."""
+    paths = {Path(path) for pattern in patterns for path in glob.glob(pattern)}
+    return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(paths) if path.is_file()}
+
+
+def compare_files(deployed: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Which files are not as a deployment left them."""
+    changed = sorted(path for path, checksum in now.items() if deployed.get(path, checksum) != checksum)
+    kinds = (
+        (changed, "changed"),
+        (sorted(set(deployed) - set(now)), "removed"),
+        (sorted(set(now) - set(deployed)), "added"),
+    )
+    return [f"{what} since the last deployment: {_some(paths)}. Run deploy" for paths, what in kinds if paths]
+
+
+def check_files() -> list[str]:
+    """Which settings of this host were changed since its deployment, by hand or by an interrupted run."""
+    try:
+        deployed = json.loads(DEPLOYED_FILES.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return [f"there is no record of the deployed files ({DEPLOYED_FILES}). Run deploy"]
+    return compare_files(deployed, read_checksums([*SETTINGS, *deployed]))
 
 
 def compare_listeners(listeners: Iterable[sockets.Listener], let_in: Collection[int]) -> list[str]:
@@ -280,10 +337,12 @@ def judge_file_systems(found: Iterable[FileSystem], alert_percent: float) -> lis
 
 def read_file_systems(paths: Iterable[str]) -> list[FileSystem]:
     """The file systems under the paths that exist. Percents as df has them: what is reserved for root is not free."""
-    devices: dict[int, list[str]] = {}
+    # A part of a file system that is mounted again may be read-only while the rest is not.
+    devices: dict[tuple[int, int], list[str]] = {}
     for path in dict.fromkeys(paths):
         if os.path.exists(path):
-            devices.setdefault(os.stat(path).st_dev, []).append(path)
+            mounted = os.stat(path).st_dev, os.statvfs(path).f_flag & os.ST_RDONLY
+            devices.setdefault(mounted, []).append(path)
     found = []
     for held in devices.values():
         seen = os.statvfs(held[0])
@@ -302,6 +361,23 @@ def read_file_systems(paths: Iterable[str]) -> list[FileSystem]:
 
 def _percent(used: int, whole: int) -> float:
     return 100 * used / whole if whole > 0 else 0.0
+
+
+def check_boot(units: Sequence[str], timeout: float) -> list[str]:
+    """Which units would not start at a boot of this host."""
+    try:
+        code, answer, errors = execute(["systemctl", "show", "--property=UnitFileState", *units], os.environ, timeout)
+    except Unavailable as error:
+        return [str(error)]
+    states = [line.partition("=")[2] for line in answer.splitlines() if line]
+    if code or len(states) != len(units):
+        why = errors.strip() or f"exit code {code}"
+        return [f"systemctl does not tell whether {' and '.join(units)} start at boot: {why}"]
+    return [
+        f"{unit} does not start at boot ({state or 'it is not installed'}). Run deploy"
+        for unit, state in zip(units, states, strict=True)
+        if state not in ("enabled", "static", "alias")
+    ]
 
 
 def check_programs(units: Sequence[str], timeout: float, processes: Path = Path("/proc")) -> list[str]:

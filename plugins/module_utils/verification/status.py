@@ -88,7 +88,7 @@ def read_state(
     return ServerState(
         up=bool(service and service["reachable"]),
         failed=bool(service and not service["reachable"] and not service["ok"]),
-        why="; ".join(dict.fromkeys(edge["why"] for edge in answer["edges"] if not edge["ok"])),
+        why="; ".join(dict.fromkeys(_explain(edge) for edge in answer["edges"] if not edge["ok"])),
         role=service["role"] if service else None,
         position=service["position"] if service else None,
         at=service.get("at") if service else None,
@@ -101,6 +101,12 @@ def read_state(
         deployed=not drained or drained.get("traffic") != NOT_DEPLOYED,
         recorded=recorded,
     )
+
+
+def _explain(edge: Mapping[str, Any]) -> str:
+    """What is wrong along an edge. HAProxy listens beside the product."""
+    is_silent = edge["protocol"] == "haproxy" and not edge["reachable"]
+    return f"HAProxy: {edge['why']}" if is_silent else str(edge["why"])
 
 
 def read_states(

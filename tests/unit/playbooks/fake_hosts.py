@@ -172,6 +172,9 @@ class Host:
             self.state["stamps"][unit] = stamp
         return {"changed": True, "actions": ["start"]}
 
+    def on_tier_files(self, _given: Mapping[str, Any], _check_mode: bool) -> Result:
+        return {"changed": False, "count": 0}
+
     def on_run_lock(self, given: Mapping[str, Any], _check_mode: bool) -> Result:
         if given.get("state") == "absent":
             self.log("unlock")

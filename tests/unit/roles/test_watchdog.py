@@ -460,6 +460,25 @@ def test_a_master_without_a_peer_reports_that_it_cannot_write(
         program.wait()
 
 
+@pytest.mark.parametrize(
+    ("ldapsearch", "code"),
+    [
+        ("exit 0", 0),
+        ("echo 'dn: olcDatabase={1}mdb,cn=config'", 1),
+        ("exit 255", 0),
+        ("sleep 30", 0),
+    ],
+    ids=["writable", "read-only", "refused", "stopped"],
+)
+def test_a_directory_that_is_set_read_only_cannot_write(tmp_path: Path, ldapsearch: str, code: int) -> None:
+    program = tmp_path / "ldapsearch"
+    program.write_text(f"#!/bin/sh\n[ $# = 9 ] || exit 1\n{ldapsearch}\n")
+    program.chmod(0o755)
+    script = ROLES / "product_openldap/files/can_write.sh"
+    done = subprocess.run(["sh", script], check=False, timeout=20, env={"PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    assert done.returncode == code
+
+
 # ---- What the roles tell it
 
 

@@ -5,7 +5,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -301,3 +304,78 @@ def test_a_fault_of_a_drill_is_found_as_long_as_its_unit_lasts(tmp_path: Path) -
     (why,) = host_checks.check_faults(unit)
     assert why.startswith("a fault of a drill lasts on this host (Fault of a drill: cut).")
     assert "`systemctl stop tiers-drill.service` ends it now" in why
+
+
+def test_a_part_that_is_mounted_read_only_does_not_make_its_neighbours_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    data, statvfs = tmp_path / "data", os.statvfs
+    data.mkdir()
+
+    def as_mounted(path: Any) -> Any:
+        found = statvfs(path)
+        names = [name for name in dir(found) if name.startswith("f_")]
+        read_only = {"f_flag": found.f_flag | (os.ST_RDONLY if str(path) == str(data) else 0)}
+        return SimpleNamespace(**{name: getattr(found, name) for name in names} | read_only)
+
+    monkeypatch.setattr(os, "statvfs", as_mounted)
+    reasons = host_checks.judge_file_systems(host_checks.read_file_systems([str(data), str(tmp_path)]), 101)
+    assert reasons == [f"{data}: the file system is read-only"]
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({}, []),
+        ({"b": None}, ["removed since the last deployment: {b}. Run deploy"]),
+        ({"b": "other"}, ["changed since the last deployment: {b}. Run deploy"]),
+        ({"c": "new"}, ["added since the last deployment: {c}. Run deploy"]),
+        ({"more": "other"}, ["changed since the last deployment: {more}. Run deploy"]),
+        ({"more": None}, ["removed since the last deployment: {more}. Run deploy"]),
+    ],
+)
+def test_settings_that_are_not_as_deployed_are_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, change: dict[str, str | None], why: list[str]
+) -> None:
+    settings, record, more = tmp_path / "etc", tmp_path / "deployed.json", tmp_path / "more"
+    settings.mkdir()
+    (settings / "tls").mkdir()
+    for path in (settings / "a", settings / "b", more):
+        path.write_text(path.name)
+    monkeypatch.setattr(host_checks, "SETTINGS", (f"{settings}/*",))
+    monkeypatch.setattr(host_checks, "DEPLOYED_FILES", record)
+    assert "there is no record" in host_checks.check_files()[0]
+    record.write_text(json.dumps(host_checks.read_checksums([*host_checks.SETTINGS, str(more)])))
+    paths = {"a": settings / "a", "b": settings / "b", "c": settings / "c", "more": more}
+    for name, text in change.items():
+        paths[name].unlink() if text is None else paths[name].write_text(text)
+    assert host_checks.check_files() == [one.format(**paths) for one in why]
+
+
+@pytest.mark.parametrize(
+    ("states", "why"),
+    [
+        (["enabled", "static"], []),
+        (["enabled", "disabled"], ["haproxy.service does not start at boot (disabled). Run deploy"]),
+        (["masked", "enabled"], ["slapd does not start at boot (masked). Run deploy"]),
+        (["", "enabled"], ["slapd does not start at boot (it is not installed). Run deploy"]),
+        (["enabled"], ["systemctl does not tell whether slapd and haproxy.service start at boot: exit code 0"]),
+    ],
+)
+def test_a_unit_that_does_not_start_at_boot_is_named(
+    monkeypatch: pytest.MonkeyPatch, states: list[str], why: list[str]
+) -> None:
+    answer = "\n\n".join(f"UnitFileState={state}" for state in states) + "\n"
+    monkeypatch.setattr(host_checks, "execute", lambda *_arguments: (0, answer, ""))
+    assert host_checks.check_boot(["slapd", "haproxy.service"], 1.0) == why
+
+
+@pytest.mark.parametrize(("loaded", "aside", "found"), [(True, False, 1), (True, True, 0), (False, False, 0)])
+def test_a_table_that_shuts_the_host_without_its_watchdog_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, loaded: bool, aside: bool, found: int
+) -> None:
+    monkeypatch.setattr(host_checks, "ASIDE_NOTE", tmp_path / "aside")
+    if aside:
+        (tmp_path / "aside").touch()
+    monkeypatch.setattr(host_checks, "execute", lambda *_arguments: (0 if loaded else 1, "", ""))
+    assert len(host_checks.check_aside(1.0)) == found

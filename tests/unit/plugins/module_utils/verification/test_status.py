@@ -115,7 +115,13 @@ def test_the_hosts_of_clients_are_checked_too(answers: Answers, recorded: dict[s
     assert report["not_checked"] == ["c3: outside the limit of this run"]
 
 
-def test_what_was_not_checked_is_named(answers: Answers, recorded: dict[str, Any]) -> None:
+def test_a_silent_haproxy_is_named(answers: Answers, recorded: dict[str, Any]) -> None:
+    why = "the host answers, and nothing listens on the port"
+    answers["x"]["edges"][1] |= {"reachable": False, "ok": False, "why": why, "servers": {}}
+    assert status.report(PLAN, answers, recorded)["alerts"] == [f"x: HAProxy: {why}"]
+
+
+def test_status_names_content_that_was_not_read(answers: Answers, recorded: dict[str, Any]) -> None:
     del answers["p2"]
     content = {
         "m": {"edges": [edge("m", ok=False, why="LDAP: Timed out", digest=None)]},

@@ -1,0 +1,71 @@
+#!/usr/bin/python
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: tier_files
+short_description: Record the settings of a host as they were deployed
+version_added: 0.1.0
+author:
+  - The distributed.tiers authors (@distributed-tiers)
+description:
+  - Writes the checksums of the settings on the host it runs on to C(/var/lib/tiers/deployed-files.json). The option
+    O(distributed.tiers.tier_host#module:files) of M(distributed.tiers.tier_host) compares the files with them.
+  - Runs at the end of a deployment, so a file that an interrupted run changed differs from the record.
+options:
+  paths:
+    description: Files to record besides those of the collection itself.
+    type: list
+    elements: path
+    default: []
+extends_documentation_fragment:
+  - distributed.tiers.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+"""
+
+EXAMPLES = r"""
+- name: Record the settings as they were deployed
+  distributed.tiers.tier_files:
+    paths: [/etc/ldap/ldap.conf]
+"""
+
+RETURN = r"""
+count:
+  description: How many files were recorded.
+  returned: always
+  type: int
+"""
+
+import json
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.distributed.tiers.plugins.module_utils.probing import host_checks
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={"paths": {"type": "list", "elements": "path", "default": []}}, supports_check_mode=True
+    )
+    record = host_checks.DEPLOYED_FILES
+    checksums = host_checks.read_checksums([*host_checks.SETTINGS, *module.params["paths"]])
+    text = json.dumps(checksums, indent=2) + "\n"
+    is_changed = not record.exists() or record.read_text(encoding="utf-8") != text
+    if is_changed and not module.check_mode:
+        record.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        new = record.with_suffix(".new")
+        new.touch(mode=0o600)
+        new.write_text(text, encoding="utf-8")
+        new.rename(record)
+    module.exit_json(changed=is_changed, count=len(checksums))
+
+
+if __name__ == "__main__":
+    main()
