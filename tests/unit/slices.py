@@ -12,7 +12,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.traits i
 
 PLAIN = {"serves_as": "master", "state": "active", "redundancy": None, "active_standby": False, "proxy_mode": None}
 PLAIN |= {"product_election": False}
-PLAIN |= {"tls": "product", "protocol": "tcp"}
+PLAIN |= {"tls": "product", "protocol": "tcp", "watched": True}
 
 
 def complete(given: Mapping[str, Any]) -> dict[str, Any]:

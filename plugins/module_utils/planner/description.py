@@ -310,8 +310,16 @@ def complete(product: Product, description: Mapping[str, Any]) -> Product:
         for port in description.get("ports", ())
         if port.keys() >= {"name", "port", "protocol", "to", "from"}
     )
+    fields["watched"] = is_watched(description)
     fields["secrets"] = (*product.secrets, *description.get("secrets", ()))
     return replace(product, **fields, description=description)
+
+
+def is_watched(description: Mapping[str, Any]) -> bool:
+    """Whether the check of a described service gets an answer of the program: a text, a handshake, an exit code."""
+    check, probe = part(description, "check"), part(part(description, "probe"), "tcp")
+    asks = check.get("type", "tcp") != "tcp" or check.get("expect") or probe.get("send") or is_template(probe)
+    return bool(asks or description.get("tls") == "product" or isinstance(description.get("check"), str))
 
 
 AS_WRITTEN = (

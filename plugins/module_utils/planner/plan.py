@@ -191,6 +191,7 @@ class _Planner:
             proxy_mode=proxy_mode,
             tls=product.tls,
             protocol=product.protocol,
+            watched=product.watched,
         )
         return {
             "name": server.name,

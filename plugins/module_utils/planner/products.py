@@ -104,6 +104,8 @@ class Product:
     # How writes travel, and where proxies and distributors take them if replicas are read-only.
     writes: str = FORWARD
     write_port: int | None = None
+    # Whether its check gets an answer of the program: the kernel accepts connections also for one that hangs.
+    watched: bool = True
     more_ports: tuple[Port, ...] = ()
     # What runs where the inventory says no version.
     version: str | None = None
@@ -226,6 +228,7 @@ KEYS = (
     "proxy_mode",
     "writes",
     "write_port",
+    "watched",
     "more_ports",
     "version",
     "described_by",
@@ -281,6 +284,7 @@ def parse_product(name: str, data: Any) -> tuple[Product | None, list[str]]:
         proxy_mode=read.word("proxy_mode", PROXY_MODES, "product"),
         writes=read.word("writes", WRITES, FORWARD),
         write_port=read.port("write_port", data["write_port"]) if data.get("write_port") is not None else None,
+        watched=read.flag("watched", True),
         more_ports=read.more_ports("more_ports"),
         version=read.word("version") if data.get("version") is not None else None,
         described_by=read.word("described_by", DESCRIPTIONS) if described else None,

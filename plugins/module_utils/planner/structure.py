@@ -183,6 +183,11 @@ class ServerSlice(TypedDict):
         bool,
         "Whether the product's role installs, starts and checks what serves on it: the product, or nginx as a cache.",
     ]
+    watchable: Annotated[
+        bool,
+        "Whether its check gets an answer of the program, so that the watchdog notices one that hangs; false if the "
+        "check is a TCP connection only, which the kernel accepts also for a program that hangs.",
+    ]
     passes_through: Annotated[
         bool, "Whether it is a pass-through proxy: HAProxy alone, which forwards to the active master."
     ]
@@ -257,7 +262,9 @@ class ServerSlice(TypedDict):
         float, "With less of the file system of its data free, a master counts as one that cannot write."
     ]
     watchdog_seconds: Annotated[
-        float, "Seconds within which a program on it that runs but gives no answer is restarted; 0 switches this off."
+        float,
+        "Seconds within which a program on it that runs but gives no answer is restarted; 0 switches this off. A "
+        "product that is not `watchable` is not restarted.",
     ]
     reload_delay: Annotated[float | None, "Seconds it waits before it reloads from its master; null is no delay set."]
     reloads_at_once: Annotated[int | None, "Most proxies that reload at one time; null is unlimited."]

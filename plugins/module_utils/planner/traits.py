@@ -26,11 +26,13 @@ def traits(
     proxy_mode: str | None,
     tls: str,
     protocol: str,
+    watched: bool,
 ) -> dict[str, Any]:
     """The fields that follow from other fields of the same slice; docs/plan.md tells what each means."""
     cold = redundancy == "cold"
     runs = runs_product(serves_as, proxy_mode)
     passes_through = proxy_mode == "pass"
+    uses_product_role = serves_as != "distributor" and not passes_through
     follows_master = serves_as in ("proxy", "parallel")
     # nginx, as a cache, and HAProxy, as the server itself, speak TLS without help.
     terminates_tls = runs and tls == "terminated"
@@ -46,7 +48,9 @@ def traits(
         "takes_clients": state == "active" and not cold,
         "runs_product": runs,
         "holds_data": holds_data,
-        "uses_product_role": serves_as != "distributor" and not passes_through,
+        "uses_product_role": uses_product_role,
+        # nginx, as a cache, answers by itself.
+        "watchable": uses_product_role and (watched or proxy_mode == "cache"),
         "passes_through": passes_through,
         "has_relay": follows_master and not passes_through,
         "has_balancer": follows_master or serves_as == "distributor" or terminates_tls,

@@ -37,7 +37,7 @@ def build_settings(
     watchdog does differently. `unit`: the unit of the product. `data_paths`, `can_write`: directories of its data, and
     its own command that checks whether it can write. `host`: paths of files and programs on the host.
     """
-    product = build_check(server, check, changes) if server["uses_product_role"] else None
+    product = build_check(server, check, changes) if server["watchable"] else None
     units = [{"unit": unit, "check": product}] if product else []
     balancer: dict[str, Any] = {}
     if server["has_balancer"]:

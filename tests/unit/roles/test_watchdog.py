@@ -621,7 +621,11 @@ def test_a_distributor_watches_haproxy_alone() -> None:
             {"tls": "none", "protocol": "tcp", "port": 7000},
             {"type": "tcp", "send_hex": PING},
         ),
-        ({"tls": "none", "protocol": "tcp"}, {"tls": "none", "protocol": "tcp", "port": 7000}, None),
+        (
+            {"tls": "none", "protocol": "tcp"},
+            {"tls": "none", "protocol": "tcp", "port": 7000, "watchable": False},
+            None,
+        ),
     ],
     ids=["terminated", "handshake", "command", "tcp", "check", "greeting", "command-and-check", "nothing to ask"],
 )

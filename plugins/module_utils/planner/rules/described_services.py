@@ -339,6 +339,25 @@ def service_check(topology: Topology, _allocation: Allocation) -> Iterator[Probl
             yield Problem(None, variable, f"'probe.tcp.send': {wrong}.")
 
 
+@rule(
+    "hang-unnoticed",
+    WARNING,
+    reason="The kernel accepts connections also for a program that hangs, so no check notices it and no watchdog "
+    "restarts it: its clients wait.",
+    remedy="Give the check an answer: type http with a path, type tcp with send and expect, or type command. To accept "
+    "it, set tiers_watchdog_seconds to 0.",
+    fires=ledger(("tls: product", "tls: none\n      check: {type: tcp}")),
+    silent=ledger(("tls: product", "tls: none\n      check: {type: tcp, send: 'PING\\\\n', expect: PONG}")),
+)
+def hang_unnoticed(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    for product in topology.products.values():
+        names = tuple(server.name for server, _work in runners(topology, product) if server.watchdog_seconds > 0)
+        if names and not product.watched:
+            name = product.description.get("name", product.name)
+            message = f"The check of {name} is a TCP connection only, so its program is not watched."
+            yield Problem(None, product.described_by, message, hosts=names)
+
+
 def _wrong_question(check: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with what a check sends and expects over tcp."""
     send, expect = check.get("send"), check.get("expect")

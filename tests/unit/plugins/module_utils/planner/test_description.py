@@ -41,6 +41,25 @@ def faults(**changes: Any) -> list[str]:
     return [f"{where} {text}" for where, text in read_description(described, OPTIONS)[1]]
 
 
+@pytest.mark.parametrize(
+    ("lines", "is_watched"),
+    [
+        ("tls: none", False),
+        ("tls: none\n      check: {type: tcp}", False),
+        ("tls: terminated\n      local_port: 8000", False),
+        ("tls: product", True),
+        ("tls: none\n      check: {type: http, path: /}", True),
+        ("tls: none\n      check: {type: command, command: [ping]}", True),
+        ("tls: none\n      check: {type: tcp, expect: '^220'}", True),
+        ("tls: none\n      probe: {tcp: {send: 'PING'}}", True),
+        ("tls: none\n      check: '{{ check }}'", True),
+    ],
+)
+def test_a_connection_alone_does_not_watch_a_program(lines: str, is_watched: bool) -> None:
+    described = yaml.safe_load(ledger(("tls: product", lines)))["all"]["vars"]["tiers_service"]
+    assert complete(ROLE, described).watched is is_watched
+
+
 def test_a_sound_description_has_no_faults_and_its_defaults() -> None:
     description, found = read_description(SOUND, OPTIONS)
     assert found == []
