@@ -36,7 +36,7 @@ REPORT = ROOT / ".cache/results/interruptions.txt"
 LIMIT = 1200
 MEMBER, CLIENT, PROXY = "p2", "c1", "px1"
 DRAINED = ["m1", "m2", "px1", "p1", "d1"]
-# Of each playbook, how many tasks it surely begins
+# Of each playbook, how many tasks it surely begins. A deployment that restarts all servers begins more: see `state`.
 TASKS = {"deploy": 200, "drain": 35, "undrain": 30, "switch_over": 30, "retire": 30}
 RECORD = "/etc/ansible/facts.d/tiers_drained.fact"
 # A client with a proxy, what stands in for it, and the pool
@@ -48,9 +48,10 @@ without_member = Inventory(INVENTORY, HERE / "member_down.ini")
 
 @dataclass
 class State:
-    """What lasts from one seed to the next: the setting that was deployed last."""
+    """What lasts from one seed to the next: the setting that was deployed last, and how many tasks that took."""
 
     threads: int = 16
+    tasks: int = TASKS["deploy"]
 
     def settings(self) -> dict[str, Any]:
         return {"product_openldap_threads": self.threads}
@@ -62,16 +63,21 @@ def state() -> State:
     REPORT.parent.mkdir(parents=True, exist_ok=True)
     state = State()
     succeed(system, "deploy", **state.settings())
+    state.threads += 1
+    # Nine tenths, because a run that ends before its point is not killed.
+    state.tasks = succeed(system, "deploy", **state.settings()) * 9 // 10
     succeed(system, "verify")
     return state
 
 
-def succeed(inventory: Inventory, playbook: str, **extra: Any) -> None:
-    """Run a playbook to its end. A lock that a killed run holds is taken over, as the refusal says."""
+def succeed(inventory: Inventory, playbook: str, **extra: Any) -> int:
+    """Run a playbook to its end. A lock that a killed run holds is taken over, as the refusal says. Returns how many
+    tasks it began."""
     done = inventory.run(playbook, **extra)
     if done.returncode and (held := re.search(r"-e tiers_lock_takeover=(\w+)", done.stdout)):
         done = inventory.run(playbook, **extra, tiers_lock_takeover=held[1])
     assert done.returncode == 0, done.stdout[-6000:]
+    return int(done.stdout.count("\nTASK ["))
 
 
 def descendants(process: int) -> list[int]:
@@ -88,9 +94,13 @@ def descendants(process: int) -> list[int]:
     return found
 
 
-def kill(inventory: Inventory, playbook: str, generator: random.Random, **extra: Any) -> str:
-    """Run a playbook and kill it with all its processes after a random one of its tasks. Returns where that was."""
-    last, delay = generator.randint(1, TASKS[playbook]), generator.uniform(0, 2)
+def kill(inventory: Inventory, playbook: str, generator: random.Random, tasks: int = 0, **extra: Any) -> str:
+    """Run a playbook and kill it with all its processes after a random one of its tasks. Returns where that was.
+
+    `tasks`: how many it begins, if more than TASKS says."""
+    tasks = tasks or TASKS[playbook]
+    # A part of the whole, so that a seed hits the same part whatever the number is.
+    last, delay = 1 + int(generator.random() * tasks), generator.uniform(0, 2)
     command = inventory.command(playbook, **extra)
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run:
         began, count, task = time.monotonic(), 0, "the start"
@@ -107,7 +117,7 @@ def kill(inventory: Inventory, playbook: str, generator: random.Random, **extra:
             for process in [run.pid, *descendants(run.pid)]:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(process, signal.SIGKILL)
-    return f"{delay:.1f} s after task {count} ({task})"
+    return f"{delay:.1f} s after task {count} of {tasks} ({task})"
 
 
 def closed(inventory: Inventory) -> dict[str, str]:
@@ -146,7 +156,7 @@ def watching_masters() -> Iterator[list[str]]:
 
 def deploy_setting(state: State, generator: random.Random) -> tuple[Inventory, str]:
     state.threads += 1
-    return system, kill(system, "deploy", generator, **state.settings())
+    return system, kill(system, "deploy", generator, state.tasks, **state.settings())
 
 
 def deploy_member(state: State, generator: random.Random) -> tuple[Inventory, str]:
