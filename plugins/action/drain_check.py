@@ -14,7 +14,7 @@ from ansible_collections.distributed.tiers.plugins.plugin_utils.judging import (
     PLAN,
     TARGETS,
     JudgingAction,
-    answers_of,
+    probed_twice,
     refusal,
     target_names,
 )
@@ -30,6 +30,6 @@ class ActionModule(JudgingAction):
     }
 
     def judge(self, options: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
-        answers = answers_of(variables).of("tiers_probed")
+        answers = probed_twice(options["plan"], variables)
         found = drain(options["plan"], answers, target_names(options["targets"]), options["min_online"])
         return {**found, "forbidden": refusal(drain_reasons(found, options["loss_confirmed"]), variables)}

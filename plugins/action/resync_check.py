@@ -14,7 +14,7 @@ from ansible_collections.distributed.tiers.plugins.plugin_utils.judging import (
     PLAN,
     TARGETS,
     JudgingAction,
-    answers_of,
+    probed_twice,
     refusal,
     target_names,
 )
@@ -31,7 +31,7 @@ class ActionModule(JudgingAction):
     }
 
     def judge(self, options: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
-        answers = answers_of(variables).of("tiers_probed")
+        answers = probed_twice(options["plan"], variables)
         found = resync(options["plan"], answers, target_names(options["targets"]), options["min_online"])
         reasons = resync_reasons(found, options["confirmed"], options["loss_confirmed"])
         return {**found, "forbidden": refusal(reasons, variables)}

@@ -13,7 +13,7 @@ from ansible_collections.distributed.tiers.plugins.plugin_utils.judging import (
     PLAN,
     TARGETS,
     JudgingAction,
-    answers_of,
+    probed_twice,
     refusal,
     target_names,
 )
@@ -25,7 +25,7 @@ class ActionModule(JudgingAction):
     arguments: ClassVar[Mapping[str, Any]] = {**PLAN, "targets": TARGETS}
 
     def judge(self, options: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
-        answers = answers_of(variables).of("tiers_probed")
+        answers = probed_twice(options["plan"], variables)
         found = switch_over(options["plan"], answers, target_names(options["targets"]))
         steps = found["todo"]
         return {

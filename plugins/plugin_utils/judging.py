@@ -14,6 +14,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.distributed.tiers.plugins.module_utils.operations.job import in_awx, job_template
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.values import BadValueError, comma_separated
+from ansible_collections.distributed.tiers.plugins.module_utils.verification.maintenance import with_second_look
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.verify import ROWS, places, without
 from ansible_collections.distributed.tiers.plugins.plugin_utils.answers import Answers
 
@@ -49,6 +50,12 @@ class JudgingAction(ActionBase):
 def answers_of(variables: Mapping[str, Any], group: str = "tiers_servers") -> Answers:
     """What the hosts of a group left in their variables. The playbooks group the hosts of the run by the plan."""
     return Answers(variables["groups"].get(group, ()), variables["hostvars"])
+
+
+def probed_twice(plan: Mapping[str, Any], variables: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    """What each server answered to its probe, or to the second one if it has caught up since."""
+    answers = answers_of(variables)
+    return with_second_look(plan, answers.of("tiers_probed"), answers.of("tiers_probed_again"))
 
 
 def seen_voters(variables: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

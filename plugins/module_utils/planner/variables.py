@@ -815,6 +815,7 @@ MADE_IN_RUNS = frozenset(
         "tiers_probe_driver",
         "tiers_probe_operations",
         "tiers_probed",
+        "tiers_probed_again",
         "tiers_record_read",
         "tiers_record_read_outside",
         "tiers_refusal",

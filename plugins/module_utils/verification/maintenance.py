@@ -14,6 +14,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.verification.con
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.status import (
     MAX_BEHIND,
     ServerState,
+    has_reached,
     last_changes,
     read_states,
     worst_lag,
@@ -85,6 +86,22 @@ def interrupted(plan: Mapping[str, Any], answers: ProbeAnswers) -> dict[str, Any
     todo = [name for name, one in seen.items() if one.interrupted or is_held_out(name, one)]
     rows = [(name, seen[name].why or "a distributor routes no new client to it") for name in todo]
     return {"todo": todo, "text": table(("SERVER", "CLOSED TO CLIENTS"), rows) if rows else ""}
+
+
+def lagging(plan: Mapping[str, Any], answers: ProbeAnswers) -> dict[str, dict[str, str]]:
+    """The servers that seem to lag too far to replace another one, each with the positions that it must reach.
+
+    Probes take seconds, in which others write on, and the first change in hours makes a server look hours behind. A
+    server that has these positions when it is asked again was in step."""
+    seen = _read_states(plan, answers)
+    last = last_changes(plan, seen)
+    return {name: last for name, one in seen.items() if _is_behind(plan["servers"][name], one, last)}
+
+
+def with_second_look(plan: Mapping[str, Any], answers: ProbeAnswers, again: ProbeAnswers) -> ProbeAnswers:
+    """The answers, and of the servers that have caught up the second one. `again`: tier_probe's of lagging servers."""
+    late = lagging(plan, answers)
+    return {**answers, **{name: again[name] for name, last in late.items() if has_reached(again.get(name) or {}, last)}}
 
 
 def servers_for_restart(plan: Mapping[str, Any], name: str) -> list[str]:

@@ -132,7 +132,9 @@ def _list_own_service(
     else:
         return [_expect_stopped(server, server["address"], protocol)]
     replicates = server["redundancy"] != "warm" and server.get("replication") != "none"
-    if (edge.get("role") or server["product_election"]) and replicates:
+    # A node of a pair of which either may be active has no planned role.
+    has_data = edge.get("role") or server["product_election"] or (at_least and server["replication_role"])
+    if has_data and replicates:
         edge["at_least"] = dict(at_least)
     return [edge]
 

@@ -87,7 +87,7 @@ def test_every_task_that_asks_all_hosts_has_a_deadline():
         if {"ansible.builtin.setup", *(f"distributed.tiers.tier_{what}" for what in ("host", "probe", "rows"))}
         & set(task)
     ]
-    assert len(asking) == 13
+    assert len(asking) == 14
     assert [task["name"] for task in asking if "timeout" not in task] == []
 
 

@@ -18,7 +18,10 @@ from ansible_collections.distributed.tiers.tests.unit.plugins.action.judging imp
 TARGETED = ("drain_check", "resync_check", "retire_check", "switch_over_check", "undrain_check")
 # Each action, with what it needs besides the plan
 REQUIRED: dict[str, dict[str, Any]] = {
-    **{action: {} for action in (*TARGETED, "content_check", "restart_order", "roll_back_check", "verify_rows")},
+    **{
+        action: {}
+        for action in (*TARGETED, "content_check", "lag_check", "restart_order", "roll_back_check", "verify_rows")
+    },
     "restart_check": {"server": "m1", "probes": [{"item": "m1"}]},
     "drill_health": {"results": "probed"},
     "drill_plan": {"run": "r"},

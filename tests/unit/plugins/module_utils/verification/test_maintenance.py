@@ -13,6 +13,7 @@ from ansible_collections.distributed.tiers.tests.unit.slices import Slice
 
 NOW = "20260101000100.000000Z#000000#001#000000"
 LONG_AGO = "20260101000000.000000Z#000000#001#000000"
+LATER = "20260101000200.000000Z#000000#001#000000"
 Answers = dict[str, dict[str, Any]]
 
 
@@ -424,6 +425,36 @@ def test_a_node_that_is_behind_is_not_promoted(plan: dict[str, Any], answers: An
         answers[name]["edges"].append(saw(name, "active", reachable=name == "m"))
     verdict = maintenance.switch_over(plan, answers, ["m"])
     assert verdict["wrong"] == ["mb cannot be promoted: it lags behind."]
+
+
+@pytest.mark.parametrize(
+    ("again", "allowed"),
+    [
+        ({"1": NOW}, True),
+        ({"1": LATER}, True),
+        ({"1": LONG_AGO}, False),
+        (None, False),
+    ],
+    ids=["caught up", "ahead of the first look", "behind", "no answer"],
+)
+@pytest.mark.parametrize("operation", ["switch_over", "drain"])
+def test_a_server_that_catches_up_at_the_second_look_is_in_step(
+    plan: dict[str, Any], answers: Answers, operation: str, again: dict[str, str] | None, allowed: bool
+) -> None:
+    """The first change in hours, made between the probe of the standby and that of the active node."""
+    for name in ("m", "mb"):
+        answers[name]["edges"][0]["position"] = {"1": NOW if name == "m" else LONG_AGO}
+    if operation == "switch_over":
+        for name in ("m", "mb"):
+            plan["servers"][name].update(leader_election=True, active_standby=True, failback="manual")
+            answers[name]["edges"].append(saw(name, "active", reachable=name == "m"))
+    assert maintenance.lagging(plan, answers)["mb"] == {"1": NOW}
+    second = {"mb": {"edges": [{**answers["mb"]["edges"][0], "position": again}, *answers["mb"]["edges"][1:]]}}
+    seen = maintenance.with_second_look(plan, answers, second if again else {"mb": {"msg": "timed out"}})
+    if operation == "switch_over":
+        assert (maintenance.switch_over(plan, seen, ["m"])["wrong"] == []) is allowed
+    else:
+        assert (maintenance.drain(plan, seen, ["m"])["lost"] == []) is allowed
 
 
 # Servers that are removed from their hosts

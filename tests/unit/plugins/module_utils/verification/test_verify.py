@@ -276,6 +276,15 @@ def test_without_automatic_failback_either_node_may_be_active(turns: dict[str, A
     assert (balancer["up"], balancer["one_up_of"]) == ([], [["m", "mb"]])
 
 
+@pytest.mark.parametrize("failback", ["auto", "manual"])
+def test_a_lagging_node_is_probed_until_it_has_the_positions(turns: dict[str, Any], failback: str) -> None:
+    turns["servers"]["mb"] |= {"failback": failback, "redundancy": "hot"}
+    for name in ("m", "mb"):
+        own = next(e for e in verify.own_edges(turns, name, {"1": "a"}) if e["protocol"] == "https")
+        if own.get("role") or failback == "manual":
+            assert own["at_least"] == {"1": "a"}
+
+
 def test_relays_route_to_the_node_that_must_be_active(turns: dict[str, Any]) -> None:
     balancer = next(e for e in verify.own_edges(turns, "x") if e["protocol"] == "haproxy")
     assert (balancer["up"], balancer["one_up_of"]) == (["m"], [["m", "mb"]])
