@@ -166,6 +166,11 @@ edges:
         - With O(edges[].protocol=drained) V(open), V(drained) (an operator drained the server), V(interrupted) (a run
           that was interrupted left it closed to clients) or V(not deployed).
       type: str
+    lease:
+      description:
+        - With O(edges[].protocol=active), what the failover agent knows of the lease of its pair - C(holder), whether
+          failover is C(paused), seconds since the arbiter answered (C(age)), C(ttl). None where keepalived elects.
+      type: dict
     ok: {description: Whether that is what was expected., type: bool}
     why: {description: What is wrong, type: str}
 """

@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import time
 from pathlib import Path
+from typing import Any
 
 # Where the agent keeps its state. The last word of a file is a time, in seconds since the boot.
 RUN = Path("/run/tiers")
@@ -40,6 +42,16 @@ def unsettled(run: Path = RUN) -> str:
         return f"a failover is under way, ask again: {what}"
     duration = f"for {since:.0f} s" if since < float("inf") else "since its start"
     return f"it has been neither active nor a settled standby {duration}: {what}. See `journalctl -t tiers-failover`"
+
+
+def read_lease(run: Path = RUN) -> dict[str, Any] | None:
+    """What the agent of this node knows of the lease of its pair; None where keepalived elects."""
+    try:
+        known = json.loads((run / "lease.json").read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+    age = max(0.0, read_uptime() - known["read"])
+    return {"holder": known["holder"], "paused": known["paused"], "age": round(age, 1), "ttl": known["ttl"]}
 
 
 def promotion_failed(run: Path = RUN) -> str:

@@ -62,6 +62,7 @@ def _blank_result(edge: Mapping[str, Any]) -> dict[str, Any]:
         "connect_ms": None,
         "latency_ms": None,
         "traffic": None,
+        "lease": None,
     }
 
 
@@ -192,16 +193,18 @@ def _check_active(expect: str, timeout: float) -> dict[str, Any]:
     """Whether this node of a pair serves. Where either may, it must be clear which of both does."""
     if Path(_IS_LEADER).exists():
         return _check_leader(expect, timeout)
+    lease = pair.read_lease()
     try:
         serves = execute([_FAILOVER_AGENT, "is-active"], os.environ, timeout)[0] == 0
         clear = serves or expect != "either" or execute([_FAILOVER_AGENT, "is-settled"], os.environ, timeout)[0] == 0
     except Unavailable as error:
         return {"reachable": False, "refused_by": "service", "ok": False, "why": str(error)}
     if not clear:
-        return {"reachable": False, "ok": False, "why": pair.unsettled()}
+        return {"reachable": False, "ok": False, "why": pair.unsettled(), "lease": lease}
     if not serves and expect == "either" and (why := pair.promotion_failed()):
-        return {"reachable": False, "ok": False, "why": why}
-    return _judge_presence(serves, expect, "is active, planned is its peer", "is standby, its peer may be active")
+        return {"reachable": False, "ok": False, "why": why, "lease": lease}
+    verdict = _judge_presence(serves, expect, "is active, planned is its peer", "is standby, its peer may be active")
+    return {**verdict, "lease": lease}
 
 
 def _check_leader(expect: str, timeout: float) -> dict[str, Any]:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import combinations
@@ -62,6 +62,7 @@ class ServerState:
     routes_to: Mapping[str, str] | None = None
     holds: bool | None = None
     serves: bool | None = None
+    lease: Mapping[str, Any] | None = None
     drained: bool = False
     can_write: bool = True
     interrupted: bool = False
@@ -95,6 +96,7 @@ def read_state(
         routes_to=balancer["servers"] if balancer and balancer["reachable"] else None,
         holds=shared["reachable"] if shared else None,
         serves=active["reachable"] if active else None,
+        lease=active.get("lease") if active else None,
         can_write=not writes or bool(writes["reachable"]),
         drained=stopped and not interrupted,
         interrupted=interrupted,
@@ -200,6 +202,7 @@ def report(
         *_list_silent_clients(plan, hosts or {}),
         *(f"{name}: {_describe_lateness(lag, max_lag, max_behind)}" for name, lag in late.items()),
         *(why for _pair, why in wrong_pairs(plan, answers)),
+        *_list_lease_alerts(servers, seen),
         *host_findings.list_alerts(answering, clock_alert),
         *(f"{name}: {why}" for name, why in differing(plan, content or {})),
         *voters[1],
@@ -263,7 +266,7 @@ def _describe_observed(server: Mapping[str, Any], seen: ServerState) -> str:
     else:
         words = [DOWN if server["kept_running"] else "not started"]
     if seen.serves:
-        words.append("serves")
+        words.append("has the lease, serves" if seen.lease else "serves")
     if seen.holds:
         words.append("has the shared address")
     if seen.drained:
@@ -273,6 +276,21 @@ def _describe_observed(server: Mapping[str, Any], seen: ServerState) -> str:
     if seen.interrupted:
         words.append("closed to clients")
     return ", ".join(words)
+
+
+def _list_lease_alerts(servers: Iterable[Mapping[str, Any]], seen: Mapping[str, ServerState]) -> Iterator[str]:
+    """Pairs without automatic failover, and nodes that the arbiter does not answer."""
+    paused: set[str] = set()
+    for server in servers:
+        name, lease = server["name"], seen[server["name"]].lease
+        if lease is None:
+            continue
+        primary = server["primary"] or name
+        if lease["paused"] and primary not in paused:
+            paused.add(primary)
+            yield f"pair of {primary}: automatic failover is paused. Run failover-agent resume on one of its nodes"
+        if lease["age"] > lease["ttl"]:
+            yield f"{name}: the arbiter has not answered it for {lease['age']:.0f} s, so it cannot become active"
 
 
 def _list_routed_to(server: Mapping[str, Any], seen: ServerState) -> str | None:

@@ -36,6 +36,7 @@ PLAYBOOKS = {path.stem for path in (REPOSITORY / "playbooks").glob("*.yml")}
 # Where a test runs a command of the pages: how the command begins -> the file that runs it, and what stands there.
 # A command that is not here is no command of a page.
 RUN = {
+    "/etc/tiers/failover-agent": ("tests/unit/roles/test_holder.py", "pause_failover(node"),
     "ansible-playbook distributed.tiers.validate": (".ci/install-test", "distributed.tiers.validate"),
     "ansible-playbook distributed.tiers.plan": ("molecule/shared/verify.yml", "distributed.tiers.plan"),
     "ansible-playbook distributed.tiers.deploy": ("molecule/shared/converge.yml", "distributed.tiers.deploy"),

@@ -930,6 +930,16 @@ def test_node_whose_former_program_still_runs_is_reported_by_its_state(
     assert report(node)[0] == told
 
 
+@pytest.mark.parametrize(("seconds", "answer"), [(30, ("active", 0)), (-0.02, ("standby", 1))])
+def test_node_with_a_lease_is_active_until_its_kernel_ends_the_traffic(
+    make: Callable[..., Node], seconds: float, answer: tuple[str, int]
+) -> None:
+    node = active(make())
+    (node.run / "serves-until").write_text(f"{agent.uptime() + seconds:.2f}\n")
+    assert report(node) == answer
+    assert node.ask("is-active") == answer[1]
+
+
 def test_node_is_not_active_after_a_boot_or_without_its_failover_agent(make: Callable[..., Node]) -> None:
     node = make()
     assert report(node) == ("standby", 1)

@@ -85,6 +85,9 @@ class Arbiter:
     def ask(self, request: Any) -> Any:
         if self.silent or (request.only_unpaused and self.paused):
             raise etcd.Unanswered("192.0.2.1: timed out")
+        if request.kind in ("pause", "resume"):
+            self.paused = request.kind == "pause"
+            return lease.Answer(True, lease.View(*self.register))
         if request.kind in ("ask", "confirm"):
             succeeded = request.revision == self.switchover[0]
             if succeeded:
@@ -314,3 +317,22 @@ def test_gate_is_not_closed_where_vrrp_elected_the_node_so_far(pair: Pair, monke
     kernel.flush()
     holder.close_missing_gate(node)
     assert not kernel.exists
+
+
+def test_node_that_steps_down_while_failover_is_paused_is_replaced(pair: Pair) -> None:
+    pair.arbiter.paused = True
+    pair.holders["m1"].end()
+    assert pair.go_on(10, lambda: pair.serves("m2")) < 1
+
+
+def test_operator_pauses_and_resumes_failover(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    node = pair.nodes["m2"]
+    monkeypatch.setattr(holder, "open_store", lambda _settings: pair.arbiter)
+    for kind in ("pause", "resume"):
+        assert holder.pause_failover(node, kind) == 0
+        assert pair.arbiter.paused is (kind == "pause")
+    pair.arbiter.silent = True
+    assert holder.pause_failover(node, "pause") == 1
+    assert "The arbiter does not answer" in capsys.readouterr().err

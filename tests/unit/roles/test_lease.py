@@ -42,6 +42,7 @@ def held_by(name: str, **fields) -> lease.View:
         (held_by("m2"), 0.0, True),
         (held_by("m2")._replace(paused=True), 0.0, True),
         (held_by(""), 0.0, True),
+        (held_by("")._replace(paused=True), 0.0, True),
         (held_by("", successor="m2"), 0.0, True),
         (held_by("", successor="m1"), 0.0, False),
         (held_by("", successor="m1"), 3.0, True),
@@ -274,3 +275,10 @@ def test_countdown_that_no_answer_put_in_force_is_removed_and_the_open_one_stays
     door.count(3, 1)
     assert "delete" not in kernel.commands[2]
     assert kernel.commands[3].startswith("delete set inet tiers_lease lease_77_2\nadd set")
+
+
+@pytest.mark.parametrize(("kind", "write"), [("pause", "request_put"), ("resume", "request_delete_range")])
+def test_operator_pauses_failover_by_a_key_that_every_answer_shows(kind, write):
+    body = etcd.build("/p/", lease.Request(kind))
+    assert [next(iter(each)) for each in body["success"]] == [write, "request_range"]
+    assert base64.b64decode(body["success"][0][write]["key"]) == b"/p/paused"

@@ -142,6 +142,13 @@ def build(prefix: str, request: Request) -> dict[str, Any]:
     everything = {"request_range": {"key": encode(prefix), "range_end": encode(prefix[:-1] + chr(ord(prefix[-1]) + 1))}}
     if request.kind == "read":
         return {"success": [everything], "failure": []}
+    if request.kind == "pause":
+        return {
+            "success": [{"request_put": {"key": encode(prefix + "paused"), "value": ""}}, everything],
+            "failure": [],
+        }
+    if request.kind == "resume":
+        return {"success": [{"request_delete_range": {"key": encode(prefix + "paused")}}, everything], "failure": []}
     written = request.switchover if request.kind in ("confirm", "ask") else request.record
     assert written is not None
     key = "switchover" if request.kind in ("confirm", "ask") else "lease"

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 # Seconds between two looks at threads and signals, and between two health checks.
 LOOK_INTERVAL = 0.05
 CHECK_INTERVAL = 1.0
+# Seconds within which a voter must answer an operator.
+PAUSE_SECONDS = 3.0
 # Seconds for which a primary that fails back by itself must have been healthy.
 RETURN_SECONDS = 5.0
 
@@ -53,6 +55,27 @@ def close_missing_gate(node: Node) -> None:
     # While this node changes from VRRP to the lease, it is active without a gate.
     if not door.exists() and (node.state != "active" or node.lease_file.exists()):
         door.close()
+
+
+def open_store(settings: dict[str, Any]) -> etcd.Store:
+    tls = etcd.client_context(settings["authority"], settings["certificate"], settings["key"])
+    return etcd.Store([tuple(each) for each in settings["endpoints"]], settings["prefix"], tls)
+
+
+def pause_failover(node: Node, kind: Literal["pause", "resume"]) -> int:
+    """Pause or resume automatic failover of the pair, by whichever voter answers. The exit code."""
+    settings: dict[str, Any] = node.settings.lease or {}
+    store, failure = open_store(settings), ""
+    for _endpoint in settings["endpoints"]:
+        try:
+            store.ask(lease.Request(kind, deadline=PAUSE_SECONDS))
+        except etcd.Unanswered as reason:
+            failure = str(reason)
+        else:
+            node.log(f"Automatic failover of the pair: {kind}")
+            return 0
+    print(f"The arbiter does not answer: {failure}", file=sys.stderr)
+    return 1
 
 
 class Health:
@@ -123,8 +146,7 @@ class Holder:
         self.policy = lease.Policy(
             settings["name"], settings["is_primary"], settings["failback"], settings["allowed_lag"], timing
         )
-        tls = etcd.client_context(settings["authority"], settings["certificate"], settings["key"])
-        self.store = etcd.Store([tuple(each) for each in settings["endpoints"]], settings["prefix"], tls)
+        self.store = open_store(settings)
         self.gate = open_gate(node)
         self.health = Health(node)
         self.state = lease.State()

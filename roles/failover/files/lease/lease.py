@@ -58,10 +58,11 @@ class View(NamedTuple):
 class Request(NamedTuple):
     """A read, or a transaction that fails unless its key has this revision.
 
-    The key is the lease's for `acquire`, `renew` and `release`, the switchover's for `confirm` and `ask`.
+    The key is the lease's for `acquire`, `renew` and `release`, the switchover's for `confirm` and `ask`. `pause` and
+    `resume` write and remove the key `paused`, whatever its revision is.
     """
 
-    kind: Literal["read", "acquire", "renew", "release", "confirm", "ask"]
+    kind: Literal["read", "acquire", "renew", "release", "confirm", "ask", "pause", "resume"]
     revision: int = 0
     record: Record | None = None
     switchover: Switchover | None = None
@@ -245,9 +246,9 @@ def _stand_by(policy: Policy, state: State, now: float, node: Condition) -> tupl
     unchanged = now - state.view_from
     if unchanged >= 0 and may_acquire(policy, view, unchanged, node):
         record = Record(policy.name, (view.record.epoch if view.record else 0) + 1, timing.ttl, node.position)
-        own = view.record is not None and view.record.holder == policy.name
+        from_other = view.record is not None and view.record.holder not in ("", policy.name)
         return _ask(
-            state, now, Request("acquire", view.revision, record, only_unpaused=not own, deadline=timing.deadline)
+            state, now, Request("acquire", view.revision, record, only_unpaused=from_other, deadline=timing.deadline)
         )
     wanted = wanted_switchover(policy, view, node)
     if wanted:
@@ -290,7 +291,12 @@ def may_acquire(policy: Policy, view: View, unchanged: float, node: Condition) -
         waits = record.ttl
     else:
         waits = 0.0 if record.successor in ("", policy.name) else record.ttl
-    return not view.paused and unchanged >= waits and is_fit(policy, record, node)
+    return not is_held_back(policy, view) and unchanged >= waits and is_fit(policy, record, node)
+
+
+def is_held_back(policy: Policy, view: View) -> bool:
+    """Whether a pause keeps this node from the lease: it ends failovers. A node that steps down is still replaced."""
+    return view.paused and view.record is not None and view.record.holder not in ("", policy.name)
 
 
 def _ask(state: State, now: float, request: Request) -> tuple[State, Action]:

@@ -85,3 +85,11 @@ def test_a_node_without_its_agent_says_so(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_standby_reports_a_promotion_that_failed_just_now(agent: Path, age: float, why: str) -> None:
     write(agent / "failed", "", age)
     assert pair.promotion_failed(agent) == why
+
+
+def test_lease_is_read_with_the_time_since_the_arbiter_answered(tmp_path: Path) -> None:
+    assert pair.read_lease(tmp_path) is None
+    read = f'{{"holder": "m1", "paused": false, "ttl": 3.0, "read": {pair.read_uptime() - 7:.2f}}}'
+    (tmp_path / "lease.json").write_text(read)
+    found = pair.read_lease(tmp_path)
+    assert found and found["holder"] == "m1" and 6.9 <= found["age"] <= 8

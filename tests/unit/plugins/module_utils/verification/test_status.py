@@ -498,3 +498,16 @@ def test_a_deviation_of_a_host_is_an_alert(answers: Answers, recorded: dict[str,
     answers["m"] = {"unreachable": True, "msg": "silent"}
     again = status.report(PLAN, answers, recorded, hosts={"m": {"failed": True, "msg": "silent"}})
     assert [alert for alert in again["alerts"] if "silent" in alert] == ["m: host: silent"]
+
+
+def test_status_shows_the_lease_of_a_pair_and_what_ends_its_failover(turns: Turns, recorded: dict[str, Any]) -> None:
+    lease = {"holder": "m", "paused": False, "age": 0.4, "ttl": 3.0}
+    active, standby = turns[1]["m"]["edges"][-1], turns[1]["mb"]["edges"][-1]
+    active["lease"], standby["lease"] = lease, lease
+    report = status.report(*turns, recorded)
+    assert report["ok"] and row(report, "m")["observed"] == "provider, has the lease, serves"
+    active["lease"], standby["lease"] = {**lease, "paused": True}, {**lease, "paused": True, "age": 12.0}
+    assert status.report(*turns, recorded)["alerts"] == [
+        "pair of m: automatic failover is paused. Run failover-agent resume on one of its nodes",
+        "mb: the arbiter has not answered it for 12 s, so it cannot become active",
+    ]
