@@ -69,6 +69,8 @@ RUN = {
         '"collection", "install"',
     ),
     "make demo": ("Makefile", "demo: "),
+    "make secrets hosts": ("Makefile", "--no-print-directory secrets hosts"),
+    "redis-cli": ("molecule/redis/tests/test_deployment.py", '"redis-cli"'),
     "make hosts-down": (".ci/test", "hosts-down"),
     "make test": (".ci/run", "make test"),
     "sha256sum --check": ("tests/release/test_release.py", "sha256sum"),

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.plan imp
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.report import report
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Topology
 
+INVENTORIES = Path(__file__).parents[5] / "inventories"
 Judge = Callable[..., Outcome]
 CACHE = """
 all:
@@ -178,3 +180,12 @@ def test_voter_on_a_proxy_cannot_have_its_write_port(judge: Judge) -> None:
 def test_write_port_of_a_product_that_forwards_is_refused(judge: Judge) -> None:
     (finding,) = judge(CACHE + "      write_port: 6380\n").errors
     assert finding.message == "'write_port' is for writes: port, here it is forward."
+
+
+def test_example_of_redis_is_planned(judge: Judge, vault: Callable[..., Path]) -> None:
+    outcome = judge(path=INVENTORIES / "redis", more=[vault("tiers_ca_passphrase", "redis_password")])
+    assert outcome.findings == ()
+    plan = outcome.plan or {}
+    assert {name for name, port in write_ports(plan).items() if port == 6380} == {"px-oslo", "px-rome", "d1", "d2"}
+    assert [p["port"] for p in plan["clients"]["c-rome"]["write_endpoints"]] == [6380, 6380]
+    assert plan["clients"]["c-rome"]["write_pool"] == [{"name": "pool", "address": "10.115.0.40", "port": 6380}]
