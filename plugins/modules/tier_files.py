@@ -44,16 +44,14 @@ count:
 """
 
 import json
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.distributed.tiers.plugins.module_utils.probing import host_checks
 
 
-def main() -> None:
-    module = AnsibleModule(
-        argument_spec={"paths": {"type": "list", "elements": "path", "default": []}}, supports_check_mode=True
-    )
+def run(module: AnsibleModule) -> dict[str, Any]:
     record = host_checks.DEPLOYED_FILES
     checksums = host_checks.read_checksums([*host_checks.SETTINGS, *module.params["paths"]])
     text = json.dumps(checksums, indent=2) + "\n"
@@ -64,7 +62,14 @@ def main() -> None:
         new.touch(mode=0o600)
         new.write_text(text, encoding="utf-8")
         new.rename(record)
-    module.exit_json(changed=is_changed, count=len(checksums))
+    return {"changed": is_changed, "count": len(checksums)}
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={"paths": {"type": "list", "elements": "path", "default": []}}, supports_check_mode=True
+    )
+    module.exit_json(**run(module))
 
 
 if __name__ == "__main__":
