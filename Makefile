@@ -127,9 +127,10 @@ demo: ## All four tiers on thirteen test hosts: deploy, verify, break, report
 	step 'Deploy' play deploy
 	step 'Verify every edge of the plan' play verify
 	step 'Drill: break servers and measure' play drill
+	step 'Write the report' play report
 	printf '\n'
 	cat $(CACHE)/demo/summary.txt
-	printf '\nReport: %s\nTotal: %d min %d s\n' $(CACHE)/demo/report.md $$(((SECONDS - began) / 60)) $$(((SECONDS - began) % 60))
+	printf '\nReport: %s\nTotal: %d min %d s\n' $(CACHE)/demo/report.html $$(((SECONDS - began) / 60)) $$(((SECONDS - began) % 60))
 
 SEED := 1
 MINUTES := 30
@@ -166,6 +167,8 @@ lint: venv ## ansible-lint, yamllint, ruff, mypy and the changelog's fragments
 unit: venv ## Unit tests. ARGS: for pytest
 	@# HAProxy itself reads the configurations rendered; without root that test is passed over.
 	command -v haproxy >/dev/null || [ "$$(id -u)" != 0 ] || .ci/packages haproxy
+	# Chromium shows the report; without root these tests are passed over, too.
+	command -v chromium >/dev/null || [ "$$(id -u)" != 0 ] || .ci/packages chromium
 	pytest --junitxml=$(CACHE)/results/unit.xml $(ARGS)
 
 .PHONY: awx-test

@@ -14,6 +14,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.verification.hos
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.membership import (
     QUOTA,
     rows_and_alerts,
+    voter_rows,
 )
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.status import (
     MAX_BEHIND,
@@ -48,6 +49,7 @@ class ActionModule(ActionBase):
         plan = options["plan"]
         hosts = [host for host in task_vars["groups"].get("tiers_servers", ()) if host in plan["servers"]]
         answers = Answers(hosts, task_vars["hostvars"])
+        voters = seen_voters(task_vars)
         judge = partial(
             report,
             recorded=answers.recorded(),
@@ -57,11 +59,11 @@ class ActionModule(ActionBase):
             hosts=Answers(task_vars["groups"].get("tiers_hosts", ()), task_vars["hostvars"]).of("tiers_host_checked"),
             clock_alert=options["clock_alert"],
             content=answers.last("tiers_content", "tiers_content_again"),
-            voters=rows_and_alerts(plan, seen_voters(task_vars), options["quota"]),
+            voters=rows_and_alerts(plan, voters, options["quota"]),
         )
         seen = answers.of("tiers_probed")
         found = judge(plan, seen)
         again = answers.of("status_probed_again")
         if caught_up := {host: again[host] for host, last in found["late"].items() if has_reached(again[host], last)}:
             found = judge(plan, seen | caught_up)
-        return result | {"changed": False, **found}
+        return result | {"changed": False, **found, "voters": voter_rows(plan, voters, options["quota"])}

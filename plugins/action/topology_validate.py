@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import gc
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
@@ -35,7 +33,8 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.report i
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules import judge_part
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.shown import shorten
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Topology
-from ansible_collections.distributed.tiers.plugins.plugin_utils.files import check_has_end, why_not
+from ansible_collections.distributed.tiers.plugins.module_utils.reporting.excerpt import make_excerpt
+from ansible_collections.distributed.tiers.plugins.plugin_utils.files import check_has_end, replace_file, why_not
 from ansible_collections.distributed.tiers.plugins.plugin_utils.inventory import (
     filled_in,
     home,
@@ -83,6 +82,7 @@ class ActionModule(ActionBase):
                 "deployed": {"type": "str", "choices": [*DEPLOYED], "default": "known"},
                 "brief": {"type": "bool", "default": False},
                 "artifacts": {"type": "bool", "default": False},
+                "excerpt": {"type": "bool", "default": False},
                 "write_plan": {"type": "path"},
                 "write_findings": {"type": "path"},
             }
@@ -142,6 +142,10 @@ class ActionModule(ActionBase):
             result["lock_servers"] = lock_servers(outcome.plan, {*groups["all"]}, {*reading.answered}, asked)
         result["unread_report"] = unread(topology)
         result["report"] = report(topology, outcome, losses, diff=bool(self._task.diff))
+        if options["excerpt"]:
+            known_losses = None if topology.handed_from else losses
+            result["_ansible_verbose_override"] = True
+            result["excerpt"] = make_excerpt(topology, outcome.plan, known_losses, change, findings)
         if not options["brief"]:
             result |= {
                 # Too much to be shown with -v, as ansible-core finds of the facts it gathers.
@@ -178,16 +182,3 @@ class ActionModule(ActionBase):
         except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: links that lead to themselves
             raise AnsibleActionFail(f"{option}: {shorten(path, 200)} cannot be written: {why_not(error)}.") from None
         return True
-
-
-def replace_file(target: Path, data: bytes) -> None:
-    """All of the content or nothing."""
-    with NamedTemporaryFile(dir=target.parent, prefix=".tiers.", delete=False) as file:
-        try:
-            file.write(data)
-            file.close()
-            os.chmod(file.name, 0o644)
-            os.replace(file.name, target)
-        except OSError:
-            os.unlink(file.name)
-            raise

@@ -83,6 +83,21 @@ late:
   description: The servers that lag more than allowed, each with the positions of the masters.
   returned: always
   type: dict
+content:
+  description: The digest of each server that was asked for one, and whether others at its position have the same.
+  returned: always
+  type: list
+  elements: dict
+certificates:
+  description: The certificates on every host that answered, with the days for which they are valid.
+  returned: always
+  type: list
+  elements: dict
+voters:
+  description: The voters of the arbiter, with their roles.
+  returned: always
+  type: list
+  elements: dict
 text:
   description: Table and alerts as text.
   returned: always

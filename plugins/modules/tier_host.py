@@ -123,6 +123,15 @@ findings:
         V(files) and V(others).
       type: str
     why: {description: What is wrong with it., type: str}
+certificates:
+  description: The certificates in C(/etc/tiers/tls) that can be read.
+  returned: when O(certificates) is given
+  type: list
+  elements: dict
+  contains:
+    path: {description: The file., type: str}
+    subject: {description: The name that the certificate is for., type: str}
+    days: {description: Days until it expires; negative after that., type: float}
 ssh:
   description: How administrators reach the host.
   returned: when O(ssh=true)
@@ -232,6 +241,8 @@ def main() -> None:
         found["others"] = host_checks.check_other_services(ports, given["files"])
     findings = [{"look": look, "why": why} for look, reasons in found.items() for why in reasons]
     result: dict[str, Any] = {"changed": False, "findings": findings}
+    if params["certificates"]:
+        result["certificates"] = host_checks.read_validity(began)
     if params["ssh"]:
         connection = ssh.read_connection()
         result["ssh"] = {"connection": connection, "ports": ssh.read_ports(connection, params["timeout"])}

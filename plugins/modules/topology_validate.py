@@ -86,6 +86,11 @@ options:
     type: bool
     default: false
     version_added: 0.1.0
+  excerpt:
+    description: Return RV(excerpt), too, for M(distributed.tiers.report_page).
+    type: bool
+    default: false
+    version_added: 0.1.0
   write_plan:
     description:
       - Where to write RV(plan) as JSON, on the controller. A relative path is taken from where the command is run.
@@ -119,6 +124,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+excerpt:
+  description: What a report shows of the plan, with clients as numbers.
+  returned: success, with O(excerpt)
+  type: dict
 findings:
   description: What the rules say, errors first.
   returned: always, but not on failure with O(brief)

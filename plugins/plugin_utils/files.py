@@ -9,6 +9,7 @@ import errno
 import os
 import stat
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 
 def check_has_end(path: str | Path) -> None:
@@ -22,3 +23,16 @@ def why_not(error: Exception) -> str:
     """What keeps a file from being read, in one line."""
     reason = getattr(error, "strerror", None) or error
     return " ".join(str(reason).split()) or type(error).__name__
+
+
+def replace_file(target: Path, data: bytes) -> None:
+    """All of the content or nothing."""
+    with NamedTemporaryFile(dir=target.parent, prefix=".tiers.", delete=False) as file:
+        try:
+            file.write(data)
+            file.close()
+            os.chmod(file.name, 0o644)
+            os.replace(file.name, target)
+        except OSError:
+            os.unlink(file.name)
+            raise

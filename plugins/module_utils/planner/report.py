@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any
@@ -139,17 +140,19 @@ def shares(plan: Plan, most: int = ROWS_SHOWN) -> str:
 
 def moves(plan: Plan, most: int = REASONS_SHOWN) -> str:
     """Counts by from, to and cause: as readable for 50,000 moves as for 5."""
-    counts: dict[tuple[str, str, str], int] = {}
-    for move in plan["allocation"]["moves"]:
-        key = (str(move["from"]), str(move["to"]), str(move["why"]))
-        counts[key] = counts.get(key, 0) + 1
-    if not counts:
+    rows = count_moves(plan)
+    if not rows:
         return ""
-    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    rows = [(number, source, target, why) for (source, target, why), number in ordered[:most]]
-    text = table(("CLIENTS MOVED", "FROM", "TO", "WHY"), rows)
-    rest = ordered[most:]
-    return text + (f"\nand {sum(number for _key, number in rest)} for {len(rest)} other reasons" if rest else "")
+    text = table(("CLIENTS MOVED", "FROM", "TO", "WHY"), rows[:most])
+    rest = rows[most:]
+    return text + (f"\nand {sum(row[0] for row in rest)} for {len(rest)} other reasons" if rest else "")
+
+
+def count_moves(plan: Plan) -> list[tuple[int, str, str, str]]:
+    """(number of clients, from, to, why), most clients first."""
+    keys = ((str(move["from"]), str(move["to"]), str(move["why"])) for move in plan["allocation"]["moves"])
+    ordered = sorted(Counter(keys).items(), key=lambda item: (-item[1], item[0]))
+    return [(number, source, target, why) for (source, target, why), number in ordered]
 
 
 def findings(found: Iterable[Finding], most: int = FINDINGS_SHOWN) -> str:
@@ -264,18 +267,7 @@ def changes(change: Difference, most: int | None = None, moves_shown: bool = Fal
     """
     if not change["changed"] and not change["retired"] and not change["same"]:
         return f"Nothing is deployed{', or the deployed state was not read' if change['unseen'] else ''}."
-    groups: dict[tuple[str, str], list[str]] = {}
-    if change["new"]:
-        groups["new", "-"] = change["new"]
-    for name, keys in change["changed"].items():
-        text = "; ".join(f"{key}: {as_text(before)} > {as_text(after)}" for key, (before, after) in keys.items())
-        groups.setdefault(("changed", text), []).append(name)
-    for name, before in change["retired"].items():
-        text = f"was {before['tier']}" + (f" of {before['clients']} clients" if before["clients"] else "")
-        groups.setdefault(("retired", text), []).append(name)
-    if change["unseen"]:
-        groups["not reached", "its deployed state is unknown"] = change["unseen"]
-    rows = [(enumerate_names(names), len(names), what, text) for (what, text), names in groups.items()]
+    rows = group_changes(change)
     parts = []
     if rows:
         parts.append(
@@ -293,6 +285,22 @@ def changes(change: Difference, most: int | None = None, moves_shown: bool = Fal
         if rest := ways[shown:]:
             parts.append(f"and {sum(way[0] for way in rest)} on {len(rest)} other ways")
     return "\n".join(parts) or f"Every server{'' if change['clients'] else ' and every client'} is as planned."
+
+
+def group_changes(change: Difference) -> list[tuple[str, int, str, str]]:
+    """(servers, number of them, what becomes of them, from > to), servers with the same change together."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    if change["new"]:
+        groups["new", "-"] = change["new"]
+    for name, keys in change["changed"].items():
+        text = "; ".join(f"{key}: {as_text(before)} > {as_text(after)}" for key, (before, after) in keys.items())
+        groups.setdefault(("changed", text), []).append(name)
+    for name, before in change["retired"].items():
+        text = f"was {before['tier']}" + (f" of {before['clients']} clients" if before["clients"] else "")
+        groups.setdefault(("retired", text), []).append(name)
+    if change["unseen"]:
+        groups["not reached", "its deployed state is unknown"] = change["unseen"]
+    return [(enumerate_names(names), len(names), what, text) for (what, text), names in groups.items()]
 
 
 def as_text(value: Any) -> str:

@@ -659,6 +659,15 @@ TABLE: tuple[Variable, ...] = (
         "tiers_report_dir", "all", "path", "`./reports`", "Where the controller writes reports and exports.", asked=True
     ),
     Variable(
+        "tiers_report_file",
+        "all",
+        "path",
+        "",
+        "The HTML file that `report`, `plan`, `status` and `drill` write; without it, only `report` writes one: "
+        "`report.html` in `tiers_report_dir`.",
+        asked=True,
+    ),
+    Variable(
         "tiers_drill_confirm", "all", "flag", "false", "Allows `drill` to break servers on purpose.", flag, asked=True
     ),
     Variable(

@@ -6,6 +6,7 @@ Answers are lists of reasons, empty if all is well; `look_at` and `read` read th
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import hashlib
 import ipaddress
@@ -296,6 +297,19 @@ def check_certificates(address: str, port: int, protocol: str, alert_days: float
     if protocol in _TLS and (der := _served(address, port, timeout)):
         served[port] = _certificate(der)
     return reasons + judge_certificates(files, served, time.time(), alert_days)
+
+
+def read_validity(now: float) -> list[dict[str, str | float]]:
+    """The certificates in the files of this host, and the days for which each is valid: negative if it has expired.
+    `check_certificates` reports a file that cannot be read."""
+    found: list[dict[str, str | float]] = []
+    for path in (CERTIFICATE, AUTHORITY) if x509 else ():
+        with contextlib.suppress(OSError, ValueError):
+            found += [
+                {"path": str(path), "subject": one.subject, "days": round((one.ends - now) / _DAY, 1)}
+                for one in read_certificates(path.read_text(encoding="utf-8"))
+            ]
+    return found
 
 
 def _served(address: str, port: int, timeout: float) -> bytes | None:

@@ -42,6 +42,28 @@ def differing(plan: Mapping[str, Any], answers: ProbeAnswers) -> list[tuple[str,
     return sorted(found)
 
 
+def content_rows(plan: Mapping[str, Any], answers: ProbeAnswers, silent: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The digest of each server that has content. `equal`: whether others at its position have the same; None if it
+    gave none, or no other is at its position. `silent`: why servers could not be asked."""
+    differs, unread = dict(differing(plan, answers)), {**silent, **dict(list_unread(answers))}
+    given = {name: (position, digest) for name, position, digest in _read_digests(answers)}
+    positions = Counter(position for position, _digest in given.values())
+    rows = []
+    for name in sorted({*given, *unread}):
+        position, digest = given.get(name, ((), None))
+        alone = digest is None or positions[position] < 2
+        rows.append(
+            {
+                "server": name,
+                "digest": digest,
+                "position": ", ".join(f"{writer}: {change}" for writer, change in position),
+                "equal": None if alone else name not in differs,
+                "why": differs.get(name) or unread.get(name) or ("no other is at its position" if alone else ""),
+            }
+        )
+    return rows
+
+
 def is_compared(answers: ProbeAnswers) -> bool:
     """Whether all that gave a digest are at one position, so that all of them can be compared."""
     return len({position for _name, position, _digest in _read_digests(answers)}) <= 1

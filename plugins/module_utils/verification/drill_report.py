@@ -31,6 +31,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.verification.sam
     acknowledged,
     figures,
 )
+from ansible_collections.distributed.tiers.plugins.module_utils.verification.timeline import draw_timelines
 
 VERDICTS = {True: "kept", False: "BROKEN", None: "not measured"}
 HEADS = ("promise", "measured", "allowed", "verdict")
@@ -86,6 +87,7 @@ def build(
                 "times": dict(times),
                 "promises": promises,
                 "figures": _figures(samples, moments),
+                "timeline": draw_timelines(samples, moments),
                 "disturbed": any(promise.get("stalled") for promise in promises),
             }
         )
@@ -97,6 +99,7 @@ def build(
     return {
         "system": plan["system"],
         "seed": seed,
+        "plan_digest": plan["digest"],
         "run": run,
         "ok": any(promise["ok"] for promise in promises) and all(promise["ok"] is not False for promise in promises),
         "experiments": done,
@@ -172,12 +175,17 @@ def _sections(report: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, ...]
 
 
 def _headline(report: Mapping[str, Any]) -> str:
-    promises = [p for one in report["experiments"] for p in one["promises"]] + list(report["after"])
-    measured = [promise["ok"] for promise in promises if promise["ok"] is not None]
-    rest = len(promises) - len(measured)
+    fulfilled, measured, rest = count_promises(report)
     left = f", {rest} not measured" if rest else ""
     work = f"{report['requests']} requests made, {report['written']} writes acknowledged"
-    return f"{sum(measured)} of {len(measured)} promises kept{left}; {work}"
+    return f"{fulfilled} of {measured} promises kept{left}; {work}"
+
+
+def count_promises(report: Mapping[str, Any]) -> tuple[int, int, int]:
+    """(promises that were kept, that were measured, that were not measured)"""
+    promises = [p for one in report["experiments"] for p in one["promises"]] + list(report["after"])
+    measured = [promise["ok"] for promise in promises if promise["ok"] is not None]
+    return sum(measured), len(measured), len(promises) - len(measured)
 
 
 def as_text(report: Mapping[str, Any]) -> str:

@@ -102,23 +102,36 @@ def why_ill(one: Mapping[str, Any]) -> str:
     return why.rstrip(".")
 
 
-def rows_and_alerts(plan: Mapping[str, Any], seen: Seen, quota: int) -> tuple[str, list[str]]:
-    """The table of the voters, and what is not as planned."""
-    if not plan["arbiter"]:
-        return "", []
+def voter_rows(plan: Mapping[str, Any], seen: Seen, quota: int) -> list[dict[str, Any]]:
+    """How each planned voter is. `healthy` is None for one that could not be asked."""
     rows = []
-    for voter in plan["arbiter"]["voters"]:
+    for voter in (plan["arbiter"] or {}).get("voters", ()):
         one = seen.get(voter["name"], {"msg": "it was not asked"})
         state = one.get("voter", {})
         role = "down"
         if one.get("answers"):
             role = "learner" if state["learner"] else "leader" if state["id"] == state["leader"] else "follower"
             role = role if one["healthy"] or state["learner"] else "without majority"
-        data = f"{state['size'] / MIB:.1f} of {quota / MIB:.0f} MiB" if state else ""
-        place = f"{voter['site']}/{voter['zone']}" if voter["zone"] else voter["site"]
         rows.append(
-            (voter["name"], place, role, state.get("version", ""), data, why_ill(one) or ", ".join(state["alarms"]))
+            {
+                "voter": voter["name"],
+                "place": f"{voter['site']}/{voter['zone']}" if voter["zone"] else voter["site"],
+                "role": role,
+                "version": state.get("version", ""),
+                "data": f"{state['size'] / MIB:.1f} of {quota / MIB:.0f} MiB" if state else "",
+                "why": why_ill(one) or ", ".join(state["alarms"]),
+                "healthy": bool(one.get("healthy")) if has_answered(one) else None,
+            }
         )
+    return rows
+
+
+def rows_and_alerts(plan: Mapping[str, Any], seen: Seen, quota: int) -> tuple[str, list[str]]:
+    """The table of the voters, and what is not as planned."""
+    if not plan["arbiter"]:
+        return "", []
+    columns = ("voter", "place", "role", "version", "data", "why")
+    rows = [tuple(row[column] for column in columns) for row in voter_rows(plan, seen, quota)]
     return table(("VOTER", "SITE/ZONE", "ROLE", "ETCD", "DATA", ""), rows), list(_alerts(plan, seen, quota))
 
 

@@ -16,7 +16,11 @@ from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocol
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.traffic import INTERRUPTED, NOT_DEPLOYED
 from ansible_collections.distributed.tiers.plugins.module_utils.text import table
 from ansible_collections.distributed.tiers.plugins.module_utils.verification import host_findings
-from ansible_collections.distributed.tiers.plugins.module_utils.verification.content import differing, list_unread
+from ansible_collections.distributed.tiers.plugins.module_utils.verification.content import (
+    content_rows,
+    differing,
+    list_unread,
+)
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.verify import (
     OF_THE_HOST,
     newest,
@@ -27,6 +31,8 @@ from ansible_collections.distributed.tiers.plugins.module_utils.verification.ver
 
 DOWN = "DOWN"
 NOT_ASKED = "not asked"
+# What a server is, in one word, for a report; the most urgent first. `out of service`: drained, or planned to be down
+HEALTH = ("down", "no answer", "alert", NOT_ASKED, "out of service", "healthy")
 
 # Seconds that a server's data may be behind.
 MAX_LAG = 30.0
@@ -170,10 +176,11 @@ def report(
     voters: tuple[str, Iterable[str]] = ("", ()),
 ) -> dict[str, Any]:
     """The table, the alerts, and both as text; `late`: the servers whose data is behind, with the positions they must
-    reach. `answers`: tier_probe's per server; `recorded`: the local facts; `offers`: what the product offers to probes;
-    `max_lag` in seconds and `max_behind` in changes: how far data may be behind;
-    `hosts`: tier_host's per host, clients too; `clock_alert`: seconds that a clock may differ; `content`: tier_probe's
-    digests; `voters`: the table and the alerts of the arbiter. `not_checked`: what nobody could compare, and why."""
+    reach; `content` and `certificates`: rows for the HTML report. `answers`: tier_probe's per server; `recorded`: the
+    local facts; `offers`: what the product offers to probes; `max_lag` in seconds and `max_behind` in changes: how far
+    data may be behind; `hosts`: tier_host's per host, clients too; `clock_alert`: seconds that a clock may differ;
+    `content`: tier_probe's digests; `voters`: the table and the alerts of the arbiter. `not_checked`: what nobody could
+    compare, and why."""
     servers = sorted(plan["servers"].values(), key=beside_its_primary)
     seen = read_states(servers, answers, recorded)
     last = last_changes(plan, seen)
@@ -209,6 +216,9 @@ def report(
     ]
     heads = ("SERVER", "PLANNED", "OBSERVED", "SITE", "LAG", "ROUTES TO", "CLIENTS", "BACKUP")
     text = table(heads, [tuple(row.values()) for row in rows])
+    concerned = _list_concerned(alerts, plan["servers"])
+    for row, server in zip(rows, servers, strict=True):
+        row["health"] = _judge_health(server, seen[server["name"]], server["name"] in concerned)
     if why := without(offers, "status"):
         text += f"\n\nRole and lag: {why}."
     if voters[0]:
@@ -224,6 +234,12 @@ def report(
         "alerts": alerts,
         "not_checked": not_checked,
         "late": dict.fromkeys(late, last),
+        "content": content_rows(plan, content or {}, _list_silent(servers, seen)),
+        "certificates": [
+            {"host": name, **certificate}
+            for name, host in sorted(answering.items())
+            for certificate in (host or {}).get("certificates", ())
+        ],
         "text": text,
     }
 
@@ -249,6 +265,36 @@ def _list_unread_content(content: Mapping[str, Mapping[str, Any]], seen: Mapping
     for name, why in list_unread(content):
         if name in seen and seen[name].up:
             yield f"the content of {name}: {why}"
+
+
+def _list_silent(servers: Iterable[Mapping[str, Any]], seen: Mapping[str, ServerState]) -> dict[str, str]:
+    """Why servers that run the product could not be asked for their content."""
+    states = {server["name"]: seen[server["name"]] for server in servers if server["runs_product"]}
+    return {name: one.why or ("not started" if one.asked else NOT_ASKED) for name, one in states.items() if not one.up}
+
+
+def _list_concerned(alerts: Iterable[str], names: Iterable[str]) -> set[str]:
+    """The servers that the alerts are about: the one that an alert begins with, else all that it names."""
+    known, concerned = set(names), set()
+    for alert in alerts:
+        words = [word.strip(",:;.") for word in alert.split()]
+        concerned |= {words[0]} if words[0] in known else known.intersection(words)
+    return concerned
+
+
+def _judge_health(server: Mapping[str, Any], seen: ServerState, is_concerned: bool) -> str:
+    """One of HEALTH. A server that gave no answer is neither healthy nor known to be down."""
+    if not seen.asked:
+        return NOT_ASKED
+    if server["state"] == "down":
+        return "out of service"
+    if not seen.reached:
+        return "no answer"
+    if not seen.up and server["kept_running"] and (seen.failed or seen.serves is not False):
+        return "down"
+    if is_concerned:
+        return "alert"
+    return "out of service" if seen.drained or server["state"] != "active" else "healthy"
 
 
 def _describe_planned(server: Mapping[str, Any]) -> str:

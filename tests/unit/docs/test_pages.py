@@ -43,6 +43,7 @@ RUN = {
     "ansible-playbook distributed.tiers.clients": ("molecule/shared/verify.yml", "distributed.tiers.clients"),
     "ansible-playbook distributed.tiers.verify": ("molecule/shared/verify.yml", "distributed.tiers.verify"),
     "ansible-playbook distributed.tiers.status": ("molecule/shared/verify.yml", "distributed.tiers.status"),
+    "ansible-playbook distributed.tiers.report": ("Makefile", "play report"),
     "ansible-playbook distributed.tiers.drain": ("molecule/default/tests/test_maintenance.py", 'run("drain"'),
     "ansible-playbook distributed.tiers.undrain": ("molecule/default/tests/test_maintenance.py", 'run("undrain"'),
     "slapcat -F /run/slapd/config": ("molecule/default/tests/test_maintenance.py", "slapcat -F /run/slapd/config"),

@@ -67,7 +67,7 @@ def drill(
             "tiers_probe_driver": "",
             "tiers_probe_operations": ["read"],
             "tiers_probe_access": {},
-            "tiers_plan": {"system": "trial", "servers": {"p1": server}, "clients": {"p1": CLIENT}},
+            "tiers_plan": {"system": "trial", "digest": "now", "servers": {"p1": server}, "clients": {"p1": CLIENT}},
         },
         "tasks": [
             {"ansible.builtin.set_fact": RECORD},

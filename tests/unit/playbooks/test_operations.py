@@ -125,7 +125,7 @@ def test_only_what_says_so_takes_a_part_of_an_inventory():
 def test_what_changes_a_system_holds_its_lock_and_what_reads_needs_none():
     for name in NAMES:
         text = (PLAYBOOKS / f"{name}.yml").read_text(encoding="utf-8")
-        reads = name in ("awx", "plan", "status", "validate", "verify")
+        reads = name in ("awx", "plan", "report", "status", "validate", "verify")
         assert (f"vars: {{tiers_lock_operation: {name}}}" in text) is not reads, name
         released = r"import_(tasks|playbook): (tasks|parts)/unlock\.yml\n(?!      when)"
         assert bool(re.search(released, text)) is not reads, name

@@ -16,7 +16,8 @@ from unittest import mock
 import pytest
 from ansible.errors import AnsibleActionFail
 
-from ansible_collections.distributed.tiers.plugins.action.topology_validate import ActionModule, replace_file
+from ansible_collections.distributed.tiers.plugins.action.topology_validate import ActionModule
+from ansible_collections.distributed.tiers.plugins.plugin_utils.files import replace_file
 
 REPOSITORY = Path(__file__).parents[4]
 DEMO = REPOSITORY / "inventories" / "demo"

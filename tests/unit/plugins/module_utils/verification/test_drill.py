@@ -74,6 +74,7 @@ def client(name: str, *endpoints: str) -> dict[str, Any]:
 
 PLAN: dict[str, Any] = {
     "system": "demo",
+    "digest": "now",
     "servers": {
         "m": server("m", "master", backup="mb"),
         "mb": server("mb", "backup"),

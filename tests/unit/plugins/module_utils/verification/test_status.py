@@ -168,6 +168,7 @@ def test_all_as_planned(answers: Answers, recorded: dict[str, Any]) -> None:
         "gives_to": "m",
         "clients": "3",
         "backup": "none",
+        "health": "healthy",
     }
     assert row(report, "d")["observed"] == "up, has the shared address"
     assert row(report, "d")["gives_to"] == "1 of 2 members"
@@ -511,3 +512,43 @@ def test_status_shows_the_lease_of_a_pair_and_what_ends_its_failover(turns: Turn
         "pair of m: automatic failover is paused. Run failover-agent resume on one of its nodes",
         "mb: the arbiter has not answered it for 12 s, so it cannot become active",
     ]
+
+
+def health(report: dict[str, Any]) -> dict[str, str]:
+    return {row["server"]: row["health"] for row in report["servers"]}
+
+
+def test_health_of_a_server_is_one_word(answers: Answers, recorded: dict[str, Any]) -> None:
+    answers["m"]["edges"][0].update(reachable=False, ok=False, why="refused")
+    answers["x"] = {"msg": "no route"}
+    del answers["y"], recorded["y"]
+    answers["p1"]["edges"].append(edge("p1", "drained", traffic="stopped"))
+    recorded["p2"]["plan_digest"] = "another"
+    states = health(status.report(PLAN, answers, recorded))
+    assert states["m"] == "down"
+    assert states["x"] == "no answer"
+    assert states["y"] == "not asked"
+    assert states["p1"] == "out of service"
+    assert states["p2"] == "alert", "an alert that names several servers is about each of them"
+    assert states["mb"] == "healthy"
+    assert {*states.values()} == {*status.HEALTH}
+
+
+def test_content_of_a_server_that_was_not_read_is_a_row(answers: Answers, recorded: dict[str, Any]) -> None:
+    answers["x"] = {"msg": "no route"}
+    digests = {"m": "a", "mb": "a", "y": "b"}
+    content = {name: {"edges": [edge(name, digest=digest, position={"1": NEW})]} for name, digest in digests.items()}
+    rows = {row["server"]: row for row in status.report(PLAN, answers, recorded, content=content)["content"]}
+    assert {name: rows[name]["equal"] for name in ("m", "mb", "y", "x")} == {
+        "m": True,
+        "mb": True,
+        "y": False,
+        "x": None,
+    }
+    assert rows["x"]["why"] == "host: no route"
+
+
+def test_certificates_are_rows_of_the_hosts_that_answered(answers: Answers, recorded: dict[str, Any]) -> None:
+    hosts = {"m": {"findings": [], "certificates": [{"path": "/server.crt", "subject": "CN=m", "days": 3.0}]}}
+    rows = status.report(PLAN, answers, recorded, hosts=hosts)["certificates"]
+    assert rows == [{"host": "m", "path": "/server.crt", "subject": "CN=m", "days": 3.0}]
