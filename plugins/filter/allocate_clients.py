@@ -38,11 +38,11 @@ options:
   latency:
     description:
       - Milliseconds by the client's site and the proxy's site.
-      - What is missing is 0 inside a site. Between sites it is 1 where there is no matrix at all, and else 1000.
+      - A missing value is 0 inside a site. Between sites it is 1 without a matrix, and 1000 with one.
     type: dict
   previous:
     description:
-      - What is deployed, as proxies by client or as a former result of this filter.
+      - The deployed allocation, as proxies by client or as a former result of this filter.
     type: dict
   previous_backups:
     description:

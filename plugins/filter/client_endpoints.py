@@ -36,7 +36,7 @@ options:
     default: {}
   write_addresses:
     description:
-      - What to write for the endpoint at which a server takes writes, by its name, where that is not the one for reads.
+      - The text for the endpoint at which a server takes writes, by its name, where that is not the one for reads.
         A server that is not in it takes no writes.
       - With it, each client has a list V(read) and a list V(write), and V(csv) the additional columns V(proxy_writes)
         and V(backup_writes).

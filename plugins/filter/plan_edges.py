@@ -28,7 +28,7 @@ options:
     default: false
   at_least:
     description:
-      - How far the server's own data must be, as one or more servers told their
+      - How far the server's own data must be, as one or more servers reported their
         RV(distributed.tiers.tier_probe#module:edges[].position).
     type: list
     elements: dict

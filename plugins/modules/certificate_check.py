@@ -28,7 +28,7 @@ attributes:
 options:
   installed:
     description:
-      - What the host has. First a line that begins with the SHA-256 of its public key (DER, in hexadecimal).
+      - The files of the host. First a line that begins with the SHA-256 of its public key (DER, in hexadecimal).
       - Then its certificate and its CA as PEM texts.
       - Empty if it has no key, certificate or CA.
     type: str

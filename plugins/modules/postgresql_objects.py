@@ -92,7 +92,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 actions:
-  description: What was created or changed, in order.
+  description: The created or changed objects, in order.
   returned: always
   type: list
   elements: str

@@ -85,7 +85,7 @@ options:
     type: bool
     default: false
   time_service:
-    description: What keeps the clock right, as the inventory has it. It is returned with the clock.
+    description: The time service of the inventory. It is returned with the clock.
     type: str
     default: ""
   timeout:
@@ -113,23 +113,22 @@ EXAMPLES = r"""
 
 RETURN = r"""
 findings:
-  description: What is not as deployed.
+  description: Differences from the deployment.
   returned: always
   type: list
   elements: dict
   contains:
     look:
-      description: What was checked. One of V(firewall), V(names), V(certificate), V(disk), V(program), V(drill),
-        V(files) and V(others).
+      description: Subject - V(firewall), V(names), V(certificate), V(disk), V(program), V(drill), V(files) or V(others).
       type: str
-    why: {description: What is wrong with it., type: str}
+    why: {description: The difference., type: str}
 certificates:
   description: The certificates in C(/etc/tiers/tls) that can be read.
   returned: when O(certificates) is given
   type: list
   elements: dict
   contains:
-    path: {description: The file., type: str}
+    path: {description: Path of the file., type: str}
     subject: {description: The name that the certificate is for., type: str}
     days: {description: Days until it expires; negative after that., type: float}
 ssh:

@@ -10,13 +10,13 @@ module: tier_probe
 short_description: Probe servers along the edges of the plan with the product's own protocol
 version_added: 0.1.0
 description:
-  - From the host it runs on, tries to reach servers, all of them at the same time, and tells what it saw - who refuses,
+  - From the host it runs on, tries to reach servers, all of them at the same time, and returns which server refuses,
     which role the server has, how far its data is, and how long the answer took.
   - Fails when anything is not as expected, with everything that is not in the message.
   - It only reads.
 options:
   edges:
-    description: What to probe.
+    description: The edges to probe.
     type: list
     elements: dict
     default: []
@@ -131,7 +131,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 edges:
-  description: What was seen along every edge, in the order of O(edges).
+  description: The result of every edge, in the order of O(edges).
   returned: always
   type: list
   elements: dict
@@ -140,14 +140,14 @@ edges:
     address: {description: Its address., type: str}
     port: {description: Its port., type: int}
     protocol: {description: How it was spoken to., type: str}
-    expect: {description: What was expected., type: str}
+    expect: {description: The expected result., type: str}
     reachable: {description: Whether it answered; the address is held; or this node of a pair serves., type: bool}
     refused_by:
       description:
         - V(firewall), V(closed), V(timeout), V(name) (does not resolve), V(network) (no such host or route) or
           V(service) (it is there, but its protocol does not answer as it should).
       type: str
-    role: {description: The role observed - V(provider) or V(replica) - where the protocol tells., type: str}
+    role: {description: The role observed - V(provider) or V(replica) - if the protocol has roles., type: str}
     position: {description: How far its data is; a position for each server that writes., type: dict}
     digest:
       description:
@@ -159,7 +159,7 @@ edges:
         - Milliseconds until a connection stood or was refused. Null where the server was asked a question at once.
       type: float
     at: {description: When the position was read; in seconds since 1970 by the clock of this host., type: float}
-    servers: {description: The state of the servers that HAProxy gives to., type: dict}
+    servers: {description: The state of the servers that HAProxy routes to., type: dict}
     latency_ms: {description: Milliseconds for a whole answer - connection TLS login and reading., type: float}
     traffic:
       description:
@@ -172,7 +172,7 @@ edges:
           failover is C(paused), seconds since the arbiter answered (C(age)), C(ttl). None where keepalived elects.
       type: dict
     ok: {description: Whether that is what was expected., type: bool}
-    why: {description: What is wrong, type: str}
+    why: {description: The difference from the expected result, type: str}
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -114,14 +114,14 @@ rows:
     name: {description: The name of the row written., type: str}
     server: {description: The server that was asked., type: str}
     ok: {description: Whether all is as it should., type: bool}
-    why: {description: What is wrong., type: str}
+    why: {description: The reason of a failure., type: str}
     connect_ms: {description: Milliseconds until the connection stood., type: float}
     write_ms: {description: Milliseconds until the write was acknowledged., type: float}
     found: {description: How many of the rows are there., type: int}
     missing: {description: Names of the rows that are not there., type: list, elements: str}
     ms: {description: Milliseconds until all rows were there., type: float}
     removed: {description: How many rows were removed., type: int}
-    readers: {description: For each reader what O(state=found) would tell., type: list, elements: dict}
+    readers: {description: For each reader the result of O(state=found)., type: list, elements: dict}
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -56,7 +56,7 @@ EXAMPLES = r"""
 RETURN = r"""
 actions:
   description: >-
-    What was done to the unit, in order - C(daemon-reload), C(enable), C(disable), C(start), C(stop) or C(reload).
+    Actions on the unit, in order - C(daemon-reload), C(enable), C(disable), C(start), C(stop) or C(reload).
   returned: always
   type: list
   elements: str

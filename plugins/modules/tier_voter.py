@@ -105,7 +105,7 @@ why:
   type: str
 voter:
   description: >-
-    What it says of itself - C(id), C(leader), C(learner), C(version), C(size), C(used), C(alarms) and C(members).
+    The description of the voter - C(id), C(leader), C(learner), C(version), C(size), C(used), C(alarms) and C(members).
   returned: when it answers
   type: dict
 """

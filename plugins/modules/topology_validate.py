@@ -14,8 +14,8 @@ description:
   - Reads the inventory of the run, applies all rules to it and computes the plan, which has the client
     allocation, the permitted connections and the order of starts.
   - Runs on the controller without a connection to a host, so one task with C(run_once) is enough for all hosts.
-  - Tells all findings at once and fails if one of them is an error.
-  - What is deployed is taken from the local facts of the servers, where an earlier task gathered them. Without them the
+  - Reports all findings at once and fails if one of them is an error.
+  - Reads the deployed state from the local facts of the servers, if an earlier task gathered them. Without them the
     plan is made as for fresh hosts.
 author:
   - The distributed.tiers authors (@distributed-tiers)
@@ -129,7 +129,7 @@ excerpt:
   returned: success, with O(excerpt)
   type: dict
 findings:
-  description: What the rules say, errors first.
+  description: The findings of the rules, errors first.
   returned: always, but not on failure with O(brief)
   type: list
   elements: dict
@@ -141,7 +141,7 @@ findings:
       description: V(error) or V(warning).
       type: str
     host:
-      description: The hosts it is about, as a person is told; null for the system as a whole. Of many it names five.
+      description: The hosts it is about, for a person; null for the whole system. It names at most five.
       type: str
     hosts:
       description:
@@ -156,7 +156,7 @@ findings:
       description: The variable it is about, if any.
       type: str
     message:
-      description: What is wrong.
+      description: The problem.
       type: str
     remedy:
       description: How to repair it.
@@ -174,7 +174,7 @@ findings:
       message: It is in the zone of its primary m1 (rack-a).
       remedy: Put the backup into another zone, or correct tiers_zone.
 report:
-  description: The plan and the findings as a text for a person. On failure the message tells the findings.
+  description: The plan and the findings as a text for a person. On failure the message has the findings.
   returned: when no finding is an error
   type: str
 unread:
@@ -200,15 +200,15 @@ lock_servers:
   elements: str
 ansible_stats:
   description:
-    - What the next jobs of an AWX workflow get as extra variables, as M(ansible.builtin.set_stats) would give it -
+    - The extra variables of the next jobs of an AWX workflow, as by M(ansible.builtin.set_stats) -
       C(tiers_plan_digest), C(tiers_plan_data) with the plan unless it is too large, and C(tiers_plan_summary), what
       changes and what the findings are, for anyone who approves the plan.
   returned: when no finding is an error, with O(artifacts)
   type: dict
 preview:
   description:
-    - What the loss of each server, zone and site would cost, the worst first.
-    - Empty with O(plan_file), it was told when the plan was made.
+    - The cost of a failure of each server, zone and site, the worst first.
+    - Empty with O(plan_file). It was shown when the plan was computed.
   returned: when no finding is an error, without O(brief)
   type: list
   elements: dict
@@ -217,10 +217,10 @@ preview:
       description: V(server), V(zone) or V(site).
       type: str
     name:
-      description: What is lost.
+      description: Name of the server, zone or site.
       type: str
     servers:
-      description: The servers that are lost with it.
+      description: The servers that fail with it.
       type: list
       elements: str
     lost:
@@ -251,7 +251,7 @@ preview:
       description: Whether the pool goes on serving; null without a pool.
       type: bool
 difference:
-  description: What a deployment of this plan would do to the servers whose local facts were gathered.
+  description: The changes that a deployment of this plan would make to the servers whose local facts were gathered.
   returned: when no finding is an error, without O(brief)
   type: dict
   contains:
@@ -277,7 +277,7 @@ difference:
       type: list
       elements: dict
 loss:
-  description: The loss that C(tiers_loss) asks for, as RV(preview[]) tells one; null if none is asked for.
+  description: The failure that C(tiers_loss) names, in the form of RV(preview[]); null without one.
   returned: when no finding is an error, without O(brief)
   type: dict
 plan:
@@ -316,7 +316,7 @@ plan:
       type: list
       elements: str
     allocation:
-      description: Who serves which clients, what moves, and what happens when a proxy fails.
+      description: The client allocation, its moves, and the result if a proxy fails.
       type: dict
     sites:
       description: Servers and clients of each site.

@@ -54,14 +54,14 @@ ok:
   returned: always
   type: bool
 findings:
-  description: What is not as planned, each with RV(findings[].host), RV(findings[].what) and RV(findings[].why).
+  description: Differences from the plan, each with RV(findings[].host), RV(findings[].what) and RV(findings[].why).
   returned: always
   type: list
   elements: dict
   contains:
     host: {description: The host that saw it., type: str}
-    what: {description: What was tried., type: str}
-    why: {description: What is wrong., type: str}
+    what: {description: The attempt., type: str}
+    why: {description: The difference., type: str}
 text:
   description: All of it as text.
   returned: always

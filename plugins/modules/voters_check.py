@@ -60,7 +60,7 @@ forbidden:
   returned: always
   type: str
 text:
-  description: What changes, for a person. Empty if nothing does.
+  description: The changes, for a person. Empty without changes.
   returned: always
   type: str
 """

@@ -39,6 +39,8 @@ HEADINGS = re.compile(
 )
 SOURCES = sorted(REPOSITORY.glob("plugins/**/*.py"))
 
+DOCUMENTED = sorted([*REPOSITORY.glob("roles/*/meta/argument_specs.yml"), *REPOSITORY.glob("plugins/[afml]*/*.py")])
+
 LONGEST_NAME = 80
 # Verbs that do not say what a task does
 VAGUE = re.compile(
@@ -138,6 +140,30 @@ def messages() -> Iterator[tuple[str, str]]:
                 yield f"{path.relative_to(REPOSITORY)}:{node.lineno}", node.value
 
 
+def descriptions(part: Any) -> Iterator[str]:
+    """The texts of an argument specification, or of the documentation of a plugin."""
+    if isinstance(part, list):
+        for inner in part:
+            yield from descriptions(inner)
+    elif isinstance(part, dict):
+        for key, value in part.items():
+            if key in ("description", "short_description", "notes", "details") and not isinstance(value, dict):
+                yield from map(str, value if isinstance(value, list) else [value])
+            else:
+                yield from descriptions(value)
+
+
+def documentation(path: Path) -> Iterator[str]:
+    """The texts that an argument specification or a plugin documents."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".yml":
+        yield from descriptions(yaml.safe_load(text))
+        return
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in ("DOCUMENTATION", "RETURN"):
+            yield from descriptions(yaml.safe_load(ast.literal_eval(node.value)))
+
+
 def prose(page: Path) -> str:
     """A page without code, and without what programs printed or the generator wrote."""
     text = page.read_text(encoding="utf-8")
@@ -198,6 +224,12 @@ def test_headers_of_playbooks_use_the_words_of_the_glossary(path: Path) -> None:
 def test_comments_use_the_words_of_the_glossary(path: Path) -> None:
     forms = (FORBIDDEN, IN_PAGES, RIDDLE, IN_COMMENTS)
     assert [match[0] for text in comments(path) for form in forms for match in form.finditer(text)] == []
+
+
+@pytest.mark.parametrize("path", DOCUMENTED, ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_documentation_of_roles_and_plugins_uses_the_words_of_the_glossary(path: Path) -> None:
+    texts = [re.sub(r"[A-Z]+\([^)]*\)", "", text) for text in documentation(path)]
+    assert [match[0] for text in texts for form in (FORBIDDEN, IN_PAGES, RIDDLE) for match in form.finditer(text)] == []
 
 
 @pytest.mark.parametrize("path", CODE, ids=lambda path: str(path.relative_to(REPOSITORY)))

@@ -85,7 +85,7 @@ def test_another_password_is_set_and_shown_nowhere(server: Cursor) -> None:
     assert server.executed == [('ALTER ROLE "shop" PASSWORD %s', ("secret",))]
 
 
-def test_what_is_missing_is_created(server: Cursor) -> None:
+def test_missing_objects_are_created(server: Cursor) -> None:
     objects = Objects("/run", 5432, False)
     objects.accounts([account("copy", None, "REPLICATION")])
     objects.databases([{"name": "postgres", "owner": "shop"}, {"name": "shop", "owner": "shop"}])
