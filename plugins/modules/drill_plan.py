@@ -87,7 +87,7 @@ load_seconds:
   returned: always
   type: float
 text:
-  description: What each experiment would do, how it is undone and what it promises, for a terminal.
+  description: The effect of each experiment, how it is undone and what it promises, for a terminal.
   returned: always
   type: str
 streams:

@@ -63,7 +63,7 @@ def test_unit_that_undoes_the_fault_starts_before_the_fault() -> None:
     assert faults.UNIT in module.active
 
 
-def test_what_fails_midway_is_undone() -> None:
+def test_a_fault_that_fails_midway_is_undone() -> None:
     module = Module(fails="nft")
     with pytest.raises(RuntimeError, match="nft -f -: no"):
         begin(module)
