@@ -71,7 +71,7 @@ class ActionModule(ActionBase):
 
 
 def parse_installed(text: str, authorities: Sequence[str] = ()) -> Installed | None:
-    """What a host has, from the digest of its key and the texts of its certificate and its CA, one after the other.
+    """The certificates of a host, from the digest of its key and the texts of its certificate and its CA.
     `authorities`: the CAs that it must trust."""
     digest, _blank, pems = text.partition("\n")
     if not digest.strip():
@@ -106,7 +106,7 @@ def parse_certificate(pem: str, authorities: Sequence[str] = ()) -> IssuedCertif
 
 def has_issued(authority: x509.Certificate, certificate: x509.Certificate) -> bool:
     """Whether a CA is the one that a certificate names as its issuer, by name and, where both have it, by key. Services
-    verify the signature; this only tells two CAs apart."""
+    verify the signature; this only distinguishes two CAs."""
     if certificate.issuer != authority.subject:
         return False
     try:

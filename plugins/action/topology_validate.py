@@ -61,7 +61,7 @@ def approved_outcome(topology: Topology, outcome: Outcome, digest: str) -> Outco
 
 
 class ActionModule(ActionBase):
-    """Check the inventory and compute the plan. Runs on the controller and connects to nobody."""
+    """Check the inventory and compute the plan. Runs on the controller and connects to no host."""
 
     TRANSFERS_FILES = False
     _requires_connection = False

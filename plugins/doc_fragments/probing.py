@@ -6,7 +6,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """What the modules that speak a product's protocol have in common."""
+    """Options of the modules that speak the protocol of a product."""
 
     DOCUMENTATION = r"""
 options:

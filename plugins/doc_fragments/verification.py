@@ -1,7 +1,7 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What several filters take that give probes for a deployed system."""
+"""Options of the filters that return probes of a deployed system."""
 
 from __future__ import annotations
 

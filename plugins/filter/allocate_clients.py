@@ -155,7 +155,7 @@ def allocate_clients(
 
 
 def _plain(value: Any, levels: int = MOST_LEVELS) -> Any:
-    """Templating hands over containers that fill themselves when they are read; the computation wants real ones."""
+    """Templating returns containers that are filled when they are read. The computation needs plain ones."""
     if value.__class__ is dict and not any(isinstance(inner, (Mapping, list)) for inner in value.values()):
         return value
     if not isinstance(value, (Mapping, list)):

@@ -1,7 +1,7 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the inventory describes as the service, as its role uses it."""
+"""The description of the service in the inventory, in the form that its role uses."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def filled(description: Mapping[str, Any], keys: list[str]) -> dict[str, Any]:
 
 
 def about(head: Mapping[str, Any], server: Mapping[str, Any], upstream: tuple[str, Any]) -> dict[str, Any]:
-    """What templates see as `service`."""
+    """The variable `service` of templates."""
     name = head["name"]
     terminated = head["tls"] == "terminated"
     return {
@@ -135,7 +135,7 @@ def holds_secret(check: Any) -> bool:
 
 
 def question(raw: Mapping[str, Any], fill: Callable[[Any], Any]) -> dict[str, Any]:
-    """What is sent to the service and expected of it over plain TCP or TLS; nothing where a connection is enough.
+    """The text to send to the service over TCP or TLS, and the expected answer; empty if a connection is enough.
 
     Of the check only these two are filled in: the rest may need what only servers have, and clients ask as well.
     """

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Words for a person: lists of names, tables, and what a mistyped word was to be."""
+"""Words for a person: lists of names, tables, and guesses at mistyped words."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def with_hint(text: str, word: str, known: Iterable[str]) -> str:
-    """A sentence about a word that is not known, with what it was to be where that can be guessed."""
+    """A sentence about an unknown word, with the known word that it resembles."""
     hint = did_you_mean(word, known)
     return f"{text}; {hint}" if hint else f"{text}."
 

@@ -186,7 +186,7 @@ class Entries:
             time.sleep(0.5)
 
     def is_whole(self, connection: Any) -> bool:
-        """A first copy on its way has entries already, but no contextCSN. What it lacks must not be made here."""
+        """Whether the first copy is complete. An incomplete one has entries, but no contextCSN."""
         return "contextcsn" in (read(connection, self.params["base"]) or {})
 
     def source_is_whole(self) -> bool:

@@ -75,7 +75,7 @@ alerts:
   type: list
   elements: str
 not_checked:
-  description: What could not be compared - hosts outside the limit of the run, and content that could not be read.
+  description: Content that was not compared - hosts outside the limit of the run, and content that was not read.
   returned: always
   type: list
   elements: str

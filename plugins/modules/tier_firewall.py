@@ -77,7 +77,7 @@ _SECONDS = 5
 
 
 def way_back(listing: str | None) -> str:
-    """What restores a table from its listing, in one transaction; None: there was none."""
+    """Commands that restore a table from its listing, in one transaction; None without a table."""
     return f"{TABLE}\ndelete {TABLE}\n{listing or ''}"
 
 

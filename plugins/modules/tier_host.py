@@ -119,7 +119,8 @@ findings:
   elements: dict
   contains:
     look:
-      description: Subject - V(firewall), V(names), V(certificate), V(disk), V(program), V(drill), V(files) or V(others).
+      description: Subject - V(firewall), V(names), V(certificate), V(disk), V(program), V(drill), V(files) or
+        V(others).
       type: str
     why: {description: The difference., type: str}
 certificates:

@@ -86,7 +86,7 @@ RUNNING = ("active", "activating", "reloading")
 def wanted_actions(
     unit: Mapping[str, str], stamp: Mapping[str, str], digest: str, is_older: bool, state: str, enabled: bool
 ) -> list[str]:
-    """What must be done, in order. `unit`: its properties; `stamp`: what was kept; `digest`: of the files now;
+    """The necessary actions, in order. `unit`: its properties; `stamp`: the recorded one; `digest`: of the files now;
     `is_older`: whether the files are older than the start of the unit."""
     actions = ["daemon-reload"] if unit.get("NeedDaemonReload") == "yes" else []
     if enabled != (unit.get("UnitFileState") in ("enabled", "enabled-runtime")):
@@ -111,7 +111,7 @@ def digest_of(paths: list[str]) -> str:
 
 
 def is_older_than_start(paths: list[str], unit: Mapping[str, str]) -> bool:
-    """Whether nobody wrote the files since the unit began to start."""
+    """Whether the files are older than the start of the unit."""
     age = time.monotonic() - int(unit.get("InactiveExitTimestampMonotonic") or 0) / 1e6
     began = time.time() - age
     return all(Path(path).stat().st_ctime < began for path in paths if Path(path).exists())

@@ -129,7 +129,7 @@ def read_token(path: Path) -> str:
 
 
 def read(params: dict[str, Any]) -> dict[str, Any]:
-    """What is on the host, and what the voter says of itself."""
+    """The state of the host, and the description that the voter returns."""
     seen: dict[str, Any] = {
         "has_data": (Path(params["data"]) / "member").exists(),
         "is_established": Path(params["record"]).exists(),

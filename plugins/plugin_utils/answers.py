@@ -1,7 +1,7 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the tasks of a playbook left in the variables of each host, where a host that is ill left nothing."""
+"""The results of tasks in the variables of each host. A host that failed has none."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ def check_has_end(path: str | Path) -> None:
 
 
 def why_not(error: Exception) -> str:
-    """What keeps a file from being read, in one line."""
+    """The reason why a file cannot be read, in one line."""
     reason = getattr(error, "strerror", None) or error
     return " ".join(str(reason).split()) or type(error).__name__
 

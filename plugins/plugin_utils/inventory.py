@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the planner needs from outside: variables out of Ansible, product roles and client files from disk."""
+"""The input of the planner: variables of Ansible, product roles and files of clients."""
 
 from __future__ import annotations
 
@@ -79,8 +79,8 @@ def read_inventory(
 ) -> Topology:
     """The topology of the system whose groups `tiers_groups` names, with the plan if one is handed over.
 
-    Such a plan stands in a file or comes as data; with `part` it may have more hosts than the inventory. `record` tells
-    what is deployed.
+    Such a plan stands in a file or comes as data; with `part` it may have more hosts than the inventory. `record` has
+    the deployed state.
     """
     products: dict[str, Product] = {}
     wrong: list[Problem] = []
@@ -285,7 +285,7 @@ class _Views:
                 view[name] = raw.get(name) is not None and not (isinstance(raw[name], str) and raw[name] == "")
 
     def options(self, host: str, product: Product) -> dict[str, str]:
-        """What the host gives to the product's role, as it is written; of each value only a fingerprint."""
+        """The variables of the host for the role of the product; only a fingerprint of each value."""
         prefix = product.role.rsplit(".", 1)[1] + "_"
         raw = self.variables[host]
         # What is vaulted is not opened.
@@ -343,7 +343,7 @@ def certificate_names(text: str) -> tuple[str, ...]:
 
 
 def addresses_of(name: str) -> set[str]:
-    """What a name resolves to on the controller."""
+    """The addresses to which a name resolves on the controller."""
     try:
         return {str(entry[4][0]) for entry in socket.getaddrinfo(name, None)}
     except (OSError, ValueError):
@@ -384,7 +384,7 @@ def filled_in(template: Template, host: str, raw: Mapping[str, Any], name: str, 
 
 
 def finished(written: Any, value: Any) -> Any:
-    """What a template gave. Before core 2.19, vaulted text may still be closed, and what is undefined still written."""
+    """The result of a template. Before core 2.19, it may be a vaulted text, or the text of an undefined variable."""
     if hasattr(ansible.template, "trust_as_template"):
         return value
     if getattr(value, "__ENCRYPTED__", False):

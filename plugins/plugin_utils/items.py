@@ -47,7 +47,7 @@ Items = Iterator[tuple[Any, Any]]
 
 
 def json_items(stream: TextIO) -> Items:
-    """The items of a JSON text. ValueError and RecursionError tell what is wrong with it."""
+    """The items of a JSON text. ValueError and RecursionError say what is wrong with it."""
     text = _Json(stream)
     sign = text.sign()
     if sign in ("[", "{"):
@@ -136,7 +136,7 @@ def is_json(text: str) -> bool:
 
 
 def yaml_items(stream: TextIO) -> Items:
-    """The items of a YAML text. ValueError and RecursionError tell what is wrong with it."""
+    """The items of a YAML text. ValueError and RecursionError say what is wrong with it."""
     # Only here: a module's host need not have PyYAML, and only the controller reads files.
     import yaml
 

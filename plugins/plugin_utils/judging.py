@@ -44,11 +44,11 @@ class JudgingAction(ActionBase):
 
     @abstractmethod
     def judge(self, options: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
-        """What the action returns. `options`: its validated options; `variables`: those of the task."""
+        """The result of the action. `options`: its validated options; `variables`: those of the task."""
 
 
 def answers_of(variables: Mapping[str, Any], group: str = "tiers_servers") -> Answers:
-    """What the hosts of a group left in their variables. The playbooks group the hosts of the run by the plan."""
+    """The results in the variables of the hosts of a group. The playbooks group the hosts of the run by the plan."""
     return Answers(variables["groups"].get(group, ()), variables["hostvars"])
 
 
@@ -59,7 +59,7 @@ def probed_twice(plan: Mapping[str, Any], variables: Mapping[str, Any]) -> Mappi
 
 
 def seen_voters(variables: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """What each voter, and each host that was one, said of itself; those outside the limit of the run, too."""
+    """The description that each voter, and each former voter, returned; also of those outside the limit."""
     seen: dict[str, Mapping[str, Any]] = {}
     for group in ("tiers_voters", "tiers_former_voters"):
         answers = answers_of(variables, group)

@@ -327,7 +327,7 @@ def _as_integer(text: Any) -> Any:
 
 
 def _why_no_text(path: str, error: UnicodeDecodeError) -> str:
-    """What the file is instead, or the line of the first byte that is no UTF-8."""
+    """The actual format of the file, or the line of the first byte that is no UTF-8."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     line = 1
     try:

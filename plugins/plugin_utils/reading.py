@@ -1,7 +1,7 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the hosts answered when this run read what is deployed. A fact cache may hold what was true long ago."""
+"""The answers of the hosts when this run read the deployed state. A fact cache may be out of date."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def is_ill(read: Any) -> bool:
 
 
 def why_failed(read: Mapping[str, Any]) -> str:
-    """What a program on the host said at its end, else the first line of Ansible's own error."""
+    """The last output of a program on the host, else the first line of the error of Ansible."""
     message = str(read.get("msg") or "")
     output = str(read.get("module_stderr") or message.partition(">>> Standard Error")[2])
     # ssh itself says that it has closed a terminal.

@@ -19,7 +19,7 @@ AT_ONCE = 25
 
 
 def ssh_command(host: str, option: Callable[[str], Any], seconds: float) -> list[str]:
-    """The login of Ansible's connection plugin `ssh` to a host, with its options, that runs nothing and asks nobody.
+    """The login of Ansible's connection plugin `ssh` to a host, with its options. It runs nothing and asks no question.
 
     ssh takes the first value of an option. Its own deadline is later than ours, so that one that ends has an answer."""
     first = ["BatchMode=yes", f"ConnectTimeout={round(seconds) + 60}", "ControlMaster=no", "ControlPath=none"]

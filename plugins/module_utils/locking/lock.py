@@ -61,7 +61,7 @@ def lock_servers(
     most: int = 3,
 ) -> list[str]:
     """The servers whose locks a run needs, in the order in which it must take them: the first of the plan that answer,
-    masters first. Servers that nobody has asked, as a limit leaves them out, count as if they answered.
+    masters first. Servers outside the limit were not probed, and count as if they answered.
 
     Two runs meet unless they see `most` servers differently. The order decides which of two goes on."""
     servers = sorted(plan["servers"].values(), key=lambda server: (server["wave"], server["name"]))

@@ -40,7 +40,7 @@ def describe_run(
 
 
 def describe_process(pid: int) -> dict[str, Any]:
-    """What tells a process from all others, also from a later one of the same number."""
+    """The identity of a process, which a later process with the same number does not have."""
     return {
         "host": socket.gethostname(),
         "boot": _text(PROC / "sys/kernel/random/boot_id"),
@@ -51,7 +51,7 @@ def describe_process(pid: int) -> dict[str, Any]:
 
 
 def has_ended(other: Mapping[str, Any], mine: Mapping[str, Any]) -> bool:
-    """Whether the other run is known to be over. False where nobody here can know."""
+    """Whether the other run is known to be over. False if this host cannot know."""
     theirs, ours = other["process"], mine["process"]
     if all(theirs[key] == ours[key] for key in ("host", "boot", "namespace")):
         return bool(_started(theirs["pid"]) != theirs["started"])
@@ -62,7 +62,7 @@ def has_ended(other: Mapping[str, Any], mine: Mapping[str, Any]) -> bool:
 
 
 def age(pid: int) -> float:
-    """Seconds since the process was started; 0 if nobody knows."""
+    """Seconds since the process was started; 0 if unknown."""
     try:
         ticks = int(_stat(pid)[19])
     except (OSError, IndexError, ValueError):
@@ -92,7 +92,7 @@ def _duration(seconds: float) -> str:
 
 
 def _meta(variables: Mapping[str, Any], name: str) -> str:
-    """What AWX says of a job: by either of its names, in variables of the run."""
+    """A property of the job in AWX, by either of its names, from the variables of the run."""
     return str(variables.get(f"awx_{name}") or variables.get(f"tower_{name}") or "")
 
 

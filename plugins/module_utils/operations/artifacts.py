@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a workflow of AWX hands on from a plan."""
+"""The variables of a plan that a workflow of AWX passes to its next jobs."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ LARGEST_RESULT = 700_000
 def artifacts(
     plan: Mapping[str, Any], difference: Mapping[str, Any], findings: Iterable[Any], unread: Iterable[str] = ()
 ) -> dict[str, Any]:
-    """What the jobs after a plan get as extra variables, and anyone who approves it sees beside them.
+    """The extra variables of the jobs after a plan, which are also shown to the approver.
 
-    A plan that is too large to travel is left out: then the next jobs copy it again, and the digest tells whether it is
-    the same.
+    A plan that is too large to travel is left out: then the next jobs compute it again, and compare the digest.
     """
     summary = {
         "new": difference["new"],

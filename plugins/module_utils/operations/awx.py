@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What AWX takes, as its API judges it, and what the collection gives it: surveys, credential types."""
+"""Objects of AWX in the form of its API: surveys and credential types."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def survey(operation: Operation) -> dict[str, Any]:
 
 
 def question(variable: Variable, required: bool = False) -> dict[str, Any]:
-    """How AWX is to ask for a variable. What it knows no type for is typed as text."""
+    """The question of a survey for a variable. A kind without a type in AWX is asked as text."""
     if variable.kind in WRITTEN_BY_HAND:
         raise ValueError(f"{variable.name} takes a {variable.kind}, which no survey can ask for")
     asked: dict[str, Any] = {
@@ -133,7 +133,7 @@ def workflow(
 
 
 def field_problems(given: Mapping[str, Any], wanted: Mapping[str, type]) -> Iterator[str]:
-    """What is missing of the fields, or of another kind."""
+    """The fields that are missing, or of another kind."""
     for name, kind in wanted.items():
         if name not in given:
             yield f"'{name}' is missing"

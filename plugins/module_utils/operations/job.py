@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is different in a job of AWX: files that end with its container, and answers instead of command lines."""
+"""Differences of a job in AWX: files end with its container, and answers replace command lines."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a playbook says about itself in playbooks/meta: what it takes, and how it must be run."""
+"""The description of a playbook in playbooks/meta: its variables, and how it must be run."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What settings may be, said once: for readers, the allocation, surveys, the plan's structure and the pages."""
+"""Bounds of settings, for readers, the allocation, surveys, the structure of the plan and the pages."""
 
 from __future__ import annotations
 

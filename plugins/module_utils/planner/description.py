@@ -187,7 +187,7 @@ class _DescriptionReader:
         return found
 
     def value(self, raw: Any, option: Mapping[str, Any], where: str) -> Any:
-        """What must be used of a value; a template is left as it is, unjudged."""
+        """The usable part of a value; a template is not checked."""
         kind = option.get("type", "str")
         if isinstance(raw, Unreadable):
             return self.wrong(where, f"cannot be had: {raw.reason}")
@@ -260,7 +260,7 @@ def _describe(option: Mapping[str, Any]) -> str:
 
 
 def limits(description: dict[str, Any]) -> Iterator[Mistake]:
-    """What the structure cannot say. What is outside is taken out."""
+    """Checks that the structure cannot express. Invalid values are removed."""
     name = description.get("name")
     if name is not None and (not NAME.fullmatch(name) or name in RESERVED_NAMES):
         del description["name"]
@@ -285,7 +285,7 @@ def limits(description: dict[str, Any]) -> Iterator[Mistake]:
 
 
 def part(description: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    """A part of the description; one that is a template tells the planner nothing."""
+    """A part of the description; empty if it is a template."""
     found = description.get(key)
     return found if isinstance(found, Mapping) else {}
 
@@ -295,7 +295,7 @@ def _is_port(value: Any) -> bool:
 
 
 def complete(product: Product, description: Mapping[str, Any]) -> Product:
-    """The product as it is described. What the description leaves out, or has wrong, stays as the role has it."""
+    """The product as it is described. Values that are missing or invalid remain those of the role."""
     fields = {key: description[key] for key in AS_WRITTEN if key in description}
     fields |= {key: tuple(description[key]) for key in LISTS if key in description}
     if "redundancy" in description:

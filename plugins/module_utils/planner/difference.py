@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a plan would make of the deployed system: host by host, and clients by from and to."""
+"""The changes that a plan makes to the deployed system, by host and by move of clients."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the checks of an inventory say, and how it is put together."""
+"""Findings of the rules, and how problems are combined into them."""
 
 from __future__ import annotations
 

@@ -188,7 +188,7 @@ def path_of(way: Way) -> str:
 
 
 def misfits(plan: Mapping[str, Any], topology: Topology, part: bool) -> Iterator[Problem]:
-    """What in the inventory is otherwise than in the plan. With `part`, hosts that only the plan has are left out."""
+    """Differences between inventory and plan. With `part`, hosts that only the plan has are no difference."""
     for key, mine in (("system", topology.name), ("domain", topology.domain)):
         if plan[key] != mine:
             variable = "tiers_name" if key == "system" else "tiers_domain"
@@ -237,7 +237,7 @@ def value_of(topology: Topology, host: Server | Client | VoterHost, key: str) ->
 
 
 def approved(plan: Mapping[str, Any], digest: str) -> Iterator[Problem]:
-    """Whether the plan is the one of this digest, where another run made and somebody approved it."""
+    """Whether the plan has the digest that was approved in another run."""
     if plan["digest"] != digest:
         yield Problem(
             None,

@@ -119,7 +119,7 @@ def last_octet(address: str) -> int:
 
 
 def segment(server: Server) -> str:
-    """The network segment a server is in; where nobody says, the usual size around its address."""
+    """The network segment of a server; without a setting, the usual size around its address."""
     return server.network or usual_network(server.address) or server.site
 
 
@@ -131,8 +131,8 @@ def usual_network(text: str) -> str | None:
 
 
 def failure_detection(topology: Topology, server: Server) -> float | None:
-    """Seconds of silence after which a server counts a peer as lost: the inventory's, else the product's. 0 is never,
-    None where nobody says."""
+    """Seconds of silence after which a server treats a peer as failed: of the inventory, else of the product. 0 is
+    never, None without a setting."""
     product = topology.product_of(server)
     return (
         server.failure_detection if server.failure_detection is not None or not product else product.failure_detection

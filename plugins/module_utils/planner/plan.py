@@ -60,7 +60,7 @@ NO_CLIENTS: Allocation = {
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of an inventory: the findings and, where none is an error, the plan."""
+    """The result for an inventory: the findings and, without an error, the plan."""
 
     findings: tuple[Finding, ...]
     plan: Plan | None
@@ -71,10 +71,10 @@ class Outcome:
 
 
 def make_plan(topology: Topology, previous: Mapping[str, Any] | None = None) -> Outcome:
-    """Share the clients out, judge the whole, and put the plan together.
+    """Assign the clients, apply the rules, and compute the plan.
 
-    `previous` is the allocation of a former plan; without it the local facts tell what is deployed. A plan that was
-    handed over is taken as it is, if it fits.
+    `previous` is the allocation of a former plan; without it the local facts have the deployed one. A plan that was
+    handed over is used unchanged, if it fits.
     """
     if topology.handed_from:
         outcome = Outcome(tuple(rules.judge_part(topology)), None)
@@ -122,7 +122,7 @@ def assign_clients(topology: Topology, previous: Mapping[str, Any] | None = None
 
 
 def deployed_allocation(topology: Topology) -> tuple[dict[str, str], dict[str, str]]:
-    """{client: proxy} and {client: backup} as the proxies' local facts tell them."""
+    """{client: proxy} and {client: backup} from the local facts of the proxies."""
     previous: dict[str, str] = {}
     backups: dict[str, str] = {}
     deployed = {server.name: server.deployed for server in topology.servers.values() if server.deployed}
@@ -246,7 +246,7 @@ class _Planner:
         }
 
     def failover(self, server: Server) -> str | None:
-        """What decides which node of the server's pair serves, or has the shared address."""
+        """The mechanism that decides which node of the pair serves, or has the shared address."""
         if product_election(self.topology, server):
             return "product"
         if is_active_standby(self.topology, server):
@@ -320,7 +320,7 @@ class _Planner:
         }
 
     def tls_names(self, server: Server) -> dict[str, list[str]]:
-        """All names and addresses that somebody checks this server's certificate for."""
+        """All names and addresses that the certificate of this server must contain."""
         domain, shared = self.topology.domain, self.wiring.shared_address(server)
         dns, ip = [server.name, f"{server.name}.{domain}"], [server.address]
         if server.name in self.wiring.followed:
@@ -389,7 +389,7 @@ class _Planner:
 
 
 def digest_of(plan: Mapping[str, Any]) -> str:
-    """What tells this plan from others."""
+    """A digest that differs between different plans."""
     content = {key: value for key, value in plan.items() if key not in ("digest", "findings")}
     return digest({**content, "allocation": {key: plan["allocation"][key] for key in SHARES}})
 

@@ -1,7 +1,7 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a loss would cost: of one server, of a zone, of a site, or of any set of servers."""
+"""The cost of a failure of one server, of a zone, of a site, or of any set of servers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def preview_of(topology: Topology, plan: Plan, servers: Iterable[str], name: str
 
 
 def loss_of(plan: Plan, servers: Iterable[str], min_online: int = 1) -> Loss:
-    """The loss of just these servers, as far as a plan alone tells it: every client weighs 1."""
+    """The failure of these servers, as far as the plan shows it: every client weighs 1."""
     dead = sorted(set(servers))
     return _Scales(plan, {}, {}, min_online).loss("set", ", ".join(dead), dead)
 
@@ -66,7 +66,7 @@ def _scales(topology: Topology, plan: Plan) -> _Scales:
 
 
 class _Scales:
-    """What is known of the whole system, gathered once, so that each loss costs no more than what it touches."""
+    """Facts about the whole system, computed once, so that each failure only costs time for its own servers."""
 
     def __init__(self, plan: Plan, weight: Mapping[str, int], direct: Mapping[str, int], min_online: int) -> None:
         self.servers = plan["servers"]
@@ -156,7 +156,7 @@ class _Scales:
         return round(100 * weight / capacity) if capacity else 0
 
     def beyond(self, server: str, weight: int) -> int:
-        """What is too much for a server: backups of several that fail at once may be the same one."""
+        """Connections beyond the capacity of a server: it may be the backup of several that fail together."""
         capacity = self.capacity(server)
         return max(0, weight - capacity) if capacity else 0
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a product role says about its product in meta/product.yml."""
+"""The description of a product in meta/product.yml of its role."""
 
 from __future__ import annotations
 

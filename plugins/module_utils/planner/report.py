@@ -58,7 +58,7 @@ def report(topology: Topology, outcome: Outcome, previewed: list[Loss] | None = 
 
 
 def rows_asked(topology: Topology) -> dict[str, int]:
-    """How many rows a table may have, where the operator says so."""
+    """The number of rows that the operator permits in a table."""
     return {} if topology.report_rows is None else {"most": topology.report_rows}
 
 
@@ -178,7 +178,7 @@ def lowered(topology: Topology) -> str:
 
 
 def losses(previewed: list[Loss], most: int = LOSSES_SHOWN) -> str:
-    """What the loss of one thing costs, where it costs anything."""
+    """The cost of each failure that costs anything."""
     costly = [loss for loss in previewed if is_costly(loss)]
     if not costly:
         return "No loss of a single server, zone or site costs a client its server."
@@ -219,7 +219,7 @@ def consequence(loss: Loss) -> str:
 
 
 def asked_loss(loss: Loss | None) -> str:
-    """The loss somebody asked for, whatever it costs."""
+    """The failure that the operator asked for, whatever it costs."""
     if loss is None:
         return ""
     of = "" if loss["servers"] == [loss["name"]] else f" ({enumerate_names(loss['servers'])})"
@@ -227,7 +227,7 @@ def asked_loss(loss: Loss | None) -> str:
 
 
 def who_cannot_write(plan: Plan) -> str:
-    """What a master with a full disk does, and a proxy that reaches no master."""
+    """Servers that step aside when they cannot write, and proxies that then only serve reads."""
     steps, stays = [], []
     for server in plan["servers"].values():
         if server["tier"] not in ("master", "proxy") or not server["runs_product"]:
@@ -261,7 +261,7 @@ def is_costly(loss: Loss) -> bool:
 
 
 def changes(change: Difference, most: int | None = None, moves_shown: bool = False) -> str:
-    """What a deployment would do: alike servers together, as readable for a thousand of them as for five.
+    """The changes of a deployment. Servers with the same change share a row.
 
     ``moves_shown``: another table already shows which client moves from one proxy to another, and why.
     """

@@ -18,9 +18,9 @@ def build_manifest(
     own_files: Mapping[str, str],
     check: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """What the tool reads.
+    """The content of the manifest.
 
-    `release` is taken as it is. `group` gets the described `files` that name no group. `own_files` are the files of the
+    `release` is copied. `group` is the group of described `files` that name none. `own_files` are the files of the
     role, which belong to root, with their modes. `check` is the described one with the address at which the host asks.
     """
     root = {"owner": "root", "group": "root", "reload": False}

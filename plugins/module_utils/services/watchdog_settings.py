@@ -31,7 +31,7 @@ def build_settings(
     aside_seconds: float,
     host: Mapping[str, str],
 ) -> dict[str, Any]:
-    """What the program on the host reads.
+    """The content of the settings file of the watchdog.
 
     `server`: its slice. `check`: the health check of the product for HAProxy. `changes`: the parts of it that the
     watchdog does differently. `unit`: the unit of the product. `data_paths`, `can_write`: directories of its data, and

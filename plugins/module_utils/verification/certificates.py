@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 @dataclass(frozen=True)
 class IssuedCertificate:
-    """What decides about a certificate. Names are written as in a request: DNS:m1.example, IP:192.0.2.1."""
+    """The planned properties of a certificate. Names are written as in a request: DNS:m1.example, IP:192.0.2.1."""
 
     key_digest: str  # SHA-256 of the public key, in hexadecimal
     subject: Mapping[str, str]
@@ -25,7 +25,7 @@ class IssuedCertificate:
 
 @dataclass(frozen=True)
 class Installed:
-    """What a host has under /etc/tiers/tls."""
+    """The files of a host under /etc/tiers/tls."""
 
     key_digest: str
     certificate: IssuedCertificate | None  # None if the file cannot be read as a certificate
@@ -34,7 +34,7 @@ class Installed:
 
 @dataclass(frozen=True)
 class Planned:
-    """What a host must have."""
+    """The certificate that a host must have."""
 
     subject: Mapping[str, str]
     names: frozenset[str]

@@ -1,7 +1,7 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a drill breaks, and the load that its clients make meanwhile."""
+"""The faults of a drill, and the load of its clients meanwhile."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ TARGETS = (
 
 @dataclass(frozen=True)
 class ServerFault:
-    """What is done to a server in an experiment."""
+    """The fault of a server in an experiment."""
 
     name: str
     verb: str  # after the server's name

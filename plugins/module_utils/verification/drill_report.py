@@ -116,7 +116,7 @@ def build(
 def _final(
     plan: Mapping[str, Any], record: Mapping[str, Any], written: int, offers: Iterable[str]
 ) -> list[dict[str, Any]]:
-    """What became of the writes."""
+    """The final state of the writes."""
     at_end = record.get("lasting")
     if at_end is None:
         return []

@@ -1,7 +1,7 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the hosts found on themselves, as alerts of `status` and findings of `verify`. Pure."""
+"""The results of the checks of hosts, as alerts of `status` and findings of `verify`. Pure."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an operator wants out of service, against what the servers show: may it be, and who serves meanwhile. Pure."""
+"""Whether servers may go out of service, and which servers serve meanwhile. Pure."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NAME_THEM = "Name the servers, separated by commas: -e tiers_targets=NAME"
 
 
 def drain(plan: Mapping[str, Any], answers: ProbeAnswers, asked: Iterable[str], min_online: int = 1) -> dict[str, Any]:
-    """What draining the servers asked for means now. `answers`: tier_probe's per server; `min_online`: members that the
+    """The result of draining these servers now. `answers`: tier_probe's per server; `min_online`: members that the
     pool needs. Gives `todo`, what is `wrong`, which service is `lost`, and all as `text`."""
     seen = _read_states(plan, answers)
     names, wrong = _split_known(plan, asked)
@@ -117,7 +117,7 @@ def servers_for_restart(plan: Mapping[str, Any], name: str) -> list[str]:
 
 
 def restart(plan: Mapping[str, Any], answers: ProbeAnswers, name: str, min_online: int = 1) -> dict[str, Any]:
-    """What it costs now to take a running server out of service for a moment, beyond what it costs while all others are
+    """The cost of a restart of a running server now, beyond what it costs while all others are
     healthy. `answers`: tier_probe's of `servers_for_restart`; other servers count as healthy.
     Gives which service would be `lost`, and which servers are `missing` for it."""
     servers = plan["servers"]
@@ -178,8 +178,8 @@ def retire(plan: Mapping[str, Any], records: Mapping[str, Mapping[str, Any]], as
 
 
 def switch_over(plan: Mapping[str, Any], answers: ProbeAnswers, asked: Iterable[str]) -> dict[str, Any]:
-    """Which nodes of the pairs asked for hand over to which. Gives `todo`, with the `name` of who serves, who is `to`
-    serve and the `edge` that shows it; what is `wrong`; and all as `text`."""
+    """The switchovers of the requested pairs. Returns `todo`, with the `name` of the active node, the node `to` become
+    active and the `edge` that shows it; the mistakes (`wrong`); and all as `text`."""
     seen = _read_states(plan, answers)
     names, wrong = _split_known(plan, asked)
     todo: list[dict[str, Any]] = []
@@ -440,14 +440,14 @@ def _is_ahead(one: ServerState, other: ServerState) -> bool:
 
 
 def _describe_extra_changes(target: ServerState, source: ServerState) -> str:
-    """What a resync would lose, as far as positions tell. Equal positions are no proof of equal data."""
+    """The changes that a resync would lose, as far as positions show. Equal positions are no proof of equal data."""
     if not target.up or not target.position:
         return "not known"
     return "changes that are lost" if _is_ahead(target, source) else "nothing by its position"
 
 
 def _make_proof(plan: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """What a node looks at to see that it serves."""
+    """The edge by which a node checks that it serves."""
     return next(
         {**edge, "expect": "open"} for edge in own_edges(plan, name) if edge["protocol"] in ("active", "address")
     )

@@ -30,7 +30,7 @@ def has_answered(one: Mapping[str, Any] | None) -> bool:
 
 
 def plan_changes(plan: Mapping[str, Any], seen: Seen) -> dict[str, Any]:
-    """What makes the running voters those of the plan.
+    """The changes by which the running voters become those of the plan.
 
     Gives `bootstrap` (the voters of a new cluster, all at once), `token`, `joining` (one at a time, through `via`),
     `leaving` (members that the plan has no more, those that are down first) and why nothing may be done, `wrong`.
@@ -81,7 +81,7 @@ def _converge(voters: Mapping[str, Any], seen: Seen, members: Iterable[Mapping[s
 
 
 def describe_changes(found: Mapping[str, Any]) -> str:
-    """What changes, one line each."""
+    """The changes, one line each."""
     lines = []
     if found["bootstrap"]:
         lines.append(f"The arbiter starts on {enumerate_names(found['bootstrap'])}.")

@@ -1,7 +1,7 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the load of a drill left, in figures.
+"""Figures from the samples of a drill's load.
 
 A request is *in flight* when it started before the server was off; such a request may fail, and is counted. All others
 that fail are *failed*. A *gap* is the time from one success of a program to its next.
@@ -69,7 +69,7 @@ class Stall:
 
 
 def _lines(text: str) -> Iterator[Any]:
-    """What tier_load wrote, line by line. A last line that was cut off is left out."""
+    """The lines that tier_load wrote. An incomplete last line is left out."""
     for line in text.splitlines():
         with contextlib.suppress(ValueError):
             yield json.loads(line)
@@ -92,7 +92,7 @@ def read_stalls(client: str, text: str) -> list[Stall]:
 
 
 def figures(samples: Iterable[Sample], times: Times, until: float | None = None) -> dict[str, Any]:
-    """What one or more programs saw from the loss of the server until `until` (else until all was whole again)."""
+    """The figures of one or more programs from the failure of the server until `until` (else until all is healthy)."""
     until = times.whole if until is None else until
     samples = list(samples)
     programs = {sample.program for sample in samples}

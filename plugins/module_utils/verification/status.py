@@ -136,7 +136,7 @@ def read_states(
 @dataclass(frozen=True)
 class Lag:
     """How far a server is behind one that writes. Seconds where positions are times, infinite where it has nothing of
-    the writer; changes where positions are numbers; neither: it is behind, and the product does not tell how far."""
+    the writer; changes where positions are numbers; neither: it is behind, and the product does not report how far."""
 
     seconds: float | None = None
     changes: int | None = None

@@ -1,7 +1,7 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What each host has to probe so that together they see the whole plan, and what their answers mean. Pure."""
+"""The edges that each host must probe, so that the whole plan is probed, and the meaning of the answers. Pure."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def is_planned_active(plan: Mapping[str, Any], server: Mapping[str, Any]) -> boo
 
 
 def pair_of(server: Mapping[str, Any]) -> str:
-    """What both nodes of a pair have in common: the primary's name."""
+    """The name of a pair, which is that of its primary."""
     return str(server["primary"] or server["name"])
 
 
@@ -77,8 +77,8 @@ def own_edges(
     monitor: int = MONITOR_PORT,
     protocol: str | None = None,
 ) -> list[dict[str, Any]]:
-    """What a server checks on itself: its service, its role, the position of its data, the servers that its HAProxy
-    routes to, whether its write port leads to the active master, its shared address, whether it is the active node,
+    """The edges by which a server checks itself: its service, its role, the position of its data, the servers that its
+    HAProxy routes to, whether its write port leads to the active master, its shared address, whether it is active,
     whether it is drained, and whether it can write.
     `protocol` is spoken in place of the plan's."""
     server = plan["servers"][name]
@@ -290,7 +290,7 @@ def _probe_from_outside(
 def _probe_further_port(
     plan: Mapping[str, Any], server: Mapping[str, Any], address: str, port: int
 ) -> list[dict[str, Any]]:
-    """What the product says there is its own affair: the port must be open where the product runs."""
+    """The protocol of this port is unknown: it must be open if the product runs."""
     if server["active_standby"] and is_planned_active(plan, server) is not True:
         return []
     if not server["kept_running"]:
@@ -299,7 +299,7 @@ def _probe_further_port(
 
 
 def ports(server: Mapping[str, Any]) -> list[int]:
-    """The ports that the firewall of a server, or of a host that only votes, opens for somebody."""
+    """The ports that the firewall of a server, or of a host that only votes, opens."""
     further = {opening["port"] for opening in server["firewall"] if opening["protocol"] == "tcp"}
     own = [server["port"]] if "port" in server else []
     return [*own, *sorted(further.difference(own))]
@@ -391,7 +391,7 @@ def wrong_pairs(plan: Mapping[str, Any], answers: Mapping[str, Mapping[str, Any]
 
 
 def degraded_servers(plan: Mapping[str, Any], answers: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """What is not as planned, server by server and pair by pair, before and after a server is lost on purpose."""
+    """Differences from the plan, by server and by pair, before and after a server is switched off."""
     silent = [f"{name}: {reason(answer)}" for name, answer in answers.items() if "edges" not in answer]
     wrong = [
         f"{edge['name']}: {edge['why']}"

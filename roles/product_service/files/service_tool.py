@@ -2,19 +2,19 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Keeps on a server what its service runs from: generations of release, unit and files that belong together.
+"""Manages the generations of a service on a server. A generation is a release with its unit and its files.
 
-    service compare       what `next` would change, as JSON: files in place, and whether to reload or to restart
+    service compare       the changes of `next`, as JSON: files to place, and whether to reload or restart
     service place WHICH   put a generation in place: next, good
-    service stamp         remember what the service is started from (run by its unit)
-    service check         ask the service whether it is well, once
-    service wait          ask until it is, as long as its description says; tell early why it cannot become so
-    service keep          what is in place has passed its gate: keep it as `good`, and the one before for a return
+    service stamp         record the files that the service is started with (run by its unit)
+    service check         check the health of the service once
+    service wait          wait until the service is healthy; end early with the reason if it cannot become so
+    service keep          the placed generation is healthy: keep it as `good`, and the previous one for a rollback
     service packages      the packages, with their versions, that `good` ran with and that are not installed now
     service before        the generation to which a roll back would go, as JSON
     service back          make that generation `next`
 
-The role writes `next`. Nothing of what serves is touched before `place`.
+The role writes `next`. Nothing of the running service changes before `place`.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def read(path: Path) -> Manifest | None:
 
 
 def write(path: Path, data: Any) -> None:
-    """Whole or not at all, whatever dies on the way."""
+    """Write a file completely or not at all, even if the program is killed."""
     new = path.with_name(f"{path.name}.new")
     new.write_text(json.dumps(data, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     new.replace(path)
@@ -108,7 +108,7 @@ def link_target(manifest: Manifest) -> str | None:
 
 
 def state(manifest: Manifest, files: dict[str, str | None], release: str | None) -> dict[str, Any]:
-    """What a process runs from; two of these differ where it must be reloaded or restarted."""
+    """The state that a process runs with. If two states differ, it must be reloaded or restarted."""
     return {
         "release": release,
         "packages": packages(manifest),
@@ -264,7 +264,7 @@ def history(home: Path) -> dict[int, Manifest]:
 
 
 def keep(home: Path) -> bool:
-    """What is in place passed its gate."""
+    """Record that the placed generation is healthy."""
     placed = read(home / PLACED)
     if placed is None:
         raise Trouble("nothing is in place that could be kept")
@@ -341,7 +341,7 @@ def secure(check: Manifest) -> ssl.SSLContext:
 
 
 def ask(check: Manifest) -> str:
-    """What is wrong with the service, nothing if it is well."""
+    """The reason why the service is not healthy; empty if it is."""
     try:
         if check["type"] == "command":
             return ask_command(check["command"])

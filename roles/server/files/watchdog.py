@@ -63,7 +63,7 @@ def log(text: str) -> None:
 
 
 def ask(check: Settings, deadline: float) -> str:
-    """What is wrong when a product gives no answer within `deadline` seconds; nothing if it gives any."""
+    """The reason if a product does not answer within `deadline` seconds; empty for any answer."""
     try:
         if check["type"] == "command":
             ended, wrong = run_command(check["command"], deadline)
@@ -367,10 +367,10 @@ def may_write(answer: Any) -> bool:
 
 @dataclass
 class Aside:
-    """Whether this server steps aside for its peer, by what was seen one look after the other.
+    """Whether this server steps aside for its peer, from successive checks.
 
-    A server that cannot write says so to its peer at once, and steps aside `after` seconds later, only if the peer says
-    that it can. So no two servers step aside for each other.
+    A server that cannot write reports it to its peer at once. It steps aside `after` seconds later, only if the peer
+    reports that it can write. So no two servers step aside for each other.
     """
 
     after: float
@@ -394,7 +394,7 @@ class Aside:
 
 
 class Gate:
-    """What shuts this server for all but itself and its peer, below the program."""
+    """The firewall that closes this server for all hosts except itself and its peer."""
 
     def __init__(self, settings: Settings) -> None:
         self.nft, self.rules, self.table = settings["nft"], settings["rules"], settings["table"]

@@ -161,7 +161,7 @@ def _decide(problem: AllocationProblem, hubs: Hubs, move_cost: int) -> Choice:
 
 
 def value(placement: Placement, move_cost: int) -> tuple[int, int, int]:
-    """What must be least, in order: weight left out, the squares of it, the cost."""
+    """The values to minimize, in order: weight left out, the squares of it, the cost."""
     left = sum(weight * len(names) for _class, weight, names in placement.out)
     squares = sum(weight * weight * len(names) for _class, weight, names in placement.out)
     return left, squares, latency_cost(placement) + moved_weight(placement) * move_cost

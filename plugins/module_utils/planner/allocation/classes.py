@@ -155,7 +155,7 @@ def _digest(
 
 
 def _classify(problem: AllocationProblem) -> None:
-    """Turn the groups into demand classes, and tell who may stay where it is."""
+    """Turn the groups into demand classes, and mark the clients that may stay."""
     number = {server.name: index for index, server in enumerate(problem.active)}
     reaches: dict[Restriction, tuple[frozenset[int] | None, frozenset[int] | None]] = {}
     classes: dict[tuple[Any, ...], Demand] = {}

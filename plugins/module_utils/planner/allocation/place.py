@@ -91,7 +91,7 @@ class Hubs:
 
 @dataclass(frozen=True)
 class Worth:
-    """What one unit more of room at a hub would save."""
+    """The cost that one more unit of room at a hub would save."""
 
     units: int  # left out
     squares: int
@@ -286,7 +286,7 @@ class Placement:
 
 
 def hand_out(problem: AllocationProblem, hubs: Hubs, flow: Flow) -> Placement:
-    """Deal the names out as the flow says. What weights that do not fit leave over is put where there is room."""
+    """Assign the names as the flow says. Clients whose weight does not fit go to any proxy with room."""
     placement = Placement(problem, hubs)
     for demand in problem.demands:
         for proxy, runs in demand.stays.items():

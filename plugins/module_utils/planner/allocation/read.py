@@ -81,7 +81,7 @@ def read_proxies(proxies: Any, problems: list[Fault]) -> list[Proxy]:
 
 
 def _keys_and_site(given: Mapping[Any, Any], known: frozenset[str], where: str, name: str | None) -> Iterator[Fault]:
-    """What proxies and clients have in common: keys that are known, and a site."""
+    """The checks of proxies and clients: known keys, and a site."""
     for key in given:
         if key not in known:
             yield Fault(f"unknown key {shown(key)}; known are {', '.join(sorted(known))}", where, name)

@@ -30,7 +30,7 @@ NAME = re.compile(r"[\w.-]+")
 
 
 def demands(topology: Topology) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Every client, host or named, that is to have a proxy, with what it asks for."""
+    """Every client, host or named, that must have a proxy, with its demands."""
     for client in topology.clients.values():
         if not client.direct:
             yield client.name, client.demand()
@@ -71,7 +71,7 @@ rule(
 
 
 def refused(topology: Topology, faults: Iterable[Fault]) -> Iterator[Problem]:
-    """What the allocation finds wrong. It knows clients, proxies and what they ask for, and nothing of variables."""
+    """Problems that the allocation reports. It knows clients, proxies and their demands, but no variables."""
     guesses = Guesses(proxy.name for proxy in topology.tier("proxy"))
     for fault in faults:
         host = None if fault.name is None else shorten(fault.name, LONGEST_NAME)

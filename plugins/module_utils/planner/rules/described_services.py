@@ -359,7 +359,7 @@ def hang_unnoticed(topology: Topology, _allocation: Allocation) -> Iterator[Prob
 
 
 def _wrong_question(check: Mapping[str, Any]) -> Iterator[str]:
-    """What is wrong with what a check sends and expects over tcp."""
+    """Mistakes in the text that a check sends and expects over tcp."""
     send, expect = check.get("send"), check.get("expect")
     if check.get("type") == "http":
         for key in ("send", "expect"):

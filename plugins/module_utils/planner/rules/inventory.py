@@ -248,7 +248,7 @@ def other_system(topology: Topology, _allocation: Allocation) -> Iterator[Proble
 
 
 def another_system(group: str, read: set[str]) -> bool:
-    """Whether a group is called like one of this system but for one word, which is what tells systems apart."""
+    """Whether the name of a group differs from one of this system in one word only, as those of another system do."""
     words = re.split(r"[_-]", group)
     for known in read:
         others = re.split(r"[_-]", known)

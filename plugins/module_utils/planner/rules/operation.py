@@ -340,7 +340,7 @@ def certificate_names(topology: Topology, _allocation: Allocation) -> Iterator[P
 
 
 def certified(topology: Topology, server: Server, followed: set[str]) -> Iterator[str]:
-    """What a server's certificate must be good for; see wiring.py for who connects how."""
+    """Names that the certificate of a server must contain; wiring.py has the connections."""
     primary, product = primary_of(topology, server), topology.product_of(server)
     yield server.address
     if primary.virtual_address:

@@ -31,14 +31,14 @@ from ansible_collections.distributed.tiers.plugins.module_utils.text import coun
 
 
 def alone(topology: Topology, tier: str) -> Iterator[Problem]:
-    """Servers of a tier with nobody behind them, where somebody could be."""
+    """Servers of a tier without a backup, of products that can have one."""
     for server in topology.tier(tier):
         if topology.backup_of(server.name) is None and redundancy_kinds(tier, topology.product_of(server)):
             yield Problem(server.name, "tiers_backup_of", "The server has no backup.")
 
 
 def both_down(topology: Topology, tier: str) -> Iterator[Problem]:
-    """Servers of a tier that are down with nobody to take their place."""
+    """Servers of a tier that are down and that no backup replaces."""
     for server in topology.tier(tier):
         backup = topology.backup_of(server.name)
         if server.state == "down" and (backup is None or backup.state == "down"):

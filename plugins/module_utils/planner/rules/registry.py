@@ -148,7 +148,7 @@ def reading(name: str) -> Check:
 
 
 def lowering_problems(topology: Topology) -> Iterator[Problem]:
-    """What is wrong with `tiers_rules` itself."""
+    """Mistakes in `tiers_rules` itself."""
     guesses = Guesses(REGISTRY)
     for name in topology.lowered:
         known = REGISTRY.get(name)
@@ -179,7 +179,7 @@ def _findings(topology: Topology, allocation: Allocation, rules: Iterable[Rule])
 
 
 def switched_off(topology: Topology) -> list[tuple[str, str]]:
-    """Rules the operator switched off, with the reason: the report tells them."""
+    """Rules that the operator switched off, with the reason, for the report."""
     return sorted(
         (name, item["why"])
         for name, item in topology.lowered.items()

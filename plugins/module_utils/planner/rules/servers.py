@@ -313,7 +313,7 @@ BROADCAST = ipaddress.ip_address("255.255.255.255")
 
 
 def unusable(address: IPAddress) -> str | None:
-    """Why other hosts cannot reach somebody there, if they cannot."""
+    """Why other hosts cannot reach this address; nothing if they can."""
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped:
             return f"is an IPv4 address in disguise: write {address.ipv4_mapped}"

@@ -45,7 +45,7 @@ def before_master(product: Product | None, kind: str | None) -> bool:
 
 
 def apart(topology: Topology) -> Iterator[tuple[Server, bool, str]]:
-    """Servers below the master of another version than it: whether that is the allowed way, and how it is told."""
+    """Servers below the master of another version than it: whether the difference is allowed, and its text."""
     master = next(iter(topology.tier("master")), None)
     for server in topology.servers.values() if master else ():
         mine, its = release(server.version), release(master.version if master else None)
