@@ -185,7 +185,7 @@ def test_validate_answers_and_writes_what_it_found(site, tmp_path):
     assert {finding["rule"] for finding in json.loads(where.read_text(encoding="utf-8"))["findings"]} == {"loss-fits"}
 
 
-def test_a_table_stands_below_the_title_of_its_task(planned):
+def test_a_table_is_printed_below_the_title_of_its_task(planned):
     _before, title, table = planned.printed("Print the plan").partition("TASK [Print the plan]")
     assert title
     assert "2000 named clients" in table
@@ -245,7 +245,7 @@ def test_status_takes_the_word_true_for_true(site, tmp_path, planned):
     assert "alert(s), see the table above" in job.output
 
 
-def test_drill_breaks_nothing_that_is_not_whole(site, tmp_path, planned):
+def test_drill_refuses_a_degraded_system(site, tmp_path, planned):
     given = answers("drill", tiers_drill_confirm="true", tiers_drill_seconds=5)
     job = Job(site, tmp_path, "drill", {**given, **planned.artifacts, "tiers_report_dir": str(tmp_path / "reports")})
     assert job.code == 2, job.output

@@ -255,7 +255,7 @@ def test_a_notification_links_to_the_job_and_carries_no_plan(twice, name, event)
         ({**SETTINGS, "awx_playbooks": "elsewhere/"}, "Playbook not found for project."),
     ],
 )
-def test_what_is_wrong_is_told(settings, message):
+def test_mistakes_are_reported(settings, message):
     controller = Controller(["playbooks/validate.yml"])
     with serving(controller) as address:
         code, output, _changed = run(address, **settings)

@@ -80,10 +80,14 @@ CODE = sorted(
     )
     for path in REPOSITORY.glob(pattern)
 )
-ROOMS = ("planner/allocation", "probing", "verification", "locking", "operations")
-UNITS = REPOSITORY / "tests/unit/plugins/module_utils"
-TESTS = [path for room in ROOMS for path in sorted((UNITS / room).rglob("test_*.py"))]
-TESTS += sorted(REPOSITORY.glob("molecule/*/tests/test_*.py"))
+TESTS = sorted(
+    [
+        *REPOSITORY.glob("tests/unit/[!rp]*/**/test_*.py"),
+        *REPOSITORY.glob("tests/unit/plugins/**/test_*.py"),
+        *REPOSITORY.glob("tests/awx/test_*.py"),
+        *REPOSITORY.glob("molecule/*/tests/test_*.py"),
+    ]
+)
 FORBIDDEN_PART = re.compile(
     r"(^|_)(told|said|half|halves|elects?|elected|anew|nobody|everybody|anybody|whoever|gives?_to|stands|turns|looks"
     r"|take_in|take_out|not_whole)(_|$)|^_?(kept|taken|whole|told)$"

@@ -37,7 +37,7 @@ def test_one_that_has_everything_is_as_uneven_as_there_are_members() -> None:
     assert found["busy_unevenness"] == found["backlog_unevenness"] == 3
 
 
-def test_who_waits_for_a_worker_is_there_and_not_served() -> None:
+def test_a_request_that_waits_for_a_worker_is_counted_and_not_served() -> None:
     async def ask() -> dict[str, float]:
         member = Member(service_seconds=0.05, workers=1)
         server = await asyncio.get_running_loop().create_server(lambda: Connection(member), "127.0.0.1", 0)

@@ -75,7 +75,7 @@ def test_the_sheet_says_what_the_objects_are_to_say(plan: dict[str, Any]) -> Non
 
 
 @pytest.mark.parametrize(("name", "host"), [("csproxy-amer", "192.0.2.11"), ("confserv-b", "192.0.2.11")])
-def test_the_installer_is_told_whom_to_ask(plan: dict[str, Any], name: str, host: str) -> None:
+def test_the_installer_gets_the_host_of_the_configuration_server(plan: dict[str, Any], name: str, host: str) -> None:
     answers = written(plan, name, "answers.ini.j2")
     assert f"Host={host}\n" in answers
     assert f"ApplicationName={name}\n" in answers

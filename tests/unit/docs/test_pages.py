@@ -191,7 +191,7 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
-def test_what_a_page_names_is_there(page: Path) -> None:
+def test_names_on_a_page_exist(page: Path) -> None:
     plugins = {path.stem for path in REPOSITORY.glob("plugins/*/*.py")}
     ours = PLAYBOOKS | plugins | {path.name for path in (REPOSITORY / "roles").iterdir()}
     known = BY_NAME.keys() | set(MADE_IN_RUNS) | defaults()

@@ -54,7 +54,7 @@ def test_it_is_planned_with(place: Path) -> None:
     assert "warning(s)" not in done.stdout
 
 
-def test_what_it_cannot_do_is_a_finding(place: Path) -> None:
+def test_unsupported_settings_are_findings(place: Path) -> None:
     done = run(place, "ansible-playbook", "distributed.tiers.validate", "-i", INVENTORY, "-e", "tiers_redundancy=cold")
     assert done.returncode != 0
     assert "ERROR redundancy-supported [m2 tiers_redundancy]" in done.stdout + done.stderr

@@ -55,7 +55,7 @@ def test_it_lists_what_the_playbook_asks_for(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_a_survey_can_answer_is_what_the_planner_can_read(name):
+def test_a_survey_asks_only_for_variables_that_the_planner_reads(name):
     """Choices and defaults of a survey are texts."""
     for question in survey(operation(name)).get("spec", ()):
         read = BY_NAME[question["variable"]].read
@@ -110,31 +110,47 @@ def test_the_playbooks_that_only_judge_go_on_with_an_ill_host():
     assert judging == JUDGING | {"resync"}
 
 
-def test_what_breaks_something_asks_first():
+def test_playbooks_that_interrupt_service_need_a_confirmation():
     for name in NAMES:
         if operation(name).destructive:
             assert any(operation(name).variables.values()), f"{name} starts without a question"
 
 
-def test_only_what_says_so_takes_a_part_of_an_inventory():
-    for name in NAMES:
-        takes = "tiers_part_of_inventory: true" in (PLAYBOOKS / f"{name}.yml").read_text(encoding="utf-8")
-        assert takes is operation(name).slices, name
+def parts_of(name):
+    """The plays of a playbook, and all their tasks."""
+    return list(flat(yaml.safe_load((PLAYBOOKS / f"{name}.yml").read_text(encoding="utf-8"))))
 
 
-def test_what_changes_a_system_holds_its_lock_and_what_reads_needs_none():
+def variables_of(name):
+    """The variables that the plays and tasks of a playbook set, as pairs of name and value."""
+    return [pair for part in parts_of(name) for pair in (part.get("vars") or {}).items()]
+
+
+def test_a_playbook_accepts_a_part_of_an_inventory_if_its_description_says_so():
     for name in NAMES:
-        text = (PLAYBOOKS / f"{name}.yml").read_text(encoding="utf-8")
-        reads = name in ("awx", "plan", "report", "status", "validate", "verify")
-        assert (f"vars: {{tiers_lock_operation: {name}}}" in text) is not reads, name
-        released = r"import_(tasks|playbook): (tasks|parts)/unlock\.yml\n(?!      when)"
-        assert bool(re.search(released, text)) is not reads, name
-        assert ("tiers_lock_takeover" in operation(name).variables) is not reads, name
+        assert (("tiers_part_of_inventory", True) in variables_of(name)) is operation(name).slices, name
+
+
+def test_playbooks_that_change_a_system_hold_its_lock_and_others_do_not():
+    for name in NAMES:
+        only_reads = name in ("awx", "plan", "report", "status", "validate", "verify")
+        assert (("tiers_lock_operation", name) in variables_of(name)) is not only_reads, name
+        imported = [
+            part.get("import_playbook") or part.get("ansible.builtin.import_tasks")
+            for part in parts_of(name)
+            if "when" not in part
+        ]
+        releases = bool({"parts/unlock.yml", "tasks/unlock.yml"} & {*imported})
+        assert releases is not only_reads, name
+        assert ("tiers_lock_takeover" in operation(name).variables) is not only_reads, name
 
 
 def test_no_playbook_waits_for_a_terminal():
     for path in PLAYBOOKS.rglob("*.yml"):
-        assert not re.search(r"^\s+(vars_prompt|prompt):", path.read_text(encoding="utf-8"), flags=re.MULTILINE), path
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        for part in flat(content if isinstance(content, list) else []):
+            pause = part.get("ansible.builtin.pause") or {}
+            assert "vars_prompt" not in part and "prompt" not in pause, path
 
 
 def test_the_readme_names_every_playbook():

@@ -276,7 +276,7 @@ def test_inventories_put_together_from_data(data: st.DataObject) -> None:
         told(str(error).splitlines())
 
 
-def test_a_value_that_stands_for_millions_is_told_at_once() -> None:
+def test_a_value_of_millions_of_aliases_is_reported_at_once() -> None:
     groups, hosts = sound()
     for name in ("tiers_tags", "product_openldap_x"):
         hosts["px1"][name] = BOMB

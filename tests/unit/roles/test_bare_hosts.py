@@ -20,6 +20,7 @@ import yaml
 from ansible.modules import apt
 
 from ansible_collections.distributed.tiers.tests.unit.playbooks.running import REPOSITORY, ansible_playbook
+from ansible_collections.distributed.tiers.tests.unit.plugins.filter.templating import template
 
 ROLES = REPOSITORY / "roles"
 # What apt says in check mode where it would install python3-apt first
@@ -85,15 +86,31 @@ def test_the_group_of_a_service_may_read_a_release_that_a_strict_umask_made(tmp_
     ]
 
 
-def test_a_release_that_its_service_could_not_read_is_repaired() -> None:
-    found = {
-        task["name"]: " ".join(conditions)
+@pytest.mark.parametrize(
+    ("mark", "done_by"),
+    [
+        (None, "Mark the release as complete"),
+        ({"made_from": "x", "group": "ledger"}, None),
+        ({"made_from": "x", "group": "other"}, "Grant the service read access to an installed release"),
+        ({"made_from": "x"}, "Grant the service read access to an installed release"),
+    ],
+    ids=["new", "readable", "group of another", "earlier version"],
+)
+def test_a_release_that_its_service_could_not_read_is_repaired(
+    mark: dict[str, str] | None, done_by: str | None
+) -> None:
+    known = {
+        "__product_service_marked": {"rc": int(mark is None), "stdout": json.dumps(mark)},
+        "__product_service_group": "ledger",
+        "ansible_check_mode": False,
+    }
+    marking = [
+        task["name"]
         for task, conditions in tasks(yaml.safe_load((ROLES / "product_service/tasks/release.yml").read_text()))
         if task.get("ansible.builtin.include_tasks") == "release_mark.yml"
-    }
-    new, there = found.values()
-    assert "__product_service_marked.rc != 0" in new
-    assert "__product_service_marked.rc == 0" in there and ".group | default('') != __product_service_group" in there
+        and all(template(f"{{{{ {condition} }}}}", known) for condition in conditions)
+    ]
+    assert marking == ([done_by] if done_by else [])
 
 
 def run_plays(tmp_path: Path, plays: list[dict[str, Any]], groups: dict[str, list[str]]) -> str:

@@ -97,7 +97,7 @@ def test_only_who_knows_the_password_writes(server: Served) -> None:
     ],
     ids=["space", "long name", "no text", "large"],
 )
-def test_what_is_no_row_is_refused(server: Served, path: str, body: bytes, status: int) -> None:
+def test_invalid_rows_are_refused(server: Served, path: str, body: bytes, status: int) -> None:
     assert server.ask("PUT", path, body, **WRITER).status == status
 
 
@@ -171,7 +171,7 @@ def test_the_catalogue_outlives_the_master() -> None:
         served.stop()
 
 
-def test_a_kept_connection_that_died_is_made_anew(tmp_path: Path) -> None:
+def test_a_reused_connection_that_was_closed_is_replaced(tmp_path: Path) -> None:
     store = Store(tmp_path / "rows.db")
     application = MasterApplication("m1", store, Master(store), "operator", "secret", "")
     first = Served(application)

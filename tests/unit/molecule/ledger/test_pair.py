@@ -83,13 +83,13 @@ def pair(tmp_path: Path) -> Pair:
     return pair
 
 
-def test_a_write_is_on_both_halves_when_it_is_acknowledged(pair: Pair) -> None:
+def test_a_write_is_on_both_nodes_when_it_is_acknowledged(pair: Pair) -> None:
     pair.halves["m1"].write("a", "1")
     assert pair.rows("m1") == pair.rows("m2") == {"a": "1"}
     assert pair.stores["m1"].point == pair.stores["m2"].point
 
 
-def test_the_half_that_does_not_act_takes_no_writes(pair: Pair) -> None:
+def test_the_standby_refuses_writes(pair: Pair) -> None:
     with pytest.raises(NotActing):
         pair.halves["m2"].write("a", "1")
     assert pair.rows("m2") == {}
@@ -112,7 +112,7 @@ def test_a_new_backup_gets_all_and_is_ready_only_then(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "changes", [{"b": "2"}, {"a": "2"}, {"a": None}, {}], ids=["new", "changed", "deleted", "none"]
 )
-def test_a_half_that_was_away_catches_up(pair: Pair, changes: dict[str, str | None]) -> None:
+def test_a_node_that_was_away_catches_up(pair: Pair, changes: dict[str, str | None]) -> None:
     pair.halves["m1"].write("a", "1")
     pair.kill("m2")
     for name, value in changes.items():
@@ -144,7 +144,7 @@ def test_the_backup_takes_over_and_gives_back(pair: Pair) -> None:
     assert pair.rows("m2") == pair.rows("m1") == {"a": "1", "b": "2", "c": "3"}
 
 
-def test_a_half_that_lacks_changes_takes_them_before_it_acts(pair: Pair) -> None:
+def test_a_node_that_lacks_changes_fetches_them_before_it_is_active(pair: Pair) -> None:
     pair.halves["m1"].write("a", "1")
     # Each believes something else: m2 goes on alone, m1 has been in step.
     pair.halves["m2"].promote()
@@ -161,7 +161,7 @@ def test_a_half_that_lacks_changes_takes_them_before_it_acts(pair: Pair) -> None
     assert pair.rows("m1") == pair.rows("m2") == {"b": "2", "c": "3"}
 
 
-def test_of_halves_that_both_acted_the_one_told_to_act_is_brought_in_step_first(pair: Pair) -> None:
+def test_if_both_nodes_were_active_the_promoted_one_is_brought_in_step_first(pair: Pair) -> None:
     pair.cut(True)
     pair.halves["m1"].write("a", "of m1")
     pair.halves["m2"].promote()
@@ -178,7 +178,7 @@ def test_of_halves_that_both_acted_the_one_told_to_act_is_brought_in_step_first(
     assert pair.rows("m1") == pair.rows("m2") == {"a": "of m2"}
 
 
-def test_a_half_that_made_room_does_not_act_before_it_is_told_not_to(tmp_path: Path) -> None:
+def test_a_node_that_stepped_down_does_not_become_active_by_itself(tmp_path: Path) -> None:
     pair = Pair(tmp_path)
     m1, m2 = pair.start("m1", hold=60), pair.start("m2", hold=60)
     m1.promote()
@@ -191,7 +191,7 @@ def test_a_half_that_made_room_does_not_act_before_it_is_told_not_to(tmp_path: P
     assert m2.acting
 
 
-def test_halves_that_both_acted_agree_again_on_the_newer_term(pair: Pair) -> None:
+def test_nodes_that_were_both_active_agree_on_the_newer_term(pair: Pair) -> None:
     pair.halves["m1"].write("a", "1")
     pair.cut(True)
     pair.halves["m1"].write("a", "of m1")
@@ -208,7 +208,7 @@ def test_halves_that_both_acted_agree_again_on_the_newer_term(pair: Pair) -> Non
     assert pair.rows("m1") == pair.rows("m2") == {"a": "of m2"}
 
 
-def test_a_half_that_was_told_to_act_does_so_once_the_other_has_stepped_down(pair: Pair) -> None:
+def test_a_promoted_node_is_active_once_its_peer_has_stepped_down(pair: Pair) -> None:
     pair.halves["m2"].promote()  # told late, when m1 had been elected already
     pair.halves["m1"].look()
     assert pair.halves["m2"].acting and not pair.halves["m1"].acting
@@ -230,7 +230,7 @@ def test_node_that_is_demoted_while_it_asks_its_peer_does_not_act_again(
     assert not pair.halves["m1"].acting
 
 
-def test_a_restarted_half_goes_on_acting(pair: Pair) -> None:
+def test_a_restarted_active_node_stays_active(pair: Pair) -> None:
     pair.halves["m1"].write("a", "1")
     term = pair.stores["m1"].point.term
     again = pair.start("m1")
@@ -241,7 +241,7 @@ def test_a_restarted_half_goes_on_acting(pair: Pair) -> None:
     assert pair.rows("m2") == {"a": "1", "b": "2"}
 
 
-def test_terms_of_two_halves_are_never_the_same(pair: Pair) -> None:
+def test_terms_of_two_nodes_are_never_equal(pair: Pair) -> None:
     pair.cut(True)
     pair.halves["m2"].promote()
     pair.halves["m1"].demote()
@@ -249,7 +249,7 @@ def test_terms_of_two_halves_are_never_the_same(pair: Pair) -> None:
     assert pair.stores["m1"].point.term != pair.stores["m2"].point.term
 
 
-def test_a_master_without_another_half_acts(tmp_path: Path) -> None:
+def test_a_master_without_a_peer_is_active(tmp_path: Path) -> None:
     store = Store(tmp_path / "rows.db")
     master = Master(store)
     master.write("a", "1")
@@ -267,7 +267,7 @@ def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["/pair/status", "/pair/apply", "/pair/step-down"])
-def test_nobody_but_the_other_half_may_speak_to_it(pair: Pair, path: str) -> None:
+def test_only_the_peer_may_connect(pair: Pair, path: str) -> None:
     wire = pair.wires["m1"]
     for headers in ({}, {"Authorization": "Bearer wrong"}):
         assert wire.request("POST", path, json.dumps({}).encode(), headers).status == 403

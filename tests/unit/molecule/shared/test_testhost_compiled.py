@@ -45,6 +45,6 @@ def test_the_same_source_is_compiled_once(compiled, tmp_path, monkeypatch):
     assert answer(tmp_path / "third.zip", "ANSWER = 2\n") == 2
 
 
-def test_who_may_not_keep_it_compiles_it(compiled, tmp_path, monkeypatch):
+def test_a_user_without_write_permission_compiles_without_saving(compiled, tmp_path, monkeypatch):
     monkeypatch.setattr(compiled, "PLACE", str(tmp_path / "nowhere"))
     assert answer(tmp_path / "first.zip", "ANSWER = 1\n") == 1

@@ -65,11 +65,11 @@ def test_other_kinds_of_names_are_no_planned_ones() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "x", issue()[:200], issue().replace("M", "x", 3)])
-def test_what_is_no_certificate_is_none(text: str) -> None:
+def test_a_text_without_a_certificate_has_none(text: str) -> None:
     assert parse_certificate(text) is None
 
 
-def test_what_a_host_has_is_its_key_its_certificate_and_its_ca() -> None:
+def test_a_host_has_its_key_its_certificate_and_its_ca() -> None:
     pem, ca = issue(x509.DNSName("m1")), issue()
     found = parse_installed(f"abcd  -\n{pem}{ca}".strip())
     assert found and found.certificate

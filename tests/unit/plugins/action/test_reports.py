@@ -153,6 +153,6 @@ def test_a_skipped_task_of_a_host_that_was_well_stays_skipped(ill: dict[str, Any
         ({}, "the read failed"),
     ],
 )
-def test_a_failure_is_told_by_what_the_host_said(failure: dict[str, Any], told: str) -> None:
+def test_a_failure_is_reported_with_the_output_of_the_host(failure: dict[str, Any], told: str) -> None:
     answers = Answers(["m"], {"m": {"tiers_record_read": {"failed": True, **failure}}})
     assert told in answers.of("tiers_host_checked")["m"]["msg"]

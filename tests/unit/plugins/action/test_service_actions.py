@@ -34,7 +34,7 @@ def test_each_option_is_documented_as_it_is_checked(name: str) -> None:
     compare(documentation["options"], import_module(f"{PACKAGE}.action.{name}").OPTIONS)
 
 
-def test_a_failure_masks_the_secrets_of_the_host_wherever_they_are_said() -> None:
+def test_a_failure_masks_the_secrets_of_the_host_in_all_outputs() -> None:
     found = run_action(
         "service_failure",
         {
@@ -55,7 +55,7 @@ def test_a_failure_to_stage_names_its_task() -> None:
     assert reason == 'm1: "Stage" failed. no ******** The running service was not touched.'
 
 
-def test_what_an_installer_said_is_masked() -> None:
+def test_the_output_of_an_installer_is_masked() -> None:
     options = {"run": {"rc": 3, "stderr": "licence topsecret"}, "result_file": {"rc": 1}, "secrets": ["topsecret"]}
     found = run_action("installer_check", options)
     assert (found["succeeded"], found["reason"]) == (False, "ended with 3.\nlicence ********")

@@ -82,7 +82,7 @@ def run(
     return action.run(None, {}), calls
 
 
-def test_the_firewall_is_confirmed_over_a_connection_that_ssh_opens_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_firewall_is_confirmed_over_a_new_ssh_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     connection = Ssh()
     result, calls = run(monkeypatch, connection, LOADED, {"answer": "confirmed"})
     assert result == {"changed": True, "why": ["others"]}

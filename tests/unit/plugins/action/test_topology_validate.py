@@ -246,7 +246,7 @@ def test_the_plan_is_written_and_stays_as_it_is(tmp_path):
     assert run(tmp_path, DEMO, extra=extra)[1]["changed"] is False
 
 
-def test_a_file_that_cannot_be_written_is_told(tmp_path):
+def test_a_file_that_cannot_be_written_is_reported(tmp_path):
     path = tmp_path / "none" / "findings.json"
     code, result = run(tmp_path, DEMO, extra={**SECRETS, "write_findings": str(path)})
     assert code == 2
@@ -274,7 +274,7 @@ def test_a_plan_that_cannot_be_put_in_place_leaves_nothing(tmp_path, monkeypatch
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_utf8_lacks_is_written_as_json_has_it(tmp_path):
+def test_characters_that_utf8_lacks_are_written_as_escapes_of_json(tmp_path):
     action = object.__new__(ActionModule)
     action._task = mock.Mock(check_mode=False)
     assert action.write("write_findings", str(tmp_path / "findings.json"), {"message": "\ud800 é"})

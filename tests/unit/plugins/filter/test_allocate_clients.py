@@ -104,7 +104,7 @@ CIRCLE.append(CIRCLE)
         ({"previous": dict.fromkeys(map(str, range(20_000)), 5)}, "and 950 more"),
     ],
 )
-def test_what_no_computation_could_take_is_told(arguments: dict[str, Any], message: str) -> None:
+def test_arguments_that_cannot_be_computed_are_reported(arguments: dict[str, Any], message: str) -> None:
     given = {"clients": {"a": {"site": "x"}}, "proxies": {"p": {"site": "x"}}, **arguments}
     with pytest.raises(AnsibleError) as caught:
         allocate_clients(**given)

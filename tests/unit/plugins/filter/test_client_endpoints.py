@@ -90,7 +90,7 @@ def test_json_export_says_the_same() -> None:
         ("'x' | distributed.tiers.client_endpoints('a')", "this is no result of allocate_clients"),
     ],
 )
-def test_what_is_wrong_is_an_error_of_the_filter(expression: str, message: str) -> None:
+def test_mistakes_are_errors_of_the_filter(expression: str, message: str) -> None:
     with pytest.raises(AnsibleError) as caught:
         template(f"{{{{ {expression} }}}}", VARIABLES)
     assert message in str(caught.value)

@@ -32,7 +32,7 @@ def plan(judge: Any) -> dict[str, Any]:
     return found
 
 
-def test_every_server_looks_at_itself(render: Render, plan: dict[str, Any]) -> None:
+def test_every_server_probes_itself(render: Render, plan: dict[str, Any]) -> None:
     for name in plan["servers"]:
         edges = render(f"plan | distributed.tiers.plan_edges('{name}', own=true, at_least=[{{'1': 'a'}}])", plan=plan)
         assert edges[0]["name"] == name

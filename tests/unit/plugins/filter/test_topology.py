@@ -54,7 +54,7 @@ def test_plain_dictionaries_will_do(template):
     assert list(template(expression)["servers"]) == ["m"]
 
 
-def test_errors_are_told(template):
+def test_errors_are_reported(template):
     with pytest.raises(AnsibleError, match="one-master"):
         template("groups | distributed.tiers.topology(hostvars)", "master: {hosts: {m9: {ansible_host: 192.0.2.9}}}")
 

@@ -58,7 +58,7 @@ def test_the_version_of_the_server_comes_first() -> None:
     assert look("name", tiers_server={"version": ""})["about"]["version"] == "1.0"
 
 
-def test_what_is_not_wanted_is_not_looked_at() -> None:
+def test_keys_that_are_not_asked_for_are_not_evaluated() -> None:
     """Clients have no slice of a server."""
     description = service(command="{{ tiers_server.nothing }}", probe={"packages": ["x"]})
     assert look("probe", description=description)["probe"]["packages"] == ["x"]
@@ -95,7 +95,7 @@ def test_a_template_keeps_the_carriage_returns_of_what_is_sent(sent: str) -> Non
     assert bytes_of(check) == bytes_of(probe) == b"AUTH x\r\nPING\r\n"
 
 
-def test_what_a_check_sends_is_a_secret_where_a_template_makes_it() -> None:
+def test_text_that_a_check_sends_is_a_secret_if_it_is_a_template() -> None:
     sent = {"send": "AUTH {{ password }}", "expect": "OK"}
     assert look("check", description=service(check=sent), password="x")["check"]["secret"]
     assert not look("check", description=service(check=PING))["check"]["secret"]
@@ -114,6 +114,6 @@ def test_the_whole_description_may_come_from_another_variable() -> None:
         (service(), ["nmae"], "tiers_service has no key nmae"),
     ],
 )
-def test_what_is_wrong_is_said(description: Any, keys: list[str], said: str) -> None:
+def test_mistakes_are_reported_with_their_keys(description: Any, keys: list[str], said: str) -> None:
     with pytest.raises(AnsibleError, match=said):
         look(*keys, description=description, tiers_server=SERVER)

@@ -40,7 +40,7 @@ def holders(path: Path) -> list[str]:
     return [one["id"] for one in json.loads(path.read_text())["holders"]]
 
 
-def test_second_run_is_told_how_long_the_lock_is_held(lock: Lock) -> None:
+def test_second_run_reports_how_long_the_lock_is_held(lock: Lock) -> None:
     assert lock("a", seconds=100)["held"] is True
     other = lock("b")["refused_by"]
     assert other["id"] == "a" and 0 <= other["held"] < 50 and 50 < other["left"] <= 100

@@ -202,7 +202,7 @@ def test_host_reads_its_clock_and_what_keeps_it(run: Run, monkeypatch: pytest.Mo
     assert run(tier_host, clock=True)["clock"]["synchronized_by"] == []
 
 
-def test_host_looks_at_certificates_and_disks(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_host_checks_certificates_and_disks(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
     monkeypatch.setattr(host_checks, "check_certificates", lambda *given: asked.append(given) or ["expired"])
     service = {"alert_days": 21, "address": "10.0.0.1", "port": 636, "protocol": "ldaps"}

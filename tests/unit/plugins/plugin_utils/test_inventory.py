@@ -72,7 +72,7 @@ anything = st.recursive(
         b"version: !!timestamp x",
     ],
 )
-def test_a_broken_product_file_is_told(tmp_path: Path, content: bytes) -> None:
+def test_a_broken_product_file_is_reported(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "product.yml"
     path.write_bytes(content)
     product, problems = read_product("x", path)
@@ -80,7 +80,7 @@ def test_a_broken_product_file_is_told(tmp_path: Path, content: bytes) -> None:
     assert problems and all(problems)
 
 
-def test_a_product_file_half_written_is_told(tmp_path: Path) -> None:
+def test_an_incomplete_product_file_is_reported(tmp_path: Path) -> None:
     whole = (Path(__file__).parents[4] / "roles/product_openldap/meta/product.yml").read_bytes()
     path = tmp_path / "product.yml"
     for end in range(0, len(whole), 7):
@@ -113,7 +113,7 @@ def test_a_template_whose_value_has_no_end_is_unreadable() -> None:
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError(), KeyError("x"), OSError("gone"), AnsibleError("x\ny")])
-def test_whatever_a_template_raises_is_told(error: Exception) -> None:
+def test_each_error_of_a_template_is_reported(error: Exception) -> None:
     def template(_host: str, _raw: Any, _name: str) -> Any:
         raise error
 
@@ -127,13 +127,13 @@ def test_whatever_facts_are_is_read(facts: Any) -> None:
 
 
 @pytest.mark.parametrize("source", ["x" * 5_000, "a\0b", "\ud800", "/dev/zero", "/proc/self/mem", "."])
-def test_a_population_that_is_no_file_is_told(source: str, tmp_path: Path) -> None:
+def test_a_population_that_is_no_file_is_reported(source: str, tmp_path: Path) -> None:
     (problem,) = load_population(source, str(tmp_path))[1]
     assert "cannot be read" in problem and len(problem) < 500 and problem.isprintable()
 
 
 @pytest.mark.parametrize("path", ["/dev/zero", "/", "a\0b", "\ud800", "x" * 5_000])
-def test_a_plan_that_is_no_file_is_told(path: str) -> None:
+def test_a_plan_that_is_no_file_is_reported(path: str) -> None:
     (problem,) = with_plan(Topology(), path).problems
     assert "cannot be read" in problem.message and len(problem.message) < 500 and problem.message.isprintable()
 
@@ -149,11 +149,11 @@ def test_fingerprints_tell_options_apart() -> None:
 
 
 @given(st.text() | st.just("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"))
-def test_what_is_no_certificate_is_good_for_nothing(text: str) -> None:
+def test_a_text_that_is_no_certificate_covers_no_name(text: str) -> None:
     assert certificate_names(text) == ()
 
 
-def test_what_a_certificate_is_good_for() -> None:
+def test_names_that_a_certificate_covers() -> None:
     key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
     now = datetime.datetime.now(datetime.UTC)
     names = [x509.DNSName("m1.example"), x509.IPAddress(ipaddress.ip_address("2001:db8::1"))]
@@ -194,7 +194,7 @@ VAULTED = object()
         ("{{ anything }}", "The value differs from that of m1."),
     ],
 )
-def test_what_was_in_a_vault_is_not_shown(given: Any, told: str) -> None:
+def test_values_of_a_vault_are_not_shown(given: Any, told: str) -> None:
     hosts = {"m1": {"tiers_domain": "a.example"}, "px1": {"tiers_domain": given}}
     opened = ["from-a-vault"] if isinstance(given, list) else "from-a-vault"
     read = read_inventory({"master": ["m1"], "proxy": ["px1"]}, hosts, lambda *_arguments: opened, None, ".")

@@ -122,7 +122,7 @@ def test_rows_that_say_the_same_share_one_dictionary() -> None:
         ("a\0b.csv", [r"a\x00b.csv: cannot be read"]),
     ],
 )
-def test_what_is_wrong_is_told(source: Any, problems: list[str]) -> None:
+def test_mistakes_are_reported(source: Any, problems: list[str]) -> None:
     _clients, found = read_population(source)
     assert [text[: len(expected)] for text, expected in zip(found, problems, strict=False)] == problems
     assert len(found) >= len(problems)
@@ -146,7 +146,7 @@ def test_the_line_that_is_no_utf8(line: int, tmp_path: Path) -> None:
     assert problems == [f"{path}: is no UTF-8 text: line {line}"]
 
 
-def test_a_million_wrong_lines_are_told_briefly() -> None:
+def test_a_million_wrong_lines_are_reported_briefly() -> None:
     _clients, problems = read_population("name,site\n" + "a\n" * 100000)
     assert len(problems) == MOST_PROBLEMS + 1 and problems[-1] == f"and {100000 - MOST_PROBLEMS} more problems"
 
@@ -161,13 +161,13 @@ def test_a_million_wrong_lines_are_told_briefly() -> None:
         (CSV.encode("utf-16-le"), "line 1: the header lacks: name, site"),
     ],
 )
-def test_what_the_file_is_instead(content: bytes, problem: str, tmp_path: Path) -> None:
+def test_a_file_of_another_format_is_named(content: bytes, problem: str, tmp_path: Path) -> None:
     path = tmp_path / "clients.csv"
     path.write_bytes(content)
     assert read_population(path)[1][-1].startswith(f"{path}: {problem}")
 
 
-def test_what_has_no_end_is_not_waited_for(tmp_path: Path) -> None:
+def test_an_endless_file_is_not_read_to_its_end(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.csv")
     for path in (tmp_path / "pipe.csv", Path("/dev/zero")):
         assert read_population(path) == ({}, [f"{path}: cannot be read: Is no regular file"])
@@ -176,12 +176,12 @@ def test_what_has_no_end_is_not_waited_for(tmp_path: Path) -> None:
     assert "Too many levels of symbolic links" in problem
 
 
-def test_a_path_of_a_million_characters_is_told_briefly() -> None:
+def test_a_path_of_a_million_characters_is_reported_briefly() -> None:
     (problem,) = read_population("x" * 10**6)[1]
     assert problem.endswith("cannot be read: File name too long") and len(problem) < 300
 
 
-def test_a_header_of_a_million_columns_is_told_briefly() -> None:
+def test_a_header_of_a_million_columns_is_reported_briefly() -> None:
     _clients, problems = read_population("a," * (LONGEST_LINE // 2 - 1) + "name\nx\n")
     assert len(problems) == 3 and max(map(len, problems)) < 200
 
@@ -207,13 +207,13 @@ def test_a_line_that_never_ends_is_not_kept() -> None:
         'name,site\na,x\n"b,x\n' + "d,x\n" * csv.field_size_limit(),
     ],
 )
-def test_a_quote_that_is_never_closed_is_told_where_it_opens(text: str) -> None:
+def test_a_quote_that_is_never_closed_is_reported_where_it_opens(text: str) -> None:
     assert [problem.split(":")[1] for problem in read_population(text)[1]] == [" line 3"]
 
 
 @pytest.mark.parametrize("name", ["a\nb", "a\0", "a\u202eb", "\ud800", "a\u2028b", "\t", "a\x1b[0m"])
 @pytest.mark.parametrize("column", ["name", "site", "pin", "spread", "allow"])
-def test_what_does_not_show_is_no_name(name: str, column: str) -> None:
+def test_an_invisible_text_is_no_name(name: str, column: str) -> None:
     client = {"name": "c", "site": "x", column: name}
     assert read_population([client])[0] == {}
     text = io.StringIO()
@@ -235,7 +235,7 @@ def test_counts_are_bounded_all_together() -> None:
 @pytest.mark.parametrize(
     "value", ["!!int ''", "!!int '1\\n\\n2'", "!!float ''", "!!bool x", "!!timestamp x", "2024-13-01", "!!int x"]
 )
-def test_a_yaml_value_that_is_none_is_told(value: str) -> None:
+def test_an_invalid_value_of_yaml_is_reported(value: str) -> None:
     (problem,) = read_population(f"- name: a\n  site: x\n  weight: {value}\n")[1]
     assert problem.startswith("text: line 3: is no whole YAML: '")
 
@@ -264,12 +264,12 @@ def test_a_yaml_value_that_is_none_is_told(value: str) -> None:
         ('["a", ' + '{"a":' * 10_000, "nested too deeply"),
     ],
 )
-def test_odd_json_and_yaml_is_told(text: str, problem: str) -> None:
+def test_odd_json_and_yaml_is_reported(text: str, problem: str) -> None:
     problems = read_population(text)[1]
     assert problem in problems[-1] and len(problems[-1]) < 200
 
 
-def test_a_yaml_of_aliases_that_stands_for_millions_is_read_at_once() -> None:
+def test_a_yaml_of_millions_of_aliases_is_read_quickly() -> None:
     lines = ["- &a0 {name: x}", *(f"- &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 30))]
     text = "\n".join([*lines, "- {name: a, site: x, allow: *a29}"])
     assert read_population(text)[1][-1].startswith("text: entry 31: allow must be selectors")
@@ -314,7 +314,7 @@ def test_a_file_costs_no_more_memory_than_what_comes_of_it(language: str, right:
 
 # Small windows, so that everything is cut somewhere.
 @pytest.mark.parametrize("chunk", [1, 2, 7, 100])
-def test_where_a_text_is_cut_does_not_matter(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_text_may_be_cut_at_any_place(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
     entries = [
         {"name": 'a"\\', "site": "\u2603 \U0001f600", "weight": 10**15},
         {"name": "b", "site": "x", "pin": "p", "allow": ["site:x", "tag:y"]},

@@ -78,7 +78,7 @@ def test_order_does_not_matter(case: dict[str, Any], random: Any) -> None:
 
 
 @given(problems(most_clients=10, most_proxies=4))
-def test_a_plan_of_a_plan_moves_nobody(case: dict[str, Any]) -> None:
+def test_a_plan_of_a_plan_moves_no_client(case: dict[str, Any]) -> None:
     first = allocate(**case)
     again = allocate(**{**case, "previous": placed(first)}, previous_backups=first["backups"])
     assert again["moves"] == []
@@ -91,7 +91,7 @@ def test_a_plan_of_a_plan_moves_nobody(case: dict[str, Any]) -> None:
 @example(1009, 0.9)
 @settings(max_examples=8)
 @given(st.integers(0, 10_000), st.sampled_from([0.8, 0.9, 0.97]))
-def test_of_many_clients_nobody_is_left_out_where_the_bound_has_room(seed: int, load: float) -> None:
+def test_many_clients_are_all_placed_if_the_bound_has_room(seed: int, load: float) -> None:
     case = crowd(seed, load)
     grown = len(case["clients"]) * 100 // 101
     first = allocate(**{**case, "clients": dict([*case["clients"].items()][:grown])})
@@ -106,7 +106,7 @@ def test_of_many_clients_nobody_is_left_out_where_the_bound_has_room(seed: int, 
     ("seed", "load"),
     [(14, 0.8), (21, 0.8), (30, 0.8), (39, 0.8), (56, 0.8), (78, 0.8), (19, 0.9), (3, 0.97), (4, 0.97)],
 )
-def test_a_plan_of_a_plan_of_many_clients_moves_nobody(seed: int, load: float) -> None:
+def test_a_plan_of_a_plan_of_many_clients_moves_none(seed: int, load: float) -> None:
     case = crowd(seed, load)
     grown = len(case["clients"]) * 100 // 101
     first = allocate(**{**case, "clients": dict([*case["clients"].items()][:grown])})

@@ -50,7 +50,7 @@ def test_a_plan_carried_out_changes_nothing(differ, deployed):
     assert changes(change) == "Every server and every client is as planned."
 
 
-def test_what_changes_is_told_key_by_key(differ, deployed):
+def test_changes_are_reported_key_by_key(differ, deployed):
     change = differ(
         "proxy: {hosts: {px1: {tiers_capacity: 7, tiers_zone: rack-z, tiers_state: draining}}}", facts=deployed
     )

@@ -138,7 +138,7 @@ def test_a_plan_is_given_once(read, plan):
     assert finding.message == "tiers_plan_file is set too; give the plan once."
 
 
-def test_another_plan_than_the_approved_is_told(plan):
+def test_another_plan_than_the_approved_one_is_reported(plan):
     assert list(approved(plan, plan["digest"])) == []
     (problem,) = approved(plan, "0" * 64)
     assert "Another plan was approved: 000000000000, and the current plan is" in problem.message
@@ -162,7 +162,7 @@ def test_a_plan_of_another_inventory_is_refused(take, plan, patch, message):
     assert any(message in finding.message for finding in outcome.errors)
 
 
-def test_what_is_wrong_on_a_host_is_still_told(take, plan):
+def test_mistakes_on_a_host_are_still_reported(take, plan):
     outcome = take(plan, "all: {vars: {tiers_ca_passphrase: }}", "proxy: {hosts: {px1: {tiers_capacty: 7}}}")
     assert {finding.rule for finding in outcome.errors} == {"missing-secret", "unknown-variable"}
 
@@ -237,7 +237,7 @@ def test_all_wrong_values_are_named_at_once(take, plan):
         assert any(f"{'.'.join(map(str, path))} {why}" in message for message in messages)
 
 
-def test_of_many_wrong_values_the_first_are_named_and_the_rest_counted(take, plan):
+def test_the_first_wrong_values_are_named_and_the_others_counted(take, plan):
     odd = {**plan, "waves": [list(range(1000))]}
     messages = [finding.message for finding in take(odd).errors]
     assert len(messages) == MOST_DEVIATIONS + 1
@@ -268,7 +268,7 @@ def parts_of(value, way=()):
 
 @settings(max_examples=150, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
 @given(st.data())
-def test_what_is_accepted_follows_the_json_schema(plan, data):
+def test_an_accepted_plan_follows_the_json_schema(plan, data):
     odd = json.loads(json.dumps(plan))
     paths = [path for path in parts_of(odd) if path]
     place(odd, data.draw(st.sampled_from(paths)), data.draw(anything))

@@ -36,7 +36,7 @@ def test_a_backup_of_nothing_sensible_is_in_no_pair(more: dict[str, str]) -> Non
     assert start_wave(topology, server) is None
 
 
-def test_a_pair_of_proxies_with_a_shared_address_is_elected_and_serves_on_both(read: Any) -> None:
+def test_a_pair_of_proxies_with_a_shared_address_has_an_election_and_serves_on_both_nodes(read: Any) -> None:
     """nginx and HAProxy may serve on both nodes, whatever the product may."""
     topology = read(ledger(("unit:", "proxy: {mode: cache}\n      unit:")), PAIR_OF_PROXIES)
     for name in ("px1", "px1-b"):
@@ -64,7 +64,7 @@ def test_a_backup_that_is_cold_by_default_gets_a_release_after_its_primary(read:
     assert orders[0].index("m2") == orders[0].index("m1") + 1
 
 
-def test_a_member_that_is_down_has_nobody_in_its_place_if_its_backup_is_cold_by_default(judge: Any) -> None:
+def test_a_member_that_is_down_is_not_replaced_if_its_backup_is_cold_by_default(judge: Any) -> None:
     patches = (
         ledger(COLD),
         "parallel: {vars: {tiers_state: down}}",

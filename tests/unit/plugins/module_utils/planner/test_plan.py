@@ -170,7 +170,7 @@ def facts(plan):
     return result
 
 
-def test_a_plan_carried_out_is_the_same_plan_and_moves_nobody(read, plan):
+def test_a_deployed_plan_is_the_same_plan_and_moves_no_client(read, plan):
     again = make_plan(without_secrets_missing(read(path=DEMO, facts=facts(plan)))).plan
     assert again["digest"] == plan["digest"]
     assert again["allocation"]["moves"] == []
@@ -216,7 +216,7 @@ def test_a_member_with_a_backup_of_its_own(judge):
 
 
 @pytest.mark.parametrize("state", ["draining", "down"])
-def test_a_backup_that_is_away_stands_behind_nobody(judge, state):
+def test_a_backup_that_is_down_replaces_no_server(judge, state):
     backups = f"""
         backup:
           vars: {{tiers_zone: rack-b}}

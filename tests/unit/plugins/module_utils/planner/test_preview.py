@@ -48,7 +48,7 @@ def test_a_proxy_with_a_backup_moves_them_there(previewed):
     assert losses["server", "px1-b"]["moved"] == {}
 
 
-def test_a_cold_backup_helps_where_it_is_elected(previewed):
+def test_a_cold_backup_helps_where_a_leader_election_promotes_it(previewed):
     cold = ledger(("{master: [warm]}", "{master: [cold]}"))
     assert previewed(cold)[2]["server", "m1"]["writes"]
     lowered = "all: {vars: {tiers_rules: {cold-active: {severity: warning, why: Somebody starts it.}}}}"
@@ -83,13 +83,13 @@ def test_the_master_and_its_backup_together_stop_writes(previewed):
     assert not preview_of(topology, plan, ["m1", "m2"])["writes"]
 
 
-def test_load_is_told_in_percent_of_capacity(previewed):
+def test_load_is_reported_in_percent_of_capacity(previewed):
     _topology, _plan, losses = previewed("proxy: {vars: {tiers_capacity: 10}}", BACKUP)
     loss = losses["server", "px2"]
     assert (loss["fullest"], loss["fullest_percent"]) == ("px1", 60)
 
 
-def test_a_backup_of_two_that_die_at_once_is_told_to_be_too_small(read):
+def test_a_backup_of_two_proxies_that_fail_together_is_reported_as_too_small(read):
     """Each loss by itself fits; together their clients are more than px3 can hold."""
     topology = read(
         """
@@ -109,7 +109,7 @@ def test_a_backup_of_two_that_die_at_once_is_told_to_be_too_small(read):
     assert "4 more connections come than the others can hold" in report(topology, make_plan(topology))
 
 
-def test_without_a_pool_nothing_is_said_about_it(previewed):
+def test_without_a_pool_the_report_has_no_line_about_it(previewed):
     _topology, _plan, losses = previewed("{parallel: !remove , distributor: !remove , backup: {hosts: {d2: !remove }}}")
     assert losses["server", "m1"]["pool"] is None
 
@@ -148,7 +148,7 @@ def test_without_proxies_and_a_pool_all_clients_use_the_master(previewed):
     assert preview_of(topology, plan, ["m1", "m2"])["lost_weight"] == 6
 
 
-def test_what_nobody_serves_before_a_loss_is_no_part_of_it(previewed):
+def test_clients_without_a_server_before_a_loss_are_no_part_of_it(previewed):
     _topology, plan, _losses = previewed(NO_PAIR_OF_DISTRIBUTORS)
     assert loss_of(plan, ["d1"])["lost"] == 3
     plan["servers"]["d1"]["state"] = "down"
@@ -166,7 +166,7 @@ def test_what_nobody_serves_before_a_loss_is_no_part_of_it(previewed):
         ("site:berlin", ["d1", "d2", "m1", "m2", "p1", "p2", "px1", "px2"]),
     ],
 )
-def test_a_loss_is_told_when_asked_for(read, asked, servers):
+def test_a_loss_is_reported_on_request(read, asked, servers):
     topology = read(f"all: {{vars: {{tiers_loss: {json.dumps(asked)}}}}}")
     assert preview_asked(topology, make_plan(topology).plan)["servers"] == servers
 
@@ -179,7 +179,7 @@ def test_the_report_names_the_worst_case_and_the_loss_asked_for(read):
     assert "As asked: m1 and m2 lost (m1, m2), no client loses its server, writes stop." in text
 
 
-def test_without_a_loss_asked_for_nothing_is_told(read):
+def test_without_a_requested_loss_nothing_is_reported(read):
     topology = read()
     assert preview_asked(topology, make_plan(topology).plan) is None
     assert "As asked" not in report(topology, make_plan(topology))

@@ -71,7 +71,7 @@ def test_short_names_are_roles_of_this_collection():
         ({"secret": ["a"]}, "unknown key 'secret' did you mean 'secrets'?"),
     ],
 )
-def test_what_is_wrong_is_told(wrong, message):
+def test_mistakes_are_reported(wrong, message):
     product, problems = parse_product("x", {**SOUND, **wrong})
     assert product is None
     assert any(message in problem for problem in problems)
@@ -87,7 +87,7 @@ def test_everything_wrong_comes_at_once():
     assert len(parse_product("x", {"port": "x", "tiers": 5, "colour": "red"})[1]) >= 4
 
 
-def test_what_a_product_may_say_besides():
+def test_optional_fields_of_a_product():
     more = {"ports": [[636, 636], [1024, 65535]], "votes": ["master"], "failure_detection": 10, "clocks": True}
     product, problems = parse_product("x", {**SOUND, **more})
     assert problems == []
@@ -101,7 +101,7 @@ def test_a_product_that_the_inventory_describes_says_less_itself():
     assert (product.described_by, product.port, product.protocol) == ("tiers_service", 0, "")
 
 
-def test_who_serves_and_where_else():
+def test_servers_of_a_product_and_their_ports():
     port = {"name": "cluster", "port": 2380, "to": ["parallel"], "from": ["parallel", "client"]}
     product, problems = parse_product("x", {**SOUND, "proxy_mode": "cache", "more_ports": [port]})
     assert problems == []

@@ -112,6 +112,6 @@ def test_the_operator_says_how_many_rows_are_shown(read):
     assert "more servers" not in report(all_rows, make_plan(all_rows))
 
 
-def test_of_many_servers_those_that_do_not_serve_come_first(read):
+def test_servers_that_do_not_serve_come_first(read):
     topology = read("all: {vars: {tiers_report_rows: 2}}", "proxy: {hosts: {px2: {tiers_state: down}}}")
     assert servers(make_plan(topology).plan, most=2).split("\n")[1].startswith("px2 ")

@@ -42,7 +42,7 @@ ENDS = re.compile(r"[^\s.,:;?!][.?]")
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_what_is_told_has_one_end(judge, rule: Rule):
+def test_messages_end_with_one_full_stop(judge, rule: Rule):
     texts = [text for finding in judge(rule.fires).findings for text in (finding.message, finding.remedy)]
     assert [text for text in (*texts, rule.reason) if not ENDS.fullmatch(text[-2:])] == []
 
@@ -95,7 +95,7 @@ def test_a_rule_is_lowered_only_with_a_reason(judge, why):
     assert "at 'backup-same-zone' at 'why' is missing: say why the rule is lowered" in finding.message
 
 
-def test_all_that_is_wrong_with_lowered_rules_is_told_at_once(judge):
+def test_all_mistakes_in_overridden_rules_are_reported_at_once(judge):
     wrong = "{backup-same-zone: off, pool-same: {severity: of, why: x}, clocks: {severity: off, reason: x}}"
     (finding,) = judge(f"all: {{vars: {{tiers_rules: {wrong}}}}}").errors
     for text in (
@@ -127,7 +127,7 @@ def test_all_findings_come_at_once(judge):
     assert {finding.rule for finding in outcome.errors} == {"unknown-variable", "unique-address", "missing-secret"}
 
 
-def test_the_same_finding_on_many_hosts_is_told_once(judge):
+def test_the_same_finding_on_many_hosts_is_reported_once(judge):
     (finding,) = judge("all: {vars: {tiers_capacty: 5}}").errors
     assert finding.host == "c1, d1, d2, m1, m2 and 4 more"
     assert (finding.hosts, finding.count) == (("c1", "d1", "d2", "m1", "m2", "p1", "p2", "px1", "px2"), 9)
@@ -135,7 +135,7 @@ def test_the_same_finding_on_many_hosts_is_told_once(judge):
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_a_program_gets_the_names_that_a_person_is_told(read, rule: Rule):
+def test_a_program_gets_the_names_that_a_person_reads(read, rule: Rule):
     topology = read(rule.fires)
     known = {*(host.name for host in topology.hosts()), *topology.population}
     known |= {host for hosts in topology.unread_groups.values() for host in hosts}
@@ -185,13 +185,13 @@ def test_a_program_gets_the_names_that_a_person_is_spared(judge, rule, names, pa
     assert finding.host.endswith("more")
 
 
-def test_a_shared_address_is_told_to_a_person_and_its_server_to_a_program(judge):
+def test_a_person_reads_a_shared_address_and_a_program_its_server(judge):
     outcome = judge("distributor: {hosts: {d1: {tiers_virtual_address: 192.0.2.11}}}")
     (finding,) = [finding for finding in outcome.findings if finding.rule == "unique-address"]
     assert (finding.host, finding.hosts) == ("d1 (shared address), px1", ("d1", "px1"))
 
 
-def test_of_very_many_clients_the_first_are_named_and_all_are_counted(read):
+def test_the_first_of_very_many_clients_are_named_and_all_are_counted(read):
     topology = read("all: {vars: {tiers_clients: {berlin: 3000}}}", "proxy: {vars: {tiers_state: down}}")
     (finding,) = [finding for finding in make_plan(topology).errors if finding.rule == "client-placed"]
     told = finding.as_dict()

@@ -97,7 +97,7 @@ def test_a_master_that_the_order_does_not_name_goes_first(planned):
     assert planned("proxy", "parallel")["upgrade_order"][:2] == ["m1", "m2"]
 
 
-def test_a_server_that_serves_nobody_meets_a_release_before_the_others_of_its_tier(planned):
+def test_a_server_without_clients_is_upgraded_first_in_its_tier(planned):
     plan = planned(
         "parallel", "proxy", "backup", "master", patches=("{parallel: {hosts: {p2: {tiers_state: draining}}}}",)
     )

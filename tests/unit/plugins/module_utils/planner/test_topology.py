@@ -110,7 +110,7 @@ def test_a_good_value_is_read(name, given_value, expected):
 
 
 @pytest.mark.parametrize(("name", "given_value", "message"), BAD)
-def test_a_bad_value_is_told(name, given_value, message):
+def test_a_bad_value_is_reported(name, given_value, message):
     with pytest.raises(BadValueError) as caught:
         BY_NAME[name].read(given_value)
     assert message in str(caught.value)
@@ -170,7 +170,7 @@ def test_a_broken_local_fact_counts_as_none(fact):
     assert read_fact(fact) is None
 
 
-def test_what_a_fact_tells_is_text_whatever_it_is():
+def test_values_of_a_fact_are_text_of_any_type():
     deep = [5]
     for _level in range(5000):
         deep = [deep]
@@ -180,18 +180,18 @@ def test_what_a_fact_tells_is_text_whatever_it_is():
     assert len(fact.version) < 100
 
 
-def test_a_product_that_is_no_word_is_told(judge):
+def test_a_product_that_is_no_word_is_reported(judge):
     errors = judge("all: {vars: {tiers_product: [openldap]}}").errors
     assert {finding.rule for finding in errors} >= {"bad-value"}
 
 
-def test_a_host_that_no_configuration_can_name_is_told(judge):
+def test_a_host_that_no_configuration_can_name_is_reported(judge):
     errors = judge("proxy: {hosts: {'a b;c': {ansible_host: 192.0.2.77}}}").errors
     (told,) = [finding for finding in errors if finding.host == "a b;c"]
     assert told.message == "The name of a host must be an IP address or a host name."
 
 
-def test_a_host_of_a_long_name_is_told_by_all_of_it(judge):
+def test_a_host_with_a_long_name_is_reported_by_its_whole_name(judge):
     errors = judge(f"proxy: {{hosts: {{{'x' * 300}: {{ansible_host: 192.0.2.77}}}}}}").errors
     (told,) = [finding for finding in errors if finding.message.startswith("The name of a host")]
     assert told.hosts == ("x" * 300,)
@@ -274,6 +274,6 @@ def test_no_inventory_makes_it_raise(groups, variables, tiers_groups):
         assert changes(difference(topology, outcome.plan))
 
 
-def test_what_a_survey_left_empty_is_not_given(judge):
+def test_an_empty_answer_of_a_survey_sets_no_variable(judge):
     assert judge("all: {vars: {tiers_report_rows: '', tiers_loss: '', tiers_plan_file: ''}}").errors == []
     assert [finding.rule for finding in judge("all: {vars: {tiers_min_online: ''}}").errors] == ["bad-value"]

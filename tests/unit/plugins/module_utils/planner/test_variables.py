@@ -39,7 +39,7 @@ def table(monkeypatch: pytest.MonkeyPatch) -> tuple[Variable, ...]:
     return longer
 
 
-def test_the_value_is_read_and_stands_in_the_slice(judge: Any) -> None:
+def test_the_value_is_read_into_the_slice(judge: Any) -> None:
     outcome = judge(HIGH)
     assert not outcome.errors
     assert [outcome.plan["servers"][name]["rack_unit"] for name in ("m1", "m2")] == [7, None]

@@ -190,7 +190,7 @@ def test_the_groups_of_the_voters_can_have_other_names(judge):
     assert list(plan["voters"]) == ["m1", "m2", "v1"]
 
 
-def test_a_majority_on_one_site_is_told_with_what_its_failure_costs(judge):
+def test_a_majority_on_one_site_is_reported_with_the_cost_of_its_failure(judge):
     outcome = judge(LEASE, "proxy: {hosts: {px1: {tiers_site: paris}}}")
     told = [f.message for f in outcome.findings if f.rule == "arbiter-majority"]
     assert told == ["2 of 3 voters are at site berlin: m1, m2. If site berlin fails, no lease can be granted."]

@@ -43,11 +43,11 @@ def test_a_failed_task_is_named_with_its_message() -> None:
 
 
 @pytest.mark.parametrize("result", [{"msg": "password is x"}, {"msg": None}, {}])
-def test_what_a_task_with_secrets_said_stays_hidden(result: dict[str, Any]) -> None:
+def test_output_of_a_task_with_secrets_stays_hidden(result: dict[str, Any]) -> None:
     assert describe_failed_staging("Stage", result, True) == f'"Stage" failed. {UNTOUCHED}'
 
 
-def test_of_a_loop_the_files_that_failed_are_named() -> None:
+def test_failed_files_of_a_loop_are_named() -> None:
     results: list[dict[str, Any]] = [
         {"item": {"dest": "/a", "secret": False}, "failed": True, "msg": "no such variable"},
         {"item": {"dest": "/b", "secret": False}, "msg": "fine"},

@@ -46,7 +46,7 @@ RELEASE = {
         ("root", {"owner": "", "group": "", "mode": ""}, "root", "root", "0644"),
     ],
 )
-def test_a_file_can_be_read_by_the_service_and_a_secret_one_by_nobody_else(
+def test_the_service_reads_its_files_and_only_it_reads_a_secret_one(
     group: str, file: dict[str, Any], owner: str, owning: str, mode: str
 ) -> None:
     (found,) = build_manifest(RELEASE, [FILE | file], group, {}, CHECK)["files"]
@@ -70,7 +70,7 @@ def test_packages_are_named_without_their_versions() -> None:
     }
 
 
-def test_a_check_is_told_with_the_bytes_that_it_sends() -> None:
+def test_a_check_has_the_bytes_that_it_sends() -> None:
     given = CHECK | {"path": None, "body": None, "send": "PING\\r\\n", "expect": "PONG", "command": None}
     assert build_check(given) == {
         **CHECK,
@@ -82,5 +82,5 @@ def test_a_check_is_told_with_the_bytes_that_it_sends() -> None:
     }
 
 
-def test_what_a_check_is_told_of_nothing_else_reaches_the_host() -> None:
+def test_only_the_settings_of_a_check_reach_the_host() -> None:
     assert "secret" not in build_check(CHECK | {"secret": True, "send": ""})
