@@ -80,14 +80,7 @@ CODE = sorted(
     )
     for path in REPOSITORY.glob(pattern)
 )
-TESTS = sorted(
-    [
-        *REPOSITORY.glob("tests/unit/[!rp]*/**/test_*.py"),
-        *REPOSITORY.glob("tests/unit/plugins/**/test_*.py"),
-        *REPOSITORY.glob("tests/awx/test_*.py"),
-        *REPOSITORY.glob("molecule/*/tests/test_*.py"),
-    ]
-)
+TESTS = sorted([*REPOSITORY.glob("tests/**/test_*.py"), *REPOSITORY.glob("molecule/*/tests/test_*.py")])
 FORBIDDEN_PART = re.compile(
     r"(^|_)(told|said|half|halves|elects?|elected|anew|nobody|everybody|anybody|whoever|gives?_to|stands|turns|looks"
     r"|take_in|take_out|not_whole)(_|$)|^_?(kept|taken|whole|told)$"

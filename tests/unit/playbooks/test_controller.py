@@ -107,7 +107,7 @@ def issuers(path: Path) -> dict[str, str]:
     }
 
 
-def test_a_system_has_one_ca_whatever_source_a_host_stands_in(tmp_path: Path) -> None:
+def test_a_system_has_one_ca_in_all_sources_of_the_inventory(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     first = write(tmp_path / "a" / "hosts.yml", PAIR, **NO_SUDO)

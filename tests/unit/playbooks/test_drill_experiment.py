@@ -89,7 +89,7 @@ def drill(
     return noted
 
 
-def test_what_is_not_whole_again_is_noted_and_ends_the_drill(tmp_path: Path) -> None:
+def test_a_system_that_stays_degraded_is_recorded_and_ends_the_drill(tmp_path: Path) -> None:
     # A host that nobody asks: it is never as planned again.
     noted = drill(tmp_path, {}, [EXPERIMENT, EXPERIMENT | {"name": "distributor_off", "kind": "distributor"}])
     assert noted["broken"] == {"member_off": "not healthy again after 1 s: p1: no answer"}

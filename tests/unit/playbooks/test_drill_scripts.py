@@ -62,7 +62,7 @@ def run(tmp_path: Path, units: Path) -> Run:
 SERVER: dict[str, Any] = {"virtual_address": None, "backup": None, "cold": False, "active_standby": False}
 
 
-def test_what_runs_is_killed_and_started_again(run: Run, units: Path) -> None:
+def test_running_units_are_killed_and_started_again(run: Run, units: Path) -> None:
     names = ["ledger.service", "nginx"]
     assert run("drill_off.sh.j2", SERVER, names, active="ledger haproxy") == [
         "systemctl kill --signal=SIGKILL ledger haproxy"
@@ -96,7 +96,7 @@ def test_a_dead_host_holds_no_shared_address(run: Run) -> None:
 
 
 @pytest.mark.parametrize("primary", [True, False])
-def test_who_serves_of_a_cold_pair_is_elected(run: Run, primary: bool) -> None:
+def test_an_election_decides_which_node_of_a_cold_pair_serves(run: Run, primary: bool) -> None:
     server = {**SERVER, "active_standby": True}
     server |= {"backup": "b"} if primary else {"cold": True}
     run("drill_off.sh.j2", server, ["ledger"], active="ledger keepalived")
@@ -104,7 +104,7 @@ def test_who_serves_of_a_cold_pair_is_elected(run: Run, primary: bool) -> None:
     assert called[-1] == "systemctl start keepalived.service"
 
 
-def test_of_a_hot_pair_everything_is_started_again(run: Run) -> None:
+def test_all_units_of_a_hot_pair_are_started_again(run: Run) -> None:
     server = {**SERVER, "active_standby": True, "backup": "b"}
     run("drill_off.sh.j2", server, ["ledger"], active="ledger keepalived")
     called = run("drill_on.sh.j2", server, ["ledger"], backup={"cold": False})

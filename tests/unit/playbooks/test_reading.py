@@ -189,7 +189,7 @@ def test_all_hosts_get_one_plan_whatever_the_strategy_is(field: Field, strategy:
     assert task.count("ok: ") == 1, done.stdout
 
 
-def test_what_is_deployed_is_not_taken_from_a_fact_cache(field: Field) -> None:
+def test_deployment_records_are_not_read_from_a_fact_cache(field: Field) -> None:
     field.write(HOSTS)
     field.play("px1", proxy(*CLIENTS))
     cache = {"ANSIBLE_CACHE_PLUGIN": "jsonfile", "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(field.path / "cache")}

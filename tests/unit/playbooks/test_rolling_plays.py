@@ -136,7 +136,7 @@ def test_a_server_that_cannot_be_drained_is_not_restarted(deployed: Fleet) -> No
     assert run.hosts("start") == []
 
 
-def test_a_server_without_which_nobody_would_serve_is_not_touched(deployed: Fleet) -> None:
+def test_the_last_server_that_serves_is_not_touched(deployed: Fleet) -> None:
     deployed.set_faults({"p2": {"answer": "fail"}})
     run = deployed.run("deploy", "--limit", "p1", product_restart=1)
     assert run.code == 2, run.text

@@ -828,7 +828,7 @@ def test_primary_that_never_fails_back_stays_out_once_its_peer_was_promoted(make
     assert node.ask("check") == 1
 
 
-def test_primary_that_is_active_already_stays_out_from_when_it_is_told_so(make: Callable[..., Node]) -> None:
+def test_primary_that_was_active_before_the_setting_stays_out_once_it_stepped_down(make: Callable[..., Node]) -> None:
     node = make(stays_out=True)
     node.set_state("active")
     node.watch()

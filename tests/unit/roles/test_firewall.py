@@ -47,7 +47,7 @@ def test_a_server_without_the_shared_address_resets_who_still_sends_to_it(addres
 
 
 @pytest.mark.parametrize("server", [{}, {"virtual_address": None, "port": 636}], ids=["client", "server"])
-def test_who_shares_no_address_has_no_such_rule(server: dict[str, Any]) -> None:
+def test_a_server_without_a_shared_address_has_no_such_rule(server: dict[str, Any]) -> None:
     assert "prerouting" not in render(**server)
 
 

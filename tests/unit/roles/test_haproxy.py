@@ -78,7 +78,7 @@ def test_another_port_of_the_server_answers_the_check() -> None:
     assert " port " not in section(render(RELAY), "upstream")
 
 
-def test_tls_of_http_ends_and_begins_anew_with_verification() -> None:
+def test_tls_of_http_ends_and_a_new_session_verifies_the_server() -> None:
     text = render(HTTP_POOL)
     assert "bind :8443 ssl crt /etc/tiers/tls/server.crt alpn h2,http/1.1\n" in section(text, "pool")
     assert " ssl verify required ca-file /etc/tiers/tls/ca.crt " in server(text, "pool", "p1")
@@ -89,7 +89,7 @@ def test_tls_of_http_ends_and_begins_anew_with_verification() -> None:
     assert " ssl verify required " in server(text, "pool-p3", "b3")
 
 
-def test_a_members_backup_stands_behind_it_alone() -> None:
+def test_a_backup_of_a_member_replaces_only_that_member() -> None:
     text = render(HTTP_POOL)
     assert server(text, "pool", "p3").startswith("    server p3 abns@tiers-pool-p3 ")
     assert server(text, "pool-p3", "b3").endswith(" backup")
@@ -104,7 +104,7 @@ def test_a_backup_takes_over_before_the_checks_know() -> None:
     assert told not in section(text, "pool")
 
 
-def test_who_the_client_is_is_said_once() -> None:
+def test_the_headers_about_the_client_are_added_once() -> None:
     text = render(HTTP_POOL)
     assert "option forwardfor" in section(text, "pool")
     assert "set-header X-Forwarded-Proto https" in section(text, "pool")
@@ -209,11 +209,11 @@ def test_the_distributor_may_be_given_what_the_service_says_of_its_check(check: 
     assert not result.error_messages
 
 
-def test_nobody_gets_as_far_as_tls_where_no_server_is() -> None:
+def test_a_listener_without_a_server_rejects_before_tls() -> None:
     assert "tcp-request connection reject if { nbsrv(service) lt 1 }\n" in render(END_OF_TLS)
 
 
-def test_the_other_half_of_a_pair_reaches_a_program_that_is_not_well_yet() -> None:
+def test_the_peer_of_a_pair_reaches_a_program_that_is_not_healthy_yet() -> None:
     rule = "tcp-request connection reject if { nbsrv(service) lt 1 } !{ src 192.0.2.12 }\n"
     assert rule in render(END_OF_TLS | {"always_accepts": ["192.0.2.12"]})
 
@@ -325,11 +325,11 @@ def test_the_listeners_of_the_roles(listeners: str, said: list[str]) -> None:
 
 
 @pytest.mark.parametrize("listeners", ["__distributor_listeners", "__server_pass", "__server_end_of_tls"])
-def test_who_has_an_address_of_ipv6_is_reached_at_it(listeners: str) -> None:
+def test_a_host_with_an_address_of_ipv6_is_reached_at_it(listeners: str) -> None:
     assert "    bind [::]:8443 ssl crt " in of_role(listeners, address="2001:db8::31")
 
 
-def test_servers_at_ipv6_are_told_from_their_ports() -> None:
+def test_addresses_of_ipv6_are_separated_from_their_ports() -> None:
     there = MEMBERS[0] | {"address": "2001:db8::1"}
     text = render(HTTP_POOL | {"servers": [there, MEMBERS[2]]}, RELAY | {"servers": [there], "waits": True})
     assert server(text, "pool", "p1").startswith("    server p1 [2001:db8::1]:8443 ")

@@ -232,7 +232,7 @@ def test_node_whose_service_fails_two_checks_steps_down(pair: Pair) -> None:
     assert pair.go_on(10, lambda: pair.serves("m2")) < TTL + 1.2
 
 
-def test_gate_that_another_program_removed_is_made_anew(pair: Pair) -> None:
+def test_gate_that_another_program_removed_is_created_again(pair: Pair) -> None:
     for kernel in pair.kernels.values():
         kernel.flush()
     pair.go_on(1.5)

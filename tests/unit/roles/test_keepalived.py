@@ -66,7 +66,7 @@ def test_only_with_auto_the_primary_takes_over_by_itself(failback: str | None, s
     assert ("nopreempt" in render(failback=failback)) is stays
 
 
-def test_elections_are_followed_where_one_half_serves_at_a_time() -> None:
+def test_the_agent_follows_the_elections_of_an_active_standby_pair() -> None:
     assert 'vrrp_notify_fifo_script "/etc/tiers/failover-agent watch" root' in render()
     assert 'script "/etc/tiers/check-electable /run/tiers 13"\n    user root\n    timeout 15\n' in render()
     assert "fifo" not in render(takes_turns=False)
@@ -85,7 +85,7 @@ def test_a_pair_at_ipv6_has_such_an_address() -> None:
     assert "127." not in text
 
 
-def test_who_has_nobody_to_give_to_is_less_preferred() -> None:
+def test_a_node_without_a_server_has_a_lower_priority() -> None:
     assert 'script "/etc/tiers/check-port 8443 /healthz"' in render(takes_turns=False, check_path="/healthz")
     assert "serves" not in render(takes_turns=False).split("vrrp_instance")[0]
 

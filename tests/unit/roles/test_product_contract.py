@@ -116,7 +116,7 @@ def test_secrets_are_never_shown_and_have_no_default(role: Path) -> None:
         assert all(option["no_log"] and option["required"] for option in described)
 
 
-def test_what_the_product_can_do_fits_its_tiers(role: Path) -> None:
+def test_the_abilities_of_the_product_fit_its_tiers(role: Path) -> None:
     known = product(role)
     assert known.name == role.name.removeprefix("product_")
     assert known.tiers

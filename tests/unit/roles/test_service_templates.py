@@ -80,7 +80,7 @@ def test_the_environment_reaches_the_program_as_it_is() -> None:
     assert shlex.split(line.removeprefix("Environment="))[0].replace("%%", "%") == 'MODE=a %b "c" \\d'
 
 
-def test_no_secret_stands_in_the_unit() -> None:
+def test_the_unit_contains_no_secret() -> None:
     secrets = {"PASSWORD": 'geh"eim'}
     for name in ("service.service.j2", "drop-in.conf.j2"):
         text = render(name, secrets)

@@ -52,7 +52,7 @@ def test_short_names_are_roles_of_this_collection():
         ({"tls": "yes"}, "'tls' must be one of product, terminated, none"),
         ({"local_port": 0}, "'local_port' must be a number from 1 to 65535"),
         ({"active": "all"}, "'active' must be one of both, one"),
-        ({"proxy_mode": "x"}, "'proxy_mode' must be one of product, pass, cache"),
+        ({"proxy_mode": "x"}, "'proxy_mode' must be one of product, pooler, pass, cache"),
         ({"version": 1}, "'version' must be a word"),
         ({"described_by": "tiers_clients"}, "'described_by' must be one of tiers_service"),
         ({"more_ports": [1]}, "'more_ports' must be a list of mappings"),
