@@ -6,7 +6,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import tarfile
+from pathlib import Path
 
 import pytest
 from deployed import INVENTORIES, Inventory
@@ -94,6 +97,20 @@ def test_client_knows_its_servers(name: str) -> None:
     # The shell's file says the same
     shown = host.check_output(". /etc/tiers/endpoints.env; echo $TIERS_ENDPOINTS")
     assert shown.split()[0] == f"ldaps://{first}:{written['endpoints'][0]['port']}"
+
+
+def test_the_archive_for_a_support_case_has_no_secret(tmp_path: Path) -> None:
+    done = demo.run("support_bundle", tiers_report_dir=str(tmp_path))
+    assert done.returncode == 0, done.stdout
+    (path,) = tmp_path.glob("support-*.tar.gz")
+    assert path.stat().st_mode & 0o777 == 0o600
+    with tarfile.open(path) as archive:
+        parts = {member.name: archive.extractfile(member).read() for member in archive}  # type: ignore[union-attr]
+    assert {name.split("/")[1] for name in parts} >= {*SERVERS, *CLIENTS, "README.txt", "plan.json", "status.txt"}
+    for secret in demo.secrets():
+        for form in (secret.encode(), secret.encode().hex().encode(), base64.b64encode(secret.encode())):
+            assert [name for name, text in parts.items() if form in text] == []
+    assert [name for name, text in parts.items() if b"PRIVATE KEY" in text] == []
 
 
 def test_one_distributor_holds_the_virtual_address() -> None:

@@ -8,6 +8,7 @@ stand in."""
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from deployed import ROOT, Inventory
@@ -21,6 +22,12 @@ SUFFIX = "dc=example,dc=org"
 ASK = "ldapsearch -x -LLL -s base -b '' 1.1"
 # By the address that the distributors share
 ASK_POOL = f"{ASK} -H ldaps://{demo.variable('d1', 'tiers_virtual_address')}:636"
+
+
+@pytest.fixture(scope="module")
+def backups(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory for backups, of which the tests of a class make one."""
+    return tmp_path_factory.mktemp("backups") / "demo"
 
 
 def content(name: str) -> str:
@@ -208,6 +215,37 @@ class TestResync:
         assert only_before == f"dn: cn=stray,ou=tiers,{SUFFIX}"
 
     def test_all_is_as_planned_again(self) -> None:
+        strict = demo.run("status", tiers_status_strict=True)
+        assert strict.returncode == 0, strict.stdout
+
+
+@pytest.mark.slow
+class TestBackup:
+    def test_the_copy_is_private_and_complete(self, backups: Path) -> None:
+        done = demo.run("back_up", tiers_backup_dir=str(backups))
+        assert done.returncode == 0, done.stdout
+        data, description = sorted(backups.iterdir())
+        assert {path.stat().st_mode & 0o777 for path in (data, description)} == {0o600}
+        assert backups.stat().st_mode & 0o777 == 0o700
+        assert f"dn: cn=probe,ou=tiers,{SUFFIX}" in data.read_text(encoding="utf-8")
+
+    def test_another_system_is_refused(self, backups: Path) -> None:
+        (data,) = backups.glob("*.data")
+        refused = demo.run("restore", tiers_restore_from=str(data), tiers_restore_confirm="true")
+        assert refused.returncode != 0
+        assert "This replaces all data of the system demo" in " ".join(refused.stdout.split())
+
+    def test_all_servers_have_the_restored_data(self, backups: Path) -> None:
+        (data,) = backups.glob("*.data")
+        later = f"cn=later,ou=tiers,{SUFFIX}"
+        demo.connect("m1").check_output(
+            f"printf 'dn: {later}\\nobjectClass: device\\ncn: later\\n' | ldapadd -Q -Y EXTERNAL -H ldapi:///"
+        )
+        done = demo.run("restore", tiers_restore_from=str(data), tiers_restore_confirm="demo")
+        assert done.returncode == 0, done.stdout
+        contents = [content(name) for name in ("m1", "m2", "px-paris", "p1")]
+        assert len({*contents}) == 1
+        assert later not in contents[0]
         strict = demo.run("status", tiers_status_strict=True)
         assert strict.returncode == 0, strict.stdout
 

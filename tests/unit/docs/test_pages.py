@@ -51,6 +51,12 @@ RUN = {
     "mkdir config": ("molecule/default/tests/test_maintenance.py", '"mkdir config"'),
     "slapcat -F config": ("molecule/default/tests/test_maintenance.py", "slapcat -F config"),
     "ansible-playbook distributed.tiers.resync": ("molecule/default/tests/test_maintenance.py", 'run("resync"'),
+    "ansible-playbook distributed.tiers.support_bundle": (
+        "molecule/default/tests/test_deployment.py",
+        'run("support_bundle"',
+    ),
+    "ansible-playbook distributed.tiers.back_up": ("molecule/default/tests/test_maintenance.py", 'run("back_up"'),
+    "ansible-playbook distributed.tiers.restore": ("molecule/default/tests/test_maintenance.py", '"restore"'),
     "ansible-playbook distributed.tiers.rotate_certificates": (
         "molecule/default/tests/test_rotation.py",
         'run("rotate_certificates"',

@@ -63,7 +63,7 @@ def test_a_survey_asks_only_for_variables_that_the_planner_reads(name):
             assert read is None or read(answer) is not None
 
 
-JUDGING = {"status", "verify", "drain", "undrain", "switch_over", "retire"}
+JUDGING = {"status", "verify", "drain", "undrain", "switch_over", "retire", "back_up", "support_bundle"}
 READS = re.compile(r"tasks/(plan|look|access|traffic)\.yml")
 
 
@@ -133,7 +133,7 @@ def test_a_playbook_accepts_a_part_of_an_inventory_if_its_description_says_so():
 
 def test_playbooks_that_change_a_system_hold_its_lock_and_others_do_not():
     for name in NAMES:
-        only_reads = name in ("awx", "plan", "report", "status", "validate", "verify")
+        only_reads = name in ("awx", "plan", "report", "status", "support_bundle", "validate", "verify")
         assert (("tiers_lock_operation", name) in variables_of(name)) is not only_reads, name
         imported = [
             part.get("import_playbook") or part.get("ansible.builtin.import_tasks")

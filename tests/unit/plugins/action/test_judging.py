@@ -27,6 +27,8 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "drill_plan": {"run": "r"},
     "drill_report": {"run": "r", "samples": "/nowhere", "record": {"experiments": [], "skipped": []}},
     "drill_rows": {"run": "r", "samples": "/nowhere"},
+    "backup_check": {},
+    "restore_check": {},
     "rotation_check": {"authorities": {"current": "", "next": "", "given": False}, "hours": 24},
 }
 # Actions that need no plan

@@ -1,0 +1,53 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from ansible_collections.distributed.tiers.plugins.module_utils.verification.data_backups import (
+    SCHEMA,
+    backup_name,
+    choose_source,
+    name_pattern,
+)
+from ansible_collections.distributed.tiers.plugins.plugin_utils.judging import (
+    PLAN,
+    TARGETS,
+    JudgingAction,
+    answers_of,
+    refusal,
+    target_names,
+)
+
+LOST = "AWX removes tiers_backup_dir after this job, with the backup. Set it to a directory that is exposed to jobs."
+
+
+class ActionModule(JudgingAction):
+    """Choose the server whose data are copied."""
+
+    arguments: ClassVar[Mapping[str, Any]] = {**PLAN, "targets": TARGETS, "lasts": {"type": "bool", "default": True}}
+
+    def judge(self, options: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
+        plan, now = options["plan"], datetime.now(UTC)
+        found = choose_source(plan, answers_of(variables).of("tiers_probed"), target_names(options["targets"]))
+        wrong = [*found["wrong"], *([] if options["lasts"] else [LOST])]
+        source = plan["servers"].get(found["todo"][0], {}) if found["todo"] else {}
+        return {
+            "todo": found["todo"],
+            "text": found["text"],
+            "name": backup_name(plan["system"], now),
+            "pattern": name_pattern(plan["system"]),
+            "description": {
+                "schema": SCHEMA,
+                "system": plan["system"],
+                "product": source.get("product"),
+                "server": source.get("name"),
+                "version": source.get("version"),
+                "created": f"{now:%Y-%m-%dT%H:%M:%SZ}",
+            },
+            "forbidden": refusal(wrong, variables),
+        }
