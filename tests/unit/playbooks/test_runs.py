@@ -25,9 +25,10 @@ def test_every_playbook_can_be_read() -> None:
 @pytest.mark.parametrize("inventory", INVENTORIES, ids=lambda path: path.name)
 def test_validate_accepts_every_inventory(inventory: Path) -> None:
     # What an example leaves to the vault, by the description of its service or by the role of its product.
-    described = "".join(path.read_text(encoding="utf-8") for path in inventory.rglob("*.yml"))
+    descriptions = [*inventory.rglob("*.yml"), *REPOSITORY.glob("roles/product_*/meta/product.yml")]
+    described = "".join(path.read_text(encoding="utf-8") for path in descriptions)
     named = re.findall(r"\w+", " ".join(re.findall(r"^ *secrets: \[(.*)\]", described, re.MULTILINE)))
-    names = ["tiers_ca_passphrase", "product_openldap_probe_password", *named]
+    names = ["tiers_ca_passphrase", *named]
     secrets = [f"--extra-vars={name}=secret" for name in names]
     done = ansible_playbook("distributed.tiers.validate", "--inventory", inventory, *secrets)
     assert done.returncode == 0, done.stdout + done.stderr
