@@ -12,7 +12,7 @@ short_description: Write the report of a system as one HTML file
 version_added: 0.1.0
 description:
   - Writes one file on the controller that a browser shows without a network. See C(docs/report.md).
-  - What was not asked or measured is shown as such.
+  - It marks each value that was not asked or not measured.
 author:
   - The distributed.tiers authors (@distributed-tiers)
 extends_documentation_fragment:

@@ -125,7 +125,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 excerpt:
-  description: What a report shows of the plan, with clients as numbers.
+  description: The part of the plan that a report shows, with clients as numbers.
   returned: success, with O(excerpt)
   type: dict
 findings:

@@ -62,7 +62,7 @@ def six_hosts() -> ReportData:
     return recorded("six_hosts")
 
 
-def test_demo_is_told_in_the_first_lines(demo: ReportData) -> None:
+def test_the_first_lines_summarize_the_demo(demo: ReportData) -> None:
     first = Reader(make_page(demo)).texts[""]
     assert "All 10 servers are as planned" in first
     assert re.search(r"Fullest proxy\s+56 %", first)
@@ -87,7 +87,7 @@ def test_every_section_shows_its_part(demo: ReportData) -> None:
         assert text in texts[section], section
 
 
-def test_trouble_is_told_first(six_hosts: ReportData) -> None:
+def test_alerts_come_first(six_hosts: ReportData) -> None:
     texts = Reader(make_page(six_hosts)).texts
     assert "2 of 6 servers are down or silent; 3 alerts" in texts[""]
     assert "p2: host: Connection timed out." in texts["alerts"]
@@ -98,7 +98,7 @@ def test_trouble_is_told_first(six_hosts: ReportData) -> None:
     assert "leader" in texts["voters"]
 
 
-def test_what_was_not_asked_is_never_shown_as_good(demo: ReportData) -> None:
+def test_a_value_that_was_not_asked_is_never_shown_as_good(demo: ReportData) -> None:
     page = make_page(replace(demo, status=None, drill=None))
     texts = Reader(page).texts
     assert "The servers were not asked how they are" in texts[""]
@@ -119,7 +119,7 @@ def test_a_server_that_gave_no_answer_has_no_certificate_and_no_digest_that_is_g
         assert "i-unknown" in row and "i-check" not in row, table
 
 
-def test_what_was_not_checked_is_not_counted_as_planned(demo: ReportData) -> None:
+def test_a_server_that_was_not_checked_does_not_count_as_planned(demo: ReportData) -> None:
     status = {**(demo.status or {}), "not_checked": ["c-paris: outside the limit of this run"]}
     texts = Reader(make_page(replace(demo, status=status))).texts
     assert "not everything was checked" in texts[""]
@@ -131,7 +131,7 @@ def test_losses_that_were_not_computed_are_not_harmless(demo: ReportData) -> Non
     assert "Not computed" in Reader(make_page(replace(demo, plan=plan))).texts["losses"]
 
 
-def test_a_drill_of_another_plan_is_told(demo: ReportData) -> None:
+def test_a_drill_of_another_plan_is_named(demo: ReportData) -> None:
     drill = {**(demo.drill or {}), "plan_digest": "another"}
     assert "another plan" in Reader(make_page(replace(demo, drill=drill))).texts["drill"]
 
