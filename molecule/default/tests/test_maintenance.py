@@ -139,6 +139,12 @@ class TestUndrain:
         assert [one for one in [*paris, *tokyo] if not one.answered] == []
         pool.check_gap(5)
 
+    def test_settings_that_a_refused_deployment_left_are_named_until_the_next_one(self) -> None:
+        named = r"^ *! m2: files: changed since the last deployment: /etc/tiers/openldap\.ldif"
+        assert re.search(named, demo.run("status").stdout, flags=re.MULTILINE)
+        done = demo.run("deploy", "m2")
+        assert done.returncode == 0, done.stdout
+
     def test_all_is_as_planned_again(self) -> None:
         strict = demo.run("status", tiers_status_strict=True)
         assert strict.returncode == 0, strict.stdout
