@@ -382,17 +382,16 @@ def _draw_card(card: Card, tier: str) -> Markup:
     if card.dots:
         parts += _dots(card, y - 4)
     elif card.load is not None:
-        parts += _load(card)
+        parts += _load(card, card.load)
     return element("g", parts)
 
 
-def _load(card: Card) -> list[Content]:
-    assert card.load is not None
-    colour = " over" if card.load > 1 else " full" if card.load >= 0.8 else ""
+def _load(card: Card, load: float) -> list[Content]:
+    colour = " over" if load > 1 else " full" if load >= 0.8 else ""
     box: dict[str, str | int] = {"x": _n(card.x + 1), "y": _n(card.y + card.height - 5), "height": 4}
     return [
         element("rect", class_="track", width=_n(card.width - 2), **box),
-        element("rect", class_=f"load{colour}", width=_n((card.width - 2) * min(1, card.load)), **box),
+        element("rect", class_=f"load{colour}", width=_n((card.width - 2) * min(1, load)), **box),
     ]
 
 

@@ -19,7 +19,7 @@ import pytest
 from ansible_collections.distributed.tiers.plugins.module_utils.reporting.page import ReportData, make_page
 from ansible_collections.distributed.tiers.tests.unit.report_data import MADE, hostile, large, recorded
 
-CHROMIUM = next((found for name in ("chromium", "chromium-headless-shell") if (found := shutil.which(name))), None)
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-headless-shell")
 WIDTHS = (360, 800, 1440)
 # Chromium gives no window less than 500 wide, a frame of any width. Reports what sticks out, and the text's size.
 WRAPPER = """<!DOCTYPE html><meta charset="utf-8"><body>FRAMES<pre id="found"></pre><script>
