@@ -35,6 +35,8 @@ NOBODY = {
 # Those whose end is looked at more closely below. A playbook added later is run without being named.
 NAMED = ("awx", "clients", "deploy", "drill", "plan", "status", "validate", "verify")
 OTHERS = sorted({path.stem for path in (REPOSITORY / "playbooks" / "meta").glob("*.yml")} - {*NAMED})
+# They write one file where the playbook runs, also if no host is reached.
+WRITES = ("report", "support_bundle")
 # The task after which a run goes on to its hosts.
 SLICED = "Assign each host its slice of the plan"
 CLIENTS = ["c-central", "c-paris", "c-tokyo"]
@@ -259,7 +261,7 @@ def test_every_other_template_takes_the_plan_and_touches_nothing_it_cannot_reach
     assert job.code in (0, 2, 4), job.output
     (made,) = job.results("Check the inventory and compute the plan").values()
     assert made["report"].startswith("System demo, as planned in an earlier job; ")
-    assert job.stats["changed"] == {}
+    assert sum(job.stats["changed"].values()) == (playbook in WRITES)
 
 
 @pytest.mark.parametrize("number", [1, 2])

@@ -285,6 +285,12 @@ def test_a_lagging_node_is_probed_until_it_has_the_positions(turns: dict[str, An
             assert own["at_least"] == {"1": "a"}
 
 
+@pytest.mark.parametrize("name", ["d", "db"])
+def test_a_distributor_has_no_position_that_could_lag(plan: dict[str, Any], name: str) -> None:
+    assert [own for own in verify.own_edges(plan, name, {"1": "a"}) if "at_least" in own] == []
+    assert [own for own in verify.own_edges(plan, "p", {"1": "a"}) if "at_least" in own]
+
+
 def test_relays_route_to_the_node_that_must_be_active(turns: dict[str, Any]) -> None:
     balancer = next(e for e in verify.own_edges(turns, "x") if e["protocol"] == "haproxy")
     assert (balancer["up"], balancer["one_up_of"]) == (["m"], [["m", "mb"]])
