@@ -14,6 +14,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.verification.dat
     choose_source,
     name_pattern,
 )
+from ansible_collections.distributed.tiers.plugins.plugin_utils.job import is_removed_after_job
 from ansible_collections.distributed.tiers.plugins.plugin_utils.judging import (
     PLAN,
     TARGETS,
@@ -29,12 +30,16 @@ LOST = "AWX removes tiers_backup_dir after this job, with the backup. Set it to 
 class ActionModule(JudgingAction):
     """Choose the server whose data are copied."""
 
-    arguments: ClassVar[Mapping[str, Any]] = {**PLAN, "targets": TARGETS, "lasts": {"type": "bool", "default": True}}
+    arguments: ClassVar[Mapping[str, Any]] = {
+        **PLAN,
+        "targets": TARGETS,
+        "directory": {"type": "path", "required": True},
+    }
 
     def judge(self, options: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
         plan, now = options["plan"], datetime.now(UTC)
         found = choose_source(plan, answers_of(variables).of("tiers_probed"), target_names(options["targets"]))
-        wrong = [*found["wrong"], *([] if options["lasts"] else [LOST])]
+        wrong = [*found["wrong"], *([LOST] if is_removed_after_job(options["directory"], variables) else [])]
         source = plan["servers"].get(found["todo"][0], {}) if found["todo"] else {}
         return {
             "todo": found["todo"],

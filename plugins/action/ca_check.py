@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ansible_collections.distributed.tiers.plugins.module_utils.operations.job import outlives_job
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.reasons import ca_reasons
+from ansible_collections.distributed.tiers.plugins.plugin_utils.job import is_removed_after_job
 from ansible_collections.distributed.tiers.plugins.plugin_utils.judging import JudgingAction, refusal
 
-MOUNTS = Path("/proc/self/mountinfo")
 UNCHANGED = "No host was changed."
 
 
@@ -28,27 +27,14 @@ class ActionModule(JudgingAction):
     }
 
     def judge(self, options: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
-        directory = Path(options["directory"]).expanduser().resolve()
-        is_missing = not options["given"] and not (directory / "ca.crt").exists()
+        directory = options["directory"]
+        is_missing = not options["given"] and not (Path(directory).expanduser() / "ca.crt").exists()
         reasons = ca_reasons(
             options["system"],
-            options["directory"],
+            directory,
             options["passphrase_length"],
-            is_lost=is_missing and is_job(variables) and not outlasts(directory),
+            is_lost=is_missing and is_removed_after_job(directory, variables),
             is_second=is_missing and not options["may_create"],
         )
         message = refusal(reasons, variables, UNCHANGED)
         return {"failed": True, "msg": message} if message else {}
-
-
-def is_job(variables: Mapping[str, Any]) -> bool:
-    """Whether this run is a job of AWX."""
-    return "awx_job_id" in variables or "tower_job_id" in variables
-
-
-def outlasts(directory: Path) -> bool:
-    """Whether the directory remains after a job. True if the mounts cannot be read."""
-    try:
-        return outlives_job(str(directory), MOUNTS.read_text(encoding="utf-8"))
-    except OSError:
-        return True

@@ -18,16 +18,17 @@ extends_documentation_fragment:
   - distributed.tiers.judged_operation
   - distributed.tiers.judged_operation.targets
 options:
-  lasts:
-    description: Whether the directory of the backups outlives the run.
-    type: bool
-    default: true
+  directory:
+    description: The directory of the backups on the controller. In AWX it must outlive the job.
+    type: path
+    required: true
 """
 
 EXAMPLES = r"""
 - name: Choose the server whose data are copied
   distributed.tiers.backup_check:
     plan: "{{ tiers_plan }}"
+    directory: backups
   run_once: true
   register: backup
 """

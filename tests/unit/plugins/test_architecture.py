@@ -113,3 +113,13 @@ def test_a_room_that_computes_does_nothing_else(file: Path) -> None:
         if isinstance(node, ast.Call) and isinstance(node.func, (ast.Name, ast.Attribute))
     }
     assert not called & IMPURE_CALLS
+
+
+def test_every_filter_of_a_playbook_or_role_exists() -> None:
+    sources = [
+        path for room in ("playbooks", "roles", "molecule", "inventories") for path in (REPOSITORY / room).rglob("*")
+    ]
+    texts = [path.read_text(encoding="utf-8") for path in sources if path.suffix in (".yml", ".j2")]
+    used = {name for text in texts for name in re.findall(r"\|\s*distributed\.tiers\.(\w+)", text)}
+    assert "plan_edges" in used
+    assert used <= {path.stem for path in (PLUGINS / "filter").glob("*.py")}

@@ -27,7 +27,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "drill_plan": {"run": "r"},
     "drill_report": {"run": "r", "samples": "/nowhere", "record": {"experiments": [], "skipped": []}},
     "drill_rows": {"run": "r", "samples": "/nowhere"},
-    "backup_check": {},
+    "backup_check": {"directory": "backups"},
     "restore_check": {},
     "rotation_check": {"authorities": {"current": "", "next": "", "given": False}, "hours": 24},
 }
@@ -427,7 +427,7 @@ def test_a_drill_needs_a_confirmation_and_a_client_host() -> None:
 def test_a_ca_is_created_only_where_it_lasts_and_only_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mounts = tmp_path / "mountinfo"
     mounts.write_text("1 0 0:60 / / rw - overlay overlay rw\n2 1 8:1 /x /runner/ca rw - ext4 /dev/sda1 rw\n")
-    monkeypatch.setattr(import_module(f"{PACKAGE}.action.ca_check"), "MOUNTS", mounts)
+    monkeypatch.setattr(import_module(f"{PACKAGE}.plugin_utils.job"), "MOUNTS", mounts)
     options = {"system": "demo", "directory": str(tmp_path / "ca"), "passphrase_length": 12}
     job = {"awx_job_id": 7, **AWX}
 
@@ -448,3 +448,16 @@ def test_a_ca_is_created_only_where_it_lasts_and_only_once(tmp_path: Path, monke
     (tmp_path / "ca").mkdir()
     (tmp_path / "ca/ca.crt").touch()
     assert refused(job, may_create=False) == ""
+
+
+def test_a_backup_is_not_written_where_awx_removes_it(
+    plan: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text("1 0 0:60 / / rw - overlay overlay rw\n2 1 8:1 /x /runner/kept rw - ext4 /dev/sda1 rw\n")
+    monkeypatch.setattr(import_module(f"{PACKAGE}.plugin_utils.job"), "MOUNTS", mounts)
+    lost = "AWX removes tiers_backup_dir after this job"
+    in_job = {"plan": plan, "directory": str(tmp_path)}
+    assert lost in run_action("backup_check", in_job, awx_job_id=7)["forbidden"]
+    assert lost not in run_action("backup_check", in_job)["forbidden"]
+    assert lost not in run_action("backup_check", {**in_job, "directory": "/runner/kept"}, awx_job_id=7)["forbidden"]
