@@ -17,6 +17,8 @@ description:
     RV(refused).
   - The lock is a file below C(/run). A boot removes it, and also ends the tasks of a run on the host. Its age is
     measured with the monotonic clock of the server.
+  - A restore that was interrupted left servers with different data. Until it has completed, only another restore gets
+    the lock.
 author:
   - The distributed.tiers authors (@distributed-tiers)
 extends_documentation_fragment:
@@ -60,6 +62,10 @@ options:
     description: Where the lock is kept.
     type: path
     default: /run/tiers-run.json
+  restoring:
+    description: The file that a restore keeps on each server until all servers have its data.
+    type: path
+    default: /var/lib/tiers/restoring
 """
 
 EXAMPLES = r"""
@@ -90,6 +96,10 @@ refused_by:
   description: The run that holds the lock.
   returned: when another run holds it
   type: dict
+partly_restored:
+  description: A restore was interrupted, and this run is another operation.
+  returned: when it is so
+  type: bool
 outdated_by:
   description: The run that has changed the system since this one began.
   returned: when there is one
@@ -140,6 +150,7 @@ def main() -> None:
             "planning": {"type": "float", "default": 0},
             "ended": {"type": "list", "elements": "str", "default": []},
             "path": {"type": "path", "default": "/run/tiers-run.json"},
+            "restoring": {"type": "path", "default": "/var/lib/tiers/restoring"},
         },
         supports_check_mode=True,
     )
@@ -157,6 +168,9 @@ def main() -> None:
         began = now - params["planning"]
         ended = {*params["ended"], params["takeover"]}
         answer = take(lock, {"since": clock_text(), **run}, now, params["seconds"], began, ended)
+        held = next((one for one in (answer.lock or {}).get("holders", ()) if one["id"] == run["id"]), None)
+        if held and held["playbook"] != "restore" and Path(params["restoring"]).exists():
+            module.exit_json(**result, partly_restored=True)
         if answer.lock is not None and not module.check_mode:
             write_lock(path, answer.lock)
     if other := answer.refused_by:

@@ -233,7 +233,7 @@ def main() -> None:
     if given := params["boot"]:
         found["program"] = found.get("program", []) + host_checks.check_boot(given, params["timeout"])
     if params["files"]:
-        found["files"] = host_checks.check_files()
+        found["files"] = host_checks.check_files() + host_checks.check_restore()
     if given := params["others"]:
         ports = given["let_in"]
         if ports is not None:

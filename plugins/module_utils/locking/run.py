@@ -80,6 +80,11 @@ def refusal(server: str, answer: Mapping[str, Any]) -> str:
         )
     if other := answer.get("outdated_by"):
         return f"{server}: {_name(other)} changed the system while this run was planning. Run it again."
+    if answer.get("partly_restored"):
+        return (
+            f"{server}: a restore was interrupted, so servers may have different data. "
+            "Run restore again: it starts from the beginning."
+        )
     return ""
 
 

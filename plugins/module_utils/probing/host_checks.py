@@ -55,6 +55,8 @@ SETTINGS = (
     "/etc/systemd/system/tiers-*",
 )
 DEPLOYED_FILES = Path("/var/lib/tiers/deployed-files.json")
+# There from the moment in which `restore` stops this server until all servers have the restored data.
+RESTORING = Path("/var/lib/tiers/restoring")
 # A table that shuts this host, and the note of the watchdog that has loaded it.
 ASIDE_TABLE = "tiers_aside"
 ASIDE_NOTE = Path("/run/tiers/aside")
@@ -435,6 +437,15 @@ def check_faults(unit: Path = FAULT) -> list[str]:
     return [
         f"a fault of a drill lasts on this host ({described.partition('=')[2]}). The host ends it by itself; "
         f"`systemctl stop {unit.name}` ends it now"
+    ]
+
+
+def check_restore(mark: Path = RESTORING) -> list[str]:
+    """Whether a restore stopped before all servers had its data."""
+    if not mark.exists():
+        return []
+    return [
+        "a restore was interrupted, so servers may have different data. Run restore again: it starts from the beginning"
     ]
 
 

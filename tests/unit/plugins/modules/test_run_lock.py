@@ -78,3 +78,17 @@ def test_named_run_is_taken_over(lock: Lock, path: Path) -> None:
     assert lock("b", takeover="c")["held"] is False
     assert lock("b", takeover="a")["held"] is True
     assert holders(path) == ["b"]
+
+
+def test_only_a_restore_gets_the_lock_of_a_system_that_is_partly_restored(
+    lock: Lock, path: Path, tmp_path: Path
+) -> None:
+    mark = tmp_path / "restoring"
+    mark.touch()
+    refused = lock("a", restoring=str(mark))
+    assert (refused["held"], refused["partly_restored"]) == (False, True)
+    assert not path.exists()
+    again = {"id": "b", "playbook": "restore", "shared": ""}
+    assert lock("b", run=again, restoring=str(mark))["held"] is True
+    # The renewal does not name the operation again.
+    assert lock("b", run={**again, "playbook": ""}, restoring=str(mark))["held"] is True

@@ -105,6 +105,7 @@ def test_refusal_names_the_holder_and_what_to_do() -> None:
         "If that run is dead, take its lock over: -e tiers_lock_takeover=3f2a9c1b."
     )
     assert "Run it again." in refusal("m1", {"outdated_by": other})
+    assert "Run restore again" in refusal("m1", {"partly_restored": True})
     assert refusal("m1", {"held": True}) == ""
 
 

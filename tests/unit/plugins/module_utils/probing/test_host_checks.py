@@ -306,6 +306,13 @@ def test_a_fault_of_a_drill_is_found_as_long_as_its_unit_lasts(tmp_path: Path) -
     assert "`systemctl stop tiers-drill.service` ends it now" in why
 
 
+def test_an_interrupted_restore_is_found(tmp_path: Path) -> None:
+    mark = tmp_path / "restoring"
+    assert host_checks.check_restore(mark) == []
+    mark.touch()
+    assert "Run restore again" in host_checks.check_restore(mark)[0]
+
+
 def test_a_part_that_is_mounted_read_only_does_not_make_its_neighbours_so(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
