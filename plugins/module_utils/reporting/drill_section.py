@@ -163,7 +163,7 @@ def _axis(moments: Mapping[str, float], begin: float, end: float, target: str) -
         element("span", text, class_=side or None, style=f"left:{100 * (moments[key] - begin) / (end - begin):.1f}%")
         for key, text, side in labels
     ]
-    return element("span", places, class_="axis", title=f"{target} was switched off and on")
+    return element("span", places, class_="axis", title=f"The fault of {target}, and its end")
 
 
 def _draw_promises(promises: Sequence[Mapping[str, Any]], name: str) -> Markup:

@@ -219,7 +219,7 @@ def _tiles(data: ReportData) -> Iterator[Tile]:
     else:
         fulfilled, measured, rest = count_promises(data.drill)
         state = "BROKEN" if fulfilled < measured else "not measured" if rest or not measured else "kept"
-        detail = f"{rest} not measured" if rest else "servers were switched off under load"
+        detail = f"{rest} not measured" if rest else "while servers failed under load"
         yield Tile("Promises kept", f"{fulfilled} of {measured}", detail, "drill", state)
 
 
