@@ -544,8 +544,8 @@ def judge_content(plan: Mapping[str, Any], answers: Mapping[str, Mapping[str, An
     parts = [f"{name}: {why}" for name, why in (*differing(plan, answers), *list_unread(answers))]
     measured = "; ".join([f"{equal} of {holding} servers", *parts])
     ok: bool | None = not parts
-    if ok and (holding < 2 or not is_compared(answers)):
-        measured, ok = f"not measured: {measured} are at a comparable position", None
+    if ok and (equal < holding or holding < 2 or not is_compared(answers)):
+        measured, ok = f"not measured: {measured} could be compared", None
     return _make_promise("the content of all servers is equal", measured, "all", ok)
 
 

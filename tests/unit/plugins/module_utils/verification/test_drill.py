@@ -760,7 +760,7 @@ def test_nothing_is_promised_for_a_node_that_keeps_its_peer_from_promotion() -> 
     assert judged_cut("mute", gone, PAIR)["writes resume at mb"]["ok"] is False
 
 
-def content(position: str, digest: str) -> dict[str, Any]:
+def content(position: str, digest: str | None) -> dict[str, Any]:
     return {"edges": [{"position": {"1": position}, "digest": digest, "ok": True}]}
 
 
@@ -770,6 +770,9 @@ def content(position: str, digest: str) -> dict[str, Any]:
         ({"m": content("7", "a"), "mb": content("7", "a")}, True),
         ({"m": content("7", "a"), "mb": content("7", "b")}, False),
         ({"m": content("7", "a"), "mb": content("8", "b")}, None),
+        # A product that offers no digest, or a server that gave none.
+        ({"m": content("7", None), "mb": content("7", None)}, None),
+        ({"m": content("7", "a"), "mb": content("7", None)}, None),
         ({"m": content("7", "a"), "mb": {"edges": [{"ok": False, "why": "no answer", "position": {}}]}}, False),
     ],
 )
