@@ -63,7 +63,8 @@ ASIDE_NOTE = Path("/run/tiers/aside")
 # In files of other packages that a deployment replaces.
 MARKER = "Written by the Ansible collection distributed.tiers."
 
-_LIST_TABLE = ["/usr/sbin/nft", "--stateless", "list", "table", "inet", "tiers"]
+# As the unit of the firewall lists it. By number: a package may bring names for protocols later.
+_LIST_TABLE = ["/usr/sbin/nft", "--stateless", "--numeric", "list", "table", "inet", "tiers"]
 # So many things of one kind are named, the rest is counted.
 _NAMED = 3
 _DAY = 86400

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import jinja2
 import jinja2.nativetypes
 import pytest
 import yaml
+
+from ansible_collections.distributed.tiers.plugins.module_utils.probing import host_checks
 
 TEMPLATES = Path(__file__).parents[3] / "roles/host/templates"
 
@@ -31,6 +34,18 @@ def render(**server: Any) -> str:
             "host_firewall_extra_rules": [],
         }
     )
+
+
+def test_the_loaded_table_is_recorded_and_compared_in_the_same_form() -> None:
+    unit = (
+        (TEMPLATES / "tiers-firewall.service.j2")
+        .read_text(encoding="utf-8")
+        .replace("{{ __host_os.nft }}", "/usr/sbin/nft")
+    )
+    recorded = re.findall(r"^Exec\w+=(.* list table .*)$", unit, flags=re.MULTILINE)
+    assert [line.split() for line in recorded] == [host_checks._LIST_TABLE] * 2
+    # Names of protocols come and go with a package, numbers do not.
+    assert "--numeric" in host_checks._LIST_TABLE
 
 
 def test_a_host_that_only_votes_opens_the_ports_of_its_voter() -> None:
