@@ -504,7 +504,8 @@ def _is_at_the_master(plan: Mapping[str, Any], client: str) -> bool:
     """Whether between a client and the master's data there is nothing, or a proxy that only passes on."""
     endpoints = plan["clients"][client]["endpoints"]
     server = plan["servers"].get(endpoints[0]["name"], {}) if endpoints else {}
-    return bool(server.get("serves_as") == "master" or server.get("passes_through"))
+    only_passes_on = server.get("passes_through") or server.get("proxy_mode") == "pooler"
+    return bool(server.get("serves_as") == "master" or only_passes_on)
 
 
 def excuse_missing(plan: Mapping[str, Any], target: str, missing: Iterable[str]) -> set[str] | None:

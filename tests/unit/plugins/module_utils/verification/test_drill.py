@@ -404,8 +404,11 @@ def test_unpromised_writes_are_reported(replication: str, told: str) -> None:
 
 
 @pytest.mark.parametrize(("end", "ok"), [(104, True), (109.9, False)])
-def test_behind_a_proxy_that_passes_on_reads_resume_with_the_backup(end: float, ok: bool) -> None:
-    x = {**PLAN["servers"]["x"], "passes_through": True}
+@pytest.mark.parametrize("passes_on", [{"passes_through": True}, {"proxy_mode": "pooler"}])
+def test_behind_a_proxy_that_passes_on_reads_resume_with_the_backup(
+    end: float, ok: bool, passes_on: dict[str, Any]
+) -> None:
+    x = {**PLAN["servers"]["x"], **passes_on}
     plan = {**PLAN, "servers": {**PLAN["servers"], "x": x}}
     verdict = judged("master", load(outage("c1", drill.HOME_READS, 100.4, end)), 0, plan)
     assert verdict["reads that go to the master itself resume at mb"] is ok
