@@ -14,7 +14,6 @@ from ansible_collections.distributed.tiers.plugins.module_utils.verification.dat
     choose_source,
     name_pattern,
 )
-from ansible_collections.distributed.tiers.plugins.plugin_utils.job import is_removed_after_job
 from ansible_collections.distributed.tiers.plugins.plugin_utils.judging import (
     PLAN,
     TARGETS,
@@ -23,6 +22,7 @@ from ansible_collections.distributed.tiers.plugins.plugin_utils.judging import (
     refusal,
     target_names,
 )
+from ansible_collections.distributed.tiers.plugins.plugin_utils.lifetime import is_removed_after_job
 
 LOST = "AWX removes tiers_backup_dir after this job, with the backup. Set it to a directory that is exposed to jobs."
 

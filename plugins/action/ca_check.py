@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.reasons import ca_reasons
-from ansible_collections.distributed.tiers.plugins.plugin_utils.job import is_removed_after_job
 from ansible_collections.distributed.tiers.plugins.plugin_utils.judging import JudgingAction, refusal
+from ansible_collections.distributed.tiers.plugins.plugin_utils.lifetime import is_removed_after_job
 
 UNCHANGED = "No host was changed."
 

@@ -427,7 +427,7 @@ def test_a_drill_needs_a_confirmation_and_a_client_host() -> None:
 def test_a_ca_is_created_only_where_it_lasts_and_only_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mounts = tmp_path / "mountinfo"
     mounts.write_text("1 0 0:60 / / rw - overlay overlay rw\n2 1 8:1 /x /runner/ca rw - ext4 /dev/sda1 rw\n")
-    monkeypatch.setattr(import_module(f"{PACKAGE}.plugin_utils.job"), "MOUNTS", mounts)
+    monkeypatch.setattr(import_module(f"{PACKAGE}.plugin_utils.lifetime"), "MOUNTS", mounts)
     options = {"system": "demo", "directory": str(tmp_path / "ca"), "passphrase_length": 12}
     job = {"awx_job_id": 7, **AWX}
 
@@ -455,7 +455,7 @@ def test_a_backup_is_not_written_where_awx_removes_it(
 ) -> None:
     mounts = tmp_path / "mountinfo"
     mounts.write_text("1 0 0:60 / / rw - overlay overlay rw\n2 1 8:1 /x /runner/kept rw - ext4 /dev/sda1 rw\n")
-    monkeypatch.setattr(import_module(f"{PACKAGE}.plugin_utils.job"), "MOUNTS", mounts)
+    monkeypatch.setattr(import_module(f"{PACKAGE}.plugin_utils.lifetime"), "MOUNTS", mounts)
     lost = "AWX removes tiers_backup_dir after this job"
     in_job = {"plan": plan, "directory": str(tmp_path)}
     assert lost in run_action("backup_check", in_job, awx_job_id=7)["forbidden"]
