@@ -35,6 +35,8 @@ from ansible.utils.display import Display
 Result = dict[str, Any]
 OK: Result = {"changed": False}
 KEEPALIVED = "keepalived.service"
+AGENT = "tiers-failover.service"
+FIRST_START = "/etc/tiers/arbiter/first-start.env"
 RUN = os.getpid()
 FACTS = "/etc/ansible/facts.d"
 
@@ -55,7 +57,7 @@ class Host:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.seek(0)
             self.state = json.loads(
-                file.read() or '{"units": {}, "stamps": {}, "tables": [], "out": [], "product": {}}'
+                file.read() or '{"units": {}, "stamps": {}, "tables": [], "out": [], "product": {}, "voters": []}'
             )
             yield self
             file.truncate(0)
@@ -108,6 +110,10 @@ class Host:
         self.write(given["dest"], Path(given["src"]).read_text(encoding="utf-8"))
         return {"changed": True}
 
+    def read(self, name: str) -> str:
+        path = self.path(name)
+        return path.read_text(encoding="utf-8") if path.is_file() else ""
+
     def write(self, name: str, text: str) -> None:
         path = self.path(name)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -154,8 +160,14 @@ class Host:
         call = f"{verb} {unit.removesuffix('.service')}"
         self.log(call)
         self.state["units"][unit] = wanted
-        if unit == KEEPALIVED:
+        if unit == self.decides():
             self.elect()
+        elif unit == "etcd.service":
+            self.state["voters"] = re.findall(r"([^=,]+)=(https:[^,\n]+)", self.path(FIRST_START).read_text("utf-8"))
+
+    def decides(self) -> str:
+        """The unit by which this node of a pair is elected."""
+        return AGENT if AGENT in self.state["units"] else KEEPALIVED
 
     def on_tier_unit(self, given: Mapping[str, Any], check_mode: bool) -> Result:
         unit, wanted = given["name"], "active" if given.get("state", "started") == "started" else "inactive"
@@ -187,6 +199,12 @@ class Host:
         clock = {"synchronized_by": ["chrony"], "named": given.get("time_service", ""), "began": now, "ended": now}
         return {"changed": False, "findings": [], "clock": clock, "ssh": {"connection": "", "ports": [22]}}
 
+    def on_tier_voter(self, _given: Mapping[str, Any], _check_mode: bool) -> Result:
+        members = [{"id": name, "name": name, "peer": url, "learner": False} for name, url in self.state["voters"]]
+        runs = bool(members)
+        found = {"has_data": runs, "is_established": runs, "token": "", "answers": runs, "healthy": runs, "why": ""}
+        return {"changed": False, **found, "voter": {"id": self.name, "learner": False, "members": members}}
+
     def on_command(self, given: Mapping[str, Any], check_mode: bool) -> Result:
         words = [*map(str, given.get("argv") or shlex.split(given.get("cmd") or given.get("_raw_params") or ""))]
         if given.get("_uses_shell"):
@@ -201,6 +219,8 @@ class Host:
             return answer(0 if self.is_active() else 1)
         if words[0] == "test":
             return answer(0 if self.path(words[-1]).exists() else 1)
+        if words[0] == "grep":
+            return answer(0 if words[2] in self.read(words[3]) else 1)
         if words[:2] == ["systemctl", "is-enabled"]:
             return answer(0 if words[2] in self.state["units"] else 1)
         if words[0] == "nft" and words[1] == "list":
@@ -286,11 +306,11 @@ class Host:
         pairs = json.loads((self.home / "pairs").read_text(encoding="utf-8"))
         (peer,) = set(pairs[self.name]) - {self.name}
         holders = {*self.holders()}
-        if self.state["units"][KEEPALIVED] == "active":
+        if self.state["units"][self.decides()] == "active":
             holders |= {self.name} if peer not in holders else set()
         elif self.name in holders:
             holders.remove(self.name)
-            holders |= {peer} if self.other(peer)["units"].get(KEEPALIVED) == "active" else set()
+            holders |= {peer} if self.other(peer)["units"].get(self.decides()) == "active" else set()
         (self.home / "holders").write_text(json.dumps(sorted(holders)), encoding="utf-8")
 
     def on_tier_probe(self, given: Mapping[str, Any], _check_mode: bool) -> Result:

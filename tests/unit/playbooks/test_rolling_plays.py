@@ -299,6 +299,28 @@ def test_the_active_node_is_upgraded_after_its_peer(active: str, tmp_path: Path)
 
 
 @pytest.mark.slow
+def test_keepalived_goes_on_following_the_lease_while_its_node_restarts(tmp_path: Path) -> None:
+    shared = {"tiers_virtual_address": "192.0.2.10", "tiers_failback": "manual"}
+    hosts: dict[str, dict[str, dict[str, Any]]] = {
+        "master": {"m1": dict(shared)},
+        "backup": {"m2": {"tiers_backup_of": "m1", "tiers_failback": "manual"}},
+        "arbiter": {"v1": {}, "v2": {}, "v3": {}},
+    }
+    fleet = Fleet.make(tmp_path, hosts, product={"active": "one"}, tiers_clients=[], tiers_failover="lease")
+    run = fleet.run("deploy")
+    assert run.code == 0, run.text
+    assert [call for call in run.of("m1") if call.startswith("start ")] == [
+        *["start tiers-standby", "start tiers-failover", "start keepalived", "start tiers-watchdog"],
+    ]
+    run = fleet.run("deploy", "--limit", "m1", product_restart=1)
+    assert run.code == 0, run.text
+    assert [call for call in run.of("m1") if call != "probe"] == [
+        *["install", "configure_master", "record restart"],
+        *["stop tiers-failover", "start", "check", "start tiers-failover", "remove record"],
+    ]
+
+
+@pytest.mark.slow
 def test_a_server_is_retired_once_nothing_else_was_deployed_with_it(pair: Fleet) -> None:
     pair.change(m2={"tiers_state": "down"})
     run = pair.run("retire", tiers_targets="m2", tiers_retire_confirm=True)
