@@ -409,7 +409,7 @@ def _excuse_stalled(promise: dict[str, Any], stall: Stall | None) -> dict[str, A
 
 
 def _judge_return(seen: _Measurements, unaffected: Sequence[str], times: Times, limit: float) -> dict[str, Any]:
-    text = "its return interrupts no client"
+    text = "no client waits longer than allowed at its return"
     if why := seen.explain_missing(HOME, unaffected, POOL_READS):
         return _make_promise(text, why, f"gap {limit:g} s", None)
     samples = seen.select(HOME, unaffected) + seen.select(POOL_READS)
