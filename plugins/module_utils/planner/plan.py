@@ -167,6 +167,8 @@ class _Planner:
             "recorded_settings": recorded_settings(),
         }
         plan["allocation"] = dict(self.allocation)
+        for server in plan["servers"].values():
+            server["digest"] = slice_digest(plan, server)
         plan["digest"] = digest_of(plan)
         plan["findings"] = [finding.as_dict() for finding in findings]
         return plan
@@ -392,6 +394,28 @@ def digest_of(plan: Mapping[str, Any]) -> str:
     """A digest that differs between different plans."""
     content = {key: value for key, value in plan.items() if key not in ("digest", "findings")}
     return digest({**content, "allocation": {key: plan["allocation"][key] for key in SHARES}})
+
+
+def slice_digest(plan: Mapping[str, Any], server: Mapping[str, Any]) -> str:
+    """A digest of all that the plan has for one server."""
+    name, allocation = server["name"], plan["allocation"]
+    return digest(
+        {
+            "system": plan["system"],
+            "domain": plan["domain"],
+            "slice": {key: value for key, value in server.items() if key != "digest"},
+            "clients": allocation["proxies"].get(name, {}).get("clients", []),
+            "backups": allocation["backups"].get(name, {}),
+        }
+    )
+
+
+def is_deployed_from(plan: Mapping[str, Any], name: str, record: Mapping[str, Any]) -> bool:
+    """Whether the deployment record of a server comes from this plan, or from one that has the same for the server."""
+    if record.get("plan_digest") == plan["digest"]:
+        return True
+    planned = plan["servers"].get(name, {}).get("digest")
+    return planned is not None and record.get("slice_digest") == planned
 
 
 def digest(data: Any) -> str:

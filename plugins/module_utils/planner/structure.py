@@ -274,6 +274,7 @@ class ServerSlice(TypedDict):
     pool_address: Annotated[str | None, "The address at which clients reach the pool of a member."]
     wave: Annotated[Count, "The wave it starts in."]
     upgrade_wave: Annotated[Count, "The wave after which it is restarted for another release, where it runs already."]
+    digest: Annotated[Digest, "SHA-256 of all that the plan has for this server: its slice, and its clients by name."]
 
 
 class ClientEndpoint(TypedDict):

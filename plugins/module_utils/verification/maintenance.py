@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.plan import is_deployed_from
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.preview import loss_of
 from ansible_collections.distributed.tiers.plugins.module_utils.text import enumerate_names, table, with_hint
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.content import ProbeAnswers
@@ -166,7 +167,7 @@ def retire(plan: Mapping[str, Any], records: Mapping[str, Mapping[str, Any]], as
         elif backup and backup not in names and records.get(backup):
             wrong.append(f"{backup} stands behind {name}: retire both, or give {backup} another tiers_backup_of first.")
     others = [name for name in servers if name not in names and servers[name]["state"] != "down"]
-    outdated = [name for name in others if records.get(name, {}).get("plan_digest") != plan["digest"]]
+    outdated = [name for name in others if not is_deployed_from(plan, name, records.get(name, {}))]
     if names and outdated:
         wrong.append(f"{enumerate_names(outdated)} may still depend on them: deploy first, then retire.")
     rows = [

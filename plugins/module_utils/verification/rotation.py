@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.plan import is_deployed_from
 from ansible_collections.distributed.tiers.plugins.module_utils.text import counted, enumerate_names, table
 
 TRUST, ISSUE, DROP = "trust", "issue", "drop"
@@ -86,7 +87,7 @@ def list_refusals(
             continue
         elif not recorded.get(host):
             wrong.append(f"{host} has never been deployed. Run deploy first.")
-        elif recorded[host].get("plan_digest") != plan["digest"]:
+        elif not is_deployed_from(plan, host, recorded[host]):
             wrong.append(
                 f"{host} is deployed from another plan, and a rotation changes only certificates. Run deploy first."
             )

@@ -11,6 +11,7 @@ from datetime import datetime
 from itertools import combinations
 from typing import Any
 
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.plan import is_deployed_from
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import beside_its_primary
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import OPERATIONS
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.traffic import INTERRUPTED, NOT_DEPLOYED
@@ -458,7 +459,7 @@ def _list_alerts(
             yield f"{name}: {one.why}"
         if one.recorded is None and one.reached and server["state"] != "down":
             yield f"{name}: it has no deployment record: its deployment did not finish"
-        elif one.recorded is not None and one.recorded.get("plan_digest") != plan["digest"]:
+        elif one.recorded is not None and not is_deployed_from(plan, name, one.recorded):
             outdated.append(name)
         backup = seen.get(server["backup"])
         if backup and backup.asked and not backup.up and plan["servers"][server["backup"]]["kept_running"]:

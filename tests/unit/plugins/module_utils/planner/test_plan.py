@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.plan import make_plan
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.plan import is_deployed_from, make_plan
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import Product
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Client, Server, Topology
 
@@ -175,6 +176,30 @@ def test_a_deployed_plan_is_the_same_plan_and_moves_no_client(read, plan):
     assert again["digest"] == plan["digest"]
     assert again["allocation"]["moves"] == []
     assert again["servers"] == plan["servers"]
+
+
+def test_the_record_of_a_server_stays_valid_while_the_plan_has_the_same_for_it(judge):
+    before = judge("proxy: {hosts: {px1: {}, px2: {}}}").plan
+    records = {name: {"plan_digest": "another", "slice_digest": s["digest"]} for name, s in before["servers"].items()}
+    after = judge("proxy: {hosts: {px1: {}, px2: {tiers_port: 3890}}}").plan
+    assert after["digest"] != before["digest"]
+    assert is_deployed_from(after, "px1", records["px1"])
+    assert not is_deployed_from(after, "px2", records["px2"])
+    assert not is_deployed_from(after, "px1", {"plan_digest": before["digest"]}), "a record without a slice digest"
+    assert not is_deployed_from({"digest": "d", "servers": {"px1": {}}}, "px1", {}), "neither has a digest"
+
+
+def test_the_digest_of_a_slice_covers_the_clients_by_name(judge):
+    def digests(*clients):
+        served = [{"name": name, "site": "berlin"} for name in clients]
+        plan = judge(f"""
+            all: {{vars: {{tiers_clients: {json.dumps(served)}}}}}
+            proxy: {{hosts: {{px1: {{tiers_site: berlin}}}}}}
+            """).plan
+        return plan["servers"]["px1"]["digest"]
+
+    assert digests("a", "b") == digests("b", "a")
+    assert digests("a", "b") != digests("a", "c")
 
 
 def test_a_lost_proxy_moves_its_own_clients_and_says_so(judge):
