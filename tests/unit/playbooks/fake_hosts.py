@@ -39,6 +39,10 @@ AGENT = "tiers-failover.service"
 FIRST_START = "/etc/tiers/arbiter/first-start.env"
 RUN = os.getpid()
 FACTS = "/etc/ansible/facts.d"
+# What a server answers whose lock another run holds, one of another controller
+OTHER_RUN = {"id": "3f2a9c1b", "playbook": "deploy", "user": "ann", "controller": "desk", "awx": {}, "shared": ""}
+OTHER_RUN |= {"process": dict.fromkeys(("host", "boot", "namespace", "pid", "started"), "other")}
+OTHER_RUN |= {"since": "2026-11-29 18:05:50 UTC", "held": 60.0, "left": 90.0}
 
 
 class Host:
@@ -191,6 +195,8 @@ class Host:
         if given.get("state") == "absent":
             self.log("unlock")
             return {"changed": False, "held": False}
+        if self.fault("lock"):
+            return {"changed": False, "held": False, "refused_by": OTHER_RUN}
         self.log("lock")
         return {"changed": False, "held": True}
 

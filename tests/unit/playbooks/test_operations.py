@@ -91,6 +91,47 @@ def test_every_task_that_asks_all_hosts_has_a_deadline():
     assert [task["name"] for task in asking if "timeout" not in task] == []
 
 
+def imports_of(name):
+    """The files of tasks that a playbook imports, in order."""
+    return [part["ansible.builtin.import_tasks"] for part in parts_of(name) if part.get("ansible.builtin.import_tasks")]
+
+
+@pytest.mark.parametrize(("name", "complete"), [("status", False), ("verify", True)])
+def test_every_host_is_checked_and_the_content_of_all_servers_is_compared(name, complete):
+    assert {"tasks/host.yml", "tasks/content.yml"} <= {*imports_of(name)}
+    assert ("tiers_content_complete", complete) in variables_of(name)
+
+
+@pytest.mark.parametrize("name", ["drain", "resync", "switch_over"])
+def test_a_server_that_seems_to_lag_is_probed_again_before_it_is_refused(name):
+    order = [part.get("ansible.builtin.import_tasks") or "" for part in parts_of(name)]
+    checks = [place for place, part in enumerate(parts_of(name)) if f"distributed.tiers.{name}_check" in part]
+    assert order.index("tasks/look.yml") < order.index("tasks/catch_up.yml") < checks[0]
+
+
+def test_playbooks_that_issue_certificates_or_write_data_refuse_a_wrong_clock_first():
+    for name in ("deploy", "rotate_certificates"):
+        order = imports_of(name)
+        assert order.index("tasks/plan.yml") < order.index("tasks/clocks.yml") < order.index("tasks/lock.yml")
+
+
+def test_limits_of_alerts_reach_each_report():
+    limits = {"max_lag", "max_behind", "clock_alert", "quota"}
+    reports = [
+        part["distributed.tiers.status_report"]
+        for part in parts_of("status")
+        if "distributed.tiers.status_report" in part
+    ]
+    assert len(reports) == 2 and reports[0] == reports[1]
+    assert {*reports[0]} == {"plan", *limits}
+    (report,) = [
+        part["distributed.tiers.verify_report"]
+        for part in parts_of("verify")
+        if "distributed.tiers.verify_report" in part
+    ]
+    assert {*report} == {"plan", "clock_alert", "quota"}
+
+
 def flat(tasks):
     """All tasks of plays and blocks."""
     for task in tasks:

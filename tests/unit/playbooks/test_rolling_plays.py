@@ -182,6 +182,18 @@ def test_a_drain_that_fails_starts_the_traffic_again(deployed: Fleet) -> None:
     assert "drain" not in run.of("px1"), "another server was touched"
 
 
+def test_a_run_ends_before_its_first_change_while_another_one_holds_the_lock(deployed: Fleet) -> None:
+    deployed.set_faults({"m2": {"lock": "held"}})
+    run = deployed.run("drain", tiers_targets="p1")
+    assert run.code == 2, run.text
+    assert "No host was changed. m2: deploy of ann on desk holds the lock since 2026-11-29 18:05:50 UTC" in run.words
+    assert run.of("p1") == []
+    assert run.hosts("lock") == run.hosts("unlock") == ["m1"], "it keeps the locks that it got"
+    run = deployed.run("drain", "--check", tiers_targets="p1")
+    assert run.code == 0, run.text
+    assert run.hosts("lock") == []
+
+
 def test_a_deployment_first_starts_the_traffic_that_a_killed_run_left_stopped(deployed: Fleet) -> None:
     deployed.set_faults({"px1": {"start": "kill"}})
     run = deployed.run("deploy", "--limit", "px1", product_restart=1)
