@@ -133,11 +133,8 @@ def _list_own_service(
         return [_expect_stopped(server, server["address"], protocol)]
     replicates = server["redundancy"] != "warm" and server.get("replication") != "none"
     # A node of a pair of which either may be active has no planned role.
-    has_data = (
-        edge.get("role")
-        or server["product_election"]
-        or (at_least and server["holds_data"] and server["replication_role"])
-    )
+    has_role = edge.get("role") or server["product_election"]
+    has_data = has_role or (at_least and server["holds_data"] and server["replication_role"])
     if has_data and replicates:
         edge["at_least"] = dict(at_least)
     return [edge]
