@@ -529,6 +529,17 @@ TABLE: tuple[Variable, ...] = (
         asked=True,
     ),
     Variable(
+        "tiers_scope",
+        "all",
+        "choice",
+        "all",
+        "`changed`: `deploy` touches only hosts for which something changed since their last complete deployment, see "
+        "docs/scope.md. `all`: it touches every host, and finds what was changed by hand.",
+        choice(("all", "changed")),
+        ("all", "changed"),
+        asked=True,
+    ),
+    Variable(
         "tiers_retire_confirm",
         "all",
         "flag",
@@ -860,6 +871,7 @@ MADE_IN_RUNS = frozenset(
         "tiers_clock_read",
         "tiers_content",
         "tiers_content_again",
+        "tiers_deployment",
         "tiers_content_complete",
         "tiers_content_needed",
         "tiers_content_seconds",

@@ -99,6 +99,7 @@ OTHER_NAMES = {
     "tiers_drain",
     "tiers_drill",
     "tiers_drained",
+    "tiers_inputs",
     "tiers_plan_summary",
     "tiers_sight",
     "tiers_standby",

@@ -326,6 +326,48 @@ def test_servers_outside_the_run_are_found_and_other_hosts_left_alone(monkeypatc
     assert {*found} - {"changed"} == documented("system_hosts")["results"]
 
 
+def test_deployment_scope_selects_all_hosts_or_those_that_changed(
+    plan: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[str, str] = {}
+    monkeypatch.setattr(JudgingAction, "_templar", Templates(), raising=False)
+    monkeypatch.setattr(JudgingAction, "_loader", None, raising=False)
+    monkeypatch.setattr(f"{PACKAGE}.action.deployment_scope.load_extra_vars", lambda _loader: asked)
+    (tmp_path / "ca.key").write_text("key", encoding="utf-8")
+    options = {"plan": plan, "authorities": {"given": False, "directory": str(tmp_path)}}
+    hosts: dict[str, dict[str, Any]] = {name: {"host_certificate": "x"} for name in (*plan["servers"], "other")}
+
+    def run(scope: str = "changed") -> dict[str, Any]:
+        asked["tiers_scope"] = scope
+        return run_action("deployment_scope", {**options, "scope": scope}, hosts, inventory_hostname="m1")
+
+    found = run("all")
+    assert (found["hosts"], found["text"]) == ([*plan["servers"]], "")
+    assert {*found} - {"changed", "_ansible_verbose_override"} == documented("deployment_scope")["results"]
+    assert documented("deployment_scope")["options"] == {"plan", "scope", "authorities", "renew_days"}
+    for name, record in found["records"].items():
+        hosts[name]["ansible_facts"] = {"ansible_local": {"tiers": {"schema": 1}, "tiers_inputs": record}}
+    assert run()["hosts"] == []
+    hosts["m1"]["tiers_record_read"] = DOWN
+    hosts["p1"]["ansible_facts"]["ansible_local"]["tiers_drained"] = {"operation": "restart", "complete": False}
+    hosts["p2"]["ansible_facts"]["ansible_local"]["tiers_drained"] = {"operation": "drain", "complete": True}
+    hosts["other"]["ansible_facts"] = {"ansible_local": {"tiers_voter": {"system": plan["system"]}}}
+    hosts["px1"]["server_drain_seconds"] = 1
+    del hosts["d1"]["ansible_facts"]["ansible_local"]["tiers"]
+    assert {*run()["hosts"]} == {"m1", "p1", "px1", "d1", "other"}
+    hosts["m2"] |= {"host_certificate": "", "host_certificate_renew_days": 7}
+    assert "the end of its certificate is not recorded" in run()["reasons"]["m2"]
+    (tmp_path / "ca.key").unlink()
+    assert run()["hosts"] == [*plan["servers"], "other"], "without a key, no host is left out"
+
+
+def test_a_scope_that_the_inventory_sets_is_refused(plan: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(JudgingAction, "_loader", None, raising=False)
+    monkeypatch.setattr(f"{PACKAGE}.action.deployment_scope.load_extra_vars", lambda _loader: {})
+    with pytest.raises(AnsibleError, match="tiers_scope is set in the inventory"):
+        run_action("deployment_scope", {"plan": plan, "scope": "changed", "authorities": {}})
+
+
 def probed(plan: dict[str, Any], **more: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The variables of all hosts of a product that offers rows."""
     base = {"tiers_probe_operations": ["read", "write", "names", "remove"], "tiers_probe_driver": ""}
