@@ -66,7 +66,15 @@ def failback_of(topology: Topology, server: Server) -> str | None:
 def both_may_serve(topology: Topology, server: Server) -> bool:
     """Whether both nodes of the server's pair may serve at one time. HAProxy and nginx always may."""
     product, work = topology.product_of(server), topology.serves_as(server)
-    return not (product and work and product.runs_on(work)) or product.active == "both"
+    if not (product and work and product.runs_on(work)):
+        return True
+    return product.active == "both" and not (topology.failover == "lease" and is_leased(topology, server))
+
+
+def is_leased(topology: Topology, server: Server) -> bool:
+    """Whether with a lease one node of the server's pair serves at a time, although the product lets both serve."""
+    product, work = topology.product_of(server), topology.serves_as(server)
+    return bool(product and topology.active == "one" and product.active == "both" and work in product.leased)
 
 
 def has_leader_election(topology: Topology, server: Server) -> bool:

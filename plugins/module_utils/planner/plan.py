@@ -223,6 +223,7 @@ class _Planner:
             "weight": server.weight,
             "version": server.version,
             "replication": product.replication,
+            "rejoin": product.rejoin,
             "product": product.name,
             "product_role": product.role,
             "upstreams": self.wiring.upward(server),

@@ -22,6 +22,10 @@ FAILOVER = ("vrrp", "lease")
 REPLICATION = ("synchronous", "asynchronous", "none")
 TLS = ("product", "terminated", "none")
 ACTIVE = ("both", "one")
+# What the former active node of a pair does with writes that its peer did not get before it was promoted: it gives
+# them to its peer, drops them by itself, or must get a copy of the data first.
+GIVES_WRITES, DROPS_WRITES, NEEDS_RESYNC = "merge", "drop", "resync"
+REJOINS = (GIVES_WRITES, DROPS_WRITES, NEEDS_RESYNC)
 PROXY_MODES = ("product", "pooler", "pass", "cache")
 # How a write that reaches a replica gets to the master.
 FORWARD, WRITE_PORT, NO_WRITES = "forward", "port", "none"
@@ -98,6 +102,10 @@ class Product:
     local_port: int | None = None
     # Whether both nodes of a pair may serve at the same time.
     active: str = "both"
+    # Tiers of which, with a lease, one node of a pair serves at a time, although both may (`active`).
+    leased: tuple[str, ...] = ()
+    # What a former active node does with writes that its peer did not get.
+    rejoin: str = DROPS_WRITES
     # Whether the product itself elects which of a master and its backup accepts writes, by the arbiter.
     election: str = "tiers"
     proxy_mode: str = "product"
@@ -224,6 +232,8 @@ KEYS = (
     "tls",
     "local_port",
     "active",
+    "leased",
+    "rejoin",
     "election",
     "proxy_mode",
     "writes",
@@ -280,6 +290,8 @@ def parse_product(name: str, data: Any) -> tuple[Product | None, list[str]]:
         tls=read.word("tls", TLS, "product"),
         local_port=read.port("local_port", data["local_port"]) if data.get("local_port") is not None else None,
         active=read.word("active", ACTIVE, "both"),
+        leased=read.words("leased", TIERS, ()),
+        rejoin=read.word("rejoin", REJOINS, DROPS_WRITES),
         election=read.word("election", ELECTIONS, "tiers"),
         proxy_mode=read.word("proxy_mode", PROXY_MODES, "product"),
         writes=read.word("writes", WRITES, FORWARD),

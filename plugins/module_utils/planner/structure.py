@@ -229,6 +229,11 @@ class ServerSlice(TypedDict):
     weight: Annotated[float, "Its share of the load."]
     version: Annotated[str | None, "Version of the product; null is the newest available one."]
     replication: Annotated[Literal["synchronous", "asynchronous", "none"], "How its data reach the other servers."]
+    rejoin: Annotated[
+        Literal["merge", "drop", "resync"],
+        "What a former active node does with writes that its peer did not get: it gives them to the peer, drops them "
+        "by itself, or must get a copy of the data first.",
+    ]
     product: Annotated[str, "Short name of the product."]
     product_role: Annotated[str, "Full name of the product's role."]
     upstreams: Annotated[

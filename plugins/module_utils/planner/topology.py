@@ -191,6 +191,7 @@ class Topology:
     reloads_at_once: int | None = None
     upgrading: bool = False
     failover: str = "vrrp"
+    active: str = "one"
     failover_ttl: float | None = None
     arbiter_client_port: int = 2379
     arbiter_peer_port: int = 2380

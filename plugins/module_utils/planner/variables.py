@@ -13,6 +13,7 @@ from typing import Any
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.bounds import CAPACITY, STATES, Bounds
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.bounds import POLICY as POLICY_BOUNDS
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import (
+    ACTIVE,
     FAILBACK,
     FAILOVER,
     REDUNDANCY,
@@ -391,6 +392,17 @@ TABLE: tuple[Variable, ...] = (
         choice(FAILOVER),
         FAILOVER,
         field="failover",
+    ),
+    Variable(
+        "tiers_active",
+        "all",
+        "choice",
+        "one",
+        "With `tiers_failover: lease`: whether one master of a pair accepts writes, or both, if both may (the masters "
+        "of OpenLDAP). `both`: after a network split, the later of two changes of an entry replaces the other.",
+        choice(ACTIVE),
+        ACTIVE,
+        field="active",
     ),
     Variable(
         "tiers_failover_ttl",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import GIVES_WRITES
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import OPERATIONS
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.content import (
     count_equal,
@@ -514,7 +515,8 @@ def excuse_missing(plan: Mapping[str, Any], target: str, missing: Iterable[str])
     master = plan["servers"][target]
     if master.get("replication") == "none":
         return None
-    return set(missing) if master["active_standby"] and master.get("replication") == "asynchronous" else set()
+    is_dropped = master["active_standby"] and master.get("rejoin") != GIVES_WRITES
+    return set(missing) if is_dropped and master.get("replication") == "asynchronous" else set()
 
 
 def judge_lasting(

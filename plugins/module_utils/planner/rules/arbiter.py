@@ -69,8 +69,8 @@ def has_product_election(topology: Topology) -> bool:
     ERROR,
     reason="A node of an active/standby pair serves only while a majority of at least three voters grants it a lease.",
     remedy="Add hosts to the group arbiter until it has three; they may also serve, or do nothing else. Or set "
-    "tiers_failover: vrrp: then both nodes of a pair serve if they cannot see each other. A product that elects by "
-    "itself always needs an arbiter.",
+    "tiers_failover: vrrp: then both nodes of a pair serve if they cannot see each other. For masters that may both "
+    "serve, tiers_active: both is enough. A product that elects by itself always needs an arbiter.",
     fires="""
         all:
           vars: {tiers_failover: lease, tiers_product: example.simple.product, tiers_clients: !remove }

@@ -166,7 +166,8 @@ def test_nodes_of_a_pair_reach_every_voter_and_voters_reach_each_other(judge):
 
 
 def test_servers_that_are_no_pair_do_not_ask_the_arbiter(judge):
-    servers = judge(LEASE, "proxy: {hosts: {px1: {tiers_zone: rack-c}}}").plan["servers"]
+    both = "all: {vars: {tiers_active: both}}"
+    servers = judge(LEASE, both, "proxy: {hosts: {px1: {tiers_zone: rack-c}}}").plan["servers"]
     assert {name: one["arbiter_endpoints"] for name, one in servers.items() if one["arbiter_endpoints"]} == {}
     assert {one["failover"] for one in servers.values()} == {None}
 

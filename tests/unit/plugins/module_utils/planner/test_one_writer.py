@@ -1,0 +1,76 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Masters of which both may serve, and of which one does with a lease: what the plan, verify and drill make of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.plan import Outcome
+from ansible_collections.distributed.tiers.plugins.module_utils.verification import maintenance, promises, verify
+
+Judge = Callable[..., Outcome]
+LEASE = "all: {vars: {tiers_failover: lease}}"
+PROXY_PAIR = "backup: {hosts: {px1-b: {ansible_host: 192.0.2.13, tiers_backup_of: px1, tiers_zone: rack-b}}}"
+
+
+def planned(judge: Judge, *patches: str) -> dict[str, Any]:
+    outcome = judge(*patches)
+    assert not outcome.errors
+    return outcome.plan or {}
+
+
+@pytest.mark.parametrize(
+    ("patch", "serves_alone"),
+    [
+        (LEASE, True),
+        ("all: {vars: {tiers_failover: lease, tiers_active: both}}", False),
+        ("all: {vars: {tiers_failover: vrrp}}", False),
+    ],
+)
+def test_one_master_accepts_writes_with_a_lease(judge: Judge, patch: str, serves_alone: bool) -> None:
+    plan = planned(judge, patch, PROXY_PAIR)
+    for name in ("m1", "m2"):
+        server = plan["servers"][name]
+        assert server["active_standby"] is serves_alone
+        assert (server["failover"] == "lease") is serves_alone
+        assert bool(server["arbiter_endpoints"]) is serves_alone
+    # A relay waits for a master that may answer before it has all data. One that holds the lease has them.
+    assert plan["servers"]["px1"]["upstream_catches_up"] is not serves_alone
+    assert plan["servers"]["px1-b"]["active_standby"] is False
+
+
+def test_clients_must_be_refused_by_the_master_without_the_lease_and_its_peer_must_not(judge: Judge) -> None:
+    plan = planned(judge, LEASE)
+
+    def expected(host: str) -> set[str]:
+        edges = verify.host_edges(plan, host)
+        return {edge.get("expect", "open") for edge in edges if edge["name"] == "m2" and edge["port"] == 636}
+
+    assert expected("px1") == {"refused"}
+    assert expected("m1") == {"open"}
+    assert "px1" not in maintenance.servers_for_restart(plan, "m1")
+
+
+def test_writes_that_only_the_failed_master_had_return_with_it(judge: Judge) -> None:
+    """Its peer merges them, so none may be missing for good."""
+    assert promises.excuse_missing(planned(judge, LEASE), "m1", ["w1"]) == set()
+
+
+def test_a_lease_for_masters_needs_three_hosts(judge: Judge) -> None:
+    alone = """
+        all: {vars: {tiers_failover: lease, tiers_clients: !remove }}
+        proxy: !remove
+        parallel: !remove
+        distributor: !remove
+        client: !remove
+        backup: {hosts: {d2: !remove }}
+    """
+    (error,) = judge(alone).errors
+    assert error.rule == "lease-without-arbiter"
+    assert "tiers_active" in error.remedy
+    assert not judge(alone, "all: {vars: {tiers_active: both}}").errors
