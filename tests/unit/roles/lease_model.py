@@ -46,6 +46,8 @@ def load(name: str):
 
 lease = load("lease")
 NAMES = ("a", "b")
+# For so long a node that is behind leaves the lease to the other one.
+BEHIND_TICKS = 1
 
 
 class Node(NamedTuple):
@@ -85,20 +87,31 @@ class Bounds(NamedTuple):
     slow: int | None = None  # index of the node whose clock may be slow
     restarts: bool = True  # agents and hosts are started again
     late: bool = True  # requests take effect after their sender gave up
+    behind: bool = False  # at any step, the data of a node may need a resync: it leaves the lease to a better node
+    positions: bool = False  # at any step, a node may also be behind the position that the holder published
     counts_from_answer: bool = False  # a defect: the countdown begins when the answer has arrived
+    forgets_ttl: bool = False  # a defect: a node that is behind waits for better data, and not for the end of the lease
 
 
 class Model:
     def __init__(self, bounds: Bounds, timing) -> None:
         self.bounds, self.timing = bounds, timing
+        wait = BEHIND_TICKS if bounds.behind or bounds.positions else 0
         self.policies = tuple(
-            lease.Policy(name, primary=name == "a", failback="manual", timing=timing) for name in NAMES
+            lease.Policy(name, primary=name == "a", failback="manual", behind_seconds=wait, timing=timing)
+            for name in NAMES
         )
         self.conditions = (
             lease.Condition(hook="succeeded"),
             lease.Condition(hook="succeeded", eligible=False),
         )
-        self.limits = {"held_from": int(timing.gate_seconds), "view_from": timing.ttl, "sent": int(timing.gate_seconds)}
+        if bounds.behind:
+            self.conditions += (lease.Condition(hook="succeeded", needs_resync=True),)
+        if bounds.positions:
+            told = lease.Condition(hook="succeeded", tells_position=True)
+            self.conditions = (told._replace(position=(("w", 1),)), told._replace(position=()), self.conditions[1])
+        gate = int(timing.gate_seconds)
+        self.limits = {"held_from": gate, "view_from": timing.ttl + wait, "sent": gate}
         self.shift = lru_cache(None)(self._shift)
         self.tick = lru_cache(None)(self._tick)
         self.steps_of = lru_cache(None)(self._steps_of)
@@ -108,6 +121,8 @@ class Model:
     # -- A node's own steps, at the time 0 of its clock
 
     def _decide(self, index: int, state) -> tuple:
+        if self.bounds.forgets_ttl:
+            state = state._replace(view_from=state.view_from - self.timing.ttl)
         found = {lease.decide(self.policies[index], state, 0, node) for node in self.conditions}
         return tuple((self.shift(after, 0), action) for after, action in found)
 

@@ -25,6 +25,7 @@ import holder  # noqa: E402
 
 sys.path.remove(str(FILES))
 TTL = 3.0
+BEHIND_SECONDS = 30.0
 
 
 class Clock:
@@ -130,6 +131,7 @@ class Pair:
             "failback": failback,
             "ttl": TTL,
             "allowed_lag": 0,
+            "behind_seconds": BEHIND_SECONDS,
             "port": 8443,
             "peer": "",
             "prefix": "/tiers/demo/m1",
@@ -336,3 +338,77 @@ def test_operator_pauses_and_resumes_failover(
     pair.arbiter.silent = True
     assert holder.pause_failover(node, "pause") == 1
     assert "The arbiter does not answer" in capsys.readouterr().err
+
+
+class Data:
+    """What each node of a pair has, and whether its writes reach the other one."""
+
+    def __init__(self, pair: Pair) -> None:
+        self.pair, self.reaches_peer = pair, True
+        self.positions = {"m1": 0, "m2": 0}
+        for name, held in pair.holders.items():
+            held.health.tells_position = lambda: True
+            held.health.read_position = lambda _seconds, name=name: (("m1", self.positions[name]),)
+
+    def write(self, count: int) -> None:
+        self.positions["m1"] += count
+        if self.reaches_peer:
+            self.positions["m2"] = self.positions["m1"]
+
+    def go_on(self, seconds: float, until: Callable[[], bool] = lambda: False, writes: int = 0) -> float:
+        """The same as of the pair, while both agents look at their product and clients write to m1."""
+        went = 0.0
+        while went < seconds and not until():
+            self.write(writes if self.pair.serves("m1") else 0)
+            for name in self.pair.holders.keys() - self.pair.down:
+                self.pair.holders[name].health.look()
+            went += self.pair.go_on(0.1, until)
+        return went
+
+
+def test_standby_that_is_behind_is_promoted_after_the_time_for_a_better_node(pair: Pair) -> None:
+    data = Data(pair)
+    data.go_on(2, writes=3)
+    data.reaches_peer = False
+    data.go_on(2, writes=3)
+    pair.down.add("m1")
+    went = data.go_on(60, lambda: pair.serves("m2"))
+    assert TTL + BEHIND_SECONDS - 1 < went < TTL + BEHIND_SECONDS + 1.5
+
+
+def test_node_with_the_data_is_promoted_although_its_peer_waits_longer(pair: Pair) -> None:
+    data = Data(pair)
+    data.reaches_peer = False
+    data.go_on(2, writes=3)
+    pair.down.add("m1")
+    data.go_on(10)
+    assert not any(pair.serves(name) for name in pair.nodes)
+    assert json.loads(pair.nodes["m2"].lease_file.read_text())["behind"] > 0
+    pair.down.remove("m1")
+    assert data.go_on(5, lambda: pair.serves("m1")) < 5
+
+
+def test_standby_in_step_is_promoted_as_soon_as_the_lease_has_ended(pair: Pair) -> None:
+    data = Data(pair)
+    data.go_on(3, writes=3)
+    pair.down.add("m1")
+    assert data.go_on(10, lambda: pair.serves("m2")) < TTL + 1.2
+
+
+def test_peer_of_a_node_that_stepped_down_waits_for_its_last_writes(pair: Pair) -> None:
+    data = Data(pair)
+    data.go_on(2, writes=3)
+    data.reaches_peer = False
+    data.go_on(0.1, writes=3)
+    pair.holders["m1"].end()
+    data.go_on(1)
+    assert not pair.serves("m2")
+    data.positions["m2"] = data.positions["m1"]
+    assert data.go_on(5, lambda: pair.serves("m2")) < 0.5
+
+
+def test_position_of_a_node_is_a_number_for_each_writer() -> None:
+    assert holder.parse_position("002 5\n001 17\n") == (("001", 17), ("002", 5))
+    assert holder.parse_position("") == ()
+    with pytest.raises(ValueError):
+        holder.parse_position("001 soon")

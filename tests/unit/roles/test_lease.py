@@ -29,6 +29,10 @@ BACKUP = lease.Policy("m2", False, "manual", timing=TIMING)
 WELL = lease.Condition()
 
 
+def at(**position: int) -> lease.Condition:
+    return WELL._replace(tells_position=True, position=tuple(position.items()))
+
+
 def held_by(name: str, **fields) -> lease.View:
     return lease.View(7, lease.Record(name, 4, 3.0, **fields))
 
@@ -60,20 +64,48 @@ def test_backup_takes_the_lease_only_if_no_other_node_can_hold_it(view, unchange
         (WELL, True),
         (WELL._replace(healthy=False), False),
         (WELL._replace(eligible=False), False),
-        (WELL._replace(tells_position=True, position=100), True),
-        (WELL._replace(tells_position=True, position=99), False),
+        (WELL._replace(needs_resync=True), False),
+        (at(m1=100), True),
+        (at(m1=100, m2=7), True),
+        (at(m1=99), False),
+        # Writes of its own make up for none of the holder's.
+        (at(m1=99, m2=500), False),
+        (at(m2=500), False),
         (WELL._replace(tells_position=True), False),
     ],
 )
 def test_node_that_is_ill_or_behind_does_not_take_the_lease(node, expected):
-    assert lease.may_acquire(BACKUP, held_by("m1", position=100), 9.0, node) is expected
+    assert lease.may_acquire(BACKUP, held_by("m1", position=(("m1", 100),)), 9.0, node) is expected
 
 
 def test_lag_that_the_product_allows_does_not_prevent_a_promotion():
     policy = lease.Policy("m2", False, "manual", allowed_lag=5)
-    behind = WELL._replace(tells_position=True, position=95)
-    assert lease.may_acquire(policy, held_by("m1", position=100), 9.0, behind)
-    assert not lease.may_acquire(policy, held_by("m1", position=101), 9.0, behind)
+    assert lease.may_acquire(policy, held_by("m1", position=(("m1", 100),)), 9.0, at(m1=95))
+    assert not lease.may_acquire(policy, held_by("m1", position=(("m1", 101),)), 9.0, at(m1=95))
+
+
+@pytest.mark.parametrize("node", [at(m1=1), WELL._replace(tells_position=True), WELL._replace(needs_resync=True)])
+def test_node_that_is_behind_leaves_the_lease_to_a_better_one_for_a_limited_time(node):
+    view = held_by("m1", position=(("m1", 100),))
+    limit = view.record.ttl + BACKUP.behind_seconds
+    assert not lease.may_acquire(BACKUP, view, limit - 0.1, node)
+    assert lease.may_acquire(BACKUP, view, limit, node)
+
+
+def test_node_that_lacks_the_last_writes_of_one_that_stepped_down_waits_for_them_at_most_for_a_lease():
+    policy = lease.Policy("m2", False, "manual", allowed_lag=5, timing=TIMING)
+    view = held_by("", successor="m2", position=(("m1", 100),))
+    assert lease.may_acquire(policy, view, 0.0, at(m1=100))
+    assert not lease.may_acquire(policy, view, TIMING.ttl - 0.1, at(m1=98))
+    assert lease.may_acquire(policy, view, TIMING.ttl, at(m1=98))
+
+
+def test_target_of_a_switchover_confirms_it_with_the_data_that_the_holder_had_before():
+    """While clients write, the holder is always some writes ahead of what its peer has read."""
+    view = held_by("m1", position=(("m1", 100),))._replace(switchover=lease.Switchover("m2"))
+    confirmed = lease.Switchover("m2", confirmed=True)
+    assert lease.wanted_switchover(BACKUP, view, at(m1=95)._replace(aim=(("m1", 95),))) == confirmed
+    assert lease.wanted_switchover(BACKUP, view, at(m1=94)._replace(aim=(("m1", 95),))) is None
 
 
 def active(now: float) -> lease.State:
@@ -209,9 +241,10 @@ def encoded(name: str, value: str, revision: int) -> dict:
 
 
 def test_answer_of_etcd_becomes_a_view(certificate, gateway):
-    record = lease.Record("m1", 4, 3.0, 17)
+    record = lease.Record("m1", 4, 3.0, (("001", 17),))
     keys = [
-        encoded("lease", json.dumps(record._asdict()), 9),
+        # A later release may write more.
+        encoded("lease", json.dumps(record._asdict() | {"colour": "red"}), 9),
         encoded("switchover", '{"target": "m2"}', 8),
         encoded("paused", "", 3),
     ]

@@ -23,6 +23,19 @@ def test_no_reachable_state_has_two_active_nodes_with_slow_clocks():
     assert states > 300_000  # A model that stands still proves nothing.
 
 
+def test_no_reachable_state_has_two_active_nodes_while_their_data_are_behind():
+    way, states = search(Bounds(behind=True, restarts=False, late=False), **STEADY)
+    assert way is None, "\n".join(way)
+    assert states > 50_000
+
+
+@pytest.mark.slow
+def test_no_reachable_state_has_two_active_nodes_with_positions_and_late_requests():
+    way, states = search(Bounds(positions=True, restarts=False), **STEADY)
+    assert way is None, "\n".join(way)
+    assert states > 50_000
+
+
 @pytest.mark.slow
 def test_no_reachable_state_has_two_active_nodes_with_restarts_and_late_requests():
     way, states = search(Bounds(), **STEADY)
@@ -36,6 +49,7 @@ def test_no_reachable_state_has_two_active_nodes_with_restarts_and_late_requests
         pytest.param(Bounds(restarts=False, late=False), {**STEADY, "margin": 0}, id="no-margin"),
         pytest.param(Bounds(slow=0, restarts=False, late=False), {**TIMING, "drift": 0}, id="no-allowance-for-drift"),
         pytest.param(Bounds(restarts=False, late=False, counts_from_answer=True), STEADY, id="counted-from-the-answer"),
+        pytest.param(Bounds(behind=True, restarts=False, late=False, forgets_ttl=True), STEADY, id="waits-for-data"),
     ],
 )
 def test_search_finds_two_active_nodes_in_a_broken_protocol(bounds, timing):

@@ -175,12 +175,19 @@ def read_answer(prefix: str, reply: dict[str, Any]) -> Answer:
     switchover_revision, switchover = found.get("switchover", (0, ""))
     view = View(
         revision,
-        Record(**json.loads(record)) if record else None,
+        read_record(json.loads(record)) if record else None,
         Switchover(**json.loads(switchover)) if switchover else None,
         switchover_revision,
         "paused" in found,
     )
     return Answer(bool(reply.get("succeeded")), view)
+
+
+def read_record(found: dict[str, Any]) -> Record:
+    """The record that a node wrote, maybe with a later release: what this one does not know is ignored."""
+    position = found.get("position")
+    known = {name: value for name, value in found.items() if name in Record._fields}
+    return Record(**known | {"position": None if position is None else tuple((name, n) for name, n in position)})
 
 
 def client_context(authority: str, certificate: str, key: str) -> ssl.SSLContext:

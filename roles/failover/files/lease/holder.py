@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import signal
 import socket
@@ -20,7 +21,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import etcd
 import gate
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
 # Seconds between two looks at threads and signals, and between two health checks.
 LOOK_INTERVAL = 0.05
 CHECK_INTERVAL = 1.0
+# Seconds from one check to the next while the peer waits for this node to be in step.
+HURRY_INTERVAL = 0.1
+# Seconds that a node which steps down has to tell its last position.
+LAST_SECONDS = 1
 # Seconds within which a voter must answer an operator.
 PAUSE_SECONDS = 3.0
 # Seconds for which a primary that fails back by itself must have been healthy.
@@ -78,6 +83,13 @@ def pause_failover(node: Node, kind: Literal["pause", "resume"]) -> int:
     return 1
 
 
+class Sample(NamedTuple):
+    """The position of this node, read after its peer had published the other one."""
+
+    position: lease.Position | None = None
+    aim: lease.Position | None = None
+
+
 class Health:
     """Whether the product is healthy, and its position. It is believed to be ill after two failed checks in a row."""
 
@@ -85,17 +97,30 @@ class Health:
         self.node = node
         self.is_healthy = False
         self.healthy_from = lease.NEVER
-        self.position: int | None = None
-        self.position_hook = node.settings.hooks / "position"
+        self.aim: lease.Position | None = None
+        self.sample = Sample()
+        self.hooks = node.settings.hooks
         self.failures = 0
+        self.hurry = threading.Event()
 
     def watch(self) -> None:
         while True:
-            # A cold backup is started when it is promoted.
-            is_idle = self.node.settings.cold_units and self.node.state not in ("active", "promoting")
-            self.note(bool(is_idle) or self.node.is_healthy())
-            self.position = self.read_position()
-            time.sleep(CHECK_INTERVAL if self.is_healthy and not self.failures else CHECK_INTERVAL / 2)
+            self.hurry.clear()
+            self.look()
+            rest = CHECK_INTERVAL if self.is_healthy and not self.failures else CHECK_INTERVAL / 2
+            if self.hurry.wait(rest):
+                time.sleep(HURRY_INTERVAL)
+
+    def look(self) -> None:
+        """Check the product and read its position. Without a check of its own, the product is asked once for both."""
+        aim = self.aim
+        # A cold backup is started when it is promoted.
+        is_idle = bool(self.node.settings.cold_units) and self.node.state not in ("active", "promoting")
+        position = self.read_position(self.node.settings.check_seconds)
+        if position is not None:
+            self.sample = Sample(position, aim)
+        answers = position is not None and not os.access(self.hooks / "check", os.X_OK)
+        self.note(is_idle or answers or self.node.is_healthy())
 
     def note(self, passed: bool) -> None:
         self.failures = 0 if passed else self.failures + 1
@@ -104,16 +129,21 @@ class Health:
         self.is_healthy = passed or (self.is_healthy and self.failures < 2)
 
     def tells_position(self) -> bool:
-        return os.access(self.position_hook, os.X_OK)
+        return not self.node.settings.cold_units and os.access(self.hooks / "position", os.X_OK)
 
-    def read_position(self) -> int | None:
+    def read_position(self, seconds: int) -> lease.Position | None:
         if not self.tells_position():
             return None
-        command = ["timeout", "--kill-after=1", str(self.node.settings.check_seconds), str(self.position_hook)]
+        command = ["timeout", "--kill-after=1", str(seconds), str(self.hooks / "position")]
         with contextlib.suppress(OSError, ValueError):
             done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-            return int(done.stdout) if done.returncode == 0 else None
+            return parse_position(done.stdout) if done.returncode == 0 else None
         return None
+
+
+def parse_position(text: str) -> lease.Position:
+    """What the hook `position` prints: a line for each writer, its name and a number."""
+    return tuple(sorted((writer, int(number)) for writer, number in (line.split() for line in text.splitlines())))
 
 
 class Transition(threading.Thread):
@@ -123,10 +153,13 @@ class Transition(threading.Thread):
         super().__init__(daemon=True)
         self.node, self.health, self.kind = node, health, kind
         self.status: Literal["", "runs", "succeeded", "failed"] = "runs"
+        self.position: lease.Position | None = None
 
     def run(self) -> None:
         with self.node.transition():
             if self.kind == "demote":
+                # With the last acknowledged writes: the peer waits for them. A product that is ill may hang.
+                self.position = self.health.read_position(LAST_SECONDS) if self.health.is_healthy else None
                 self.status = "succeeded" if self.node.bring_down() else "failed"
             elif failure := self.node.bring_up():
                 self.node.note_failure(failure)
@@ -144,7 +177,12 @@ class Holder:
         settings: dict[str, Any] = node.settings.lease or {}
         timing = lease.Timing.of(settings["ttl"])
         self.policy = lease.Policy(
-            settings["name"], settings["is_primary"], settings["failback"], settings["allowed_lag"], timing
+            settings["name"],
+            settings["is_primary"],
+            settings["failback"],
+            settings["allowed_lag"],
+            settings["behind_seconds"],
+            timing,
         )
         self.store = open_store(settings)
         self.gate = open_gate(node)
@@ -212,9 +250,11 @@ class Holder:
 
     def condition(self, now: float) -> lease.Condition:
         kept_out = self.node.relieved.exists() or (self.node.settings.run / "aside").exists()
+        sample, last = self.health.sample, self.transition.position if self.transition else None
         return lease.Condition(
             healthy=self.health.is_healthy,
-            position=self.health.position,
+            position=last if last is not None and self.state.phase == "stepping-down" else sample.position,
+            aim=sample.aim,
             tells_position=self.health.tells_position(),
             eligible=not self.ends and not kept_out and self.node.may_retry(),
             returns=self.health.is_healthy and now >= self.health.healthy_from + RETURN_SECONDS,
@@ -264,12 +304,18 @@ class Holder:
     def publish(self, view: lease.View) -> None:
         """Write what the arbiter answered, for `status` and for other programs of this host."""
         record = view.record or lease.Record("", 0, self.policy.timing.ttl)
+        if record.holder != self.policy.name:
+            self.health.aim = record.position
+            if not record.holder or (view.switchover and view.switchover.target == self.policy.name):
+                self.health.hurry.set()
+        behind = lease.count_behind(record.position, self.condition(self.answered_at))
         known = {
             "name": self.policy.name,
             "ttl": self.policy.timing.ttl,
             "holder": record.holder,
             "epoch": record.epoch,
             "position": record.position,
+            "behind": -1 if behind == math.inf else int(behind),
             "paused": view.paused,
             "switchover": view.switchover.target if view.switchover else "",
             "read": round(self.answered_at, 2),

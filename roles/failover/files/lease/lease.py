@@ -26,6 +26,8 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 NEVER = -math.inf
+# How far the data of a node are: for each writer, or each history of writes, a number that grows with its writes.
+Position = tuple[tuple[str, int], ...]
 
 
 class Record(NamedTuple):
@@ -34,7 +36,7 @@ class Record(NamedTuple):
     holder: str  # empty once the holder has released the lease
     epoch: int  # one more for each acquisition
     ttl: float  # seconds for which the key must stay unchanged before another node may take the lease
-    position: int | None = None  # how far the data of the holder are, where the product can tell
+    position: Position | None = None  # how far the data of the holder are, where the product can tell
     successor: str = ""  # of a released lease: the only node that may take it at once
 
 
@@ -110,6 +112,8 @@ class Policy:
     primary: bool
     failback: Literal["auto", "manual", "never"]
     allowed_lag: int = 0  # by which the position of a node that is promoted may be behind the last one of the holder
+    # A node that is behind, or must get a copy of the data first, leaves the lease to a better one for so many seconds.
+    behind_seconds: float = 30.0
     timing: Timing = Timing()
 
 
@@ -117,8 +121,10 @@ class Condition(NamedTuple):
     """What the agent found out about its own node."""
 
     healthy: bool = True  # can be promoted, or serves
-    position: int | None = None
+    position: Position | None = None
+    aim: Position | None = None  # the last position of the holder that was known before `position` was read
     tells_position: bool = False  # the product has a hook that tells it
+    needs_resync: bool = False  # its data have writes that its peer does not have, and the product cannot drop them
     eligible: bool = True  # not stopping, set aside, relieved, out of step, or promoted in vain a while ago
     returns: bool = False  # a primary that has been healthy and in step for long enough to fail back
     hook: Literal["", "runs", "succeeded", "failed"] = ""  # the one that was started last
@@ -262,7 +268,7 @@ def _stand_by(policy: Policy, state: State, now: float, node: Condition) -> tupl
 
 def wanted_switchover(policy: Policy, view: View, node: Condition) -> Switchover | None:
     """What a standby writes: that it is ready to become the holder, or, to fail back, that it wants to."""
-    if view.record is None or view.record.holder in ("", policy.name) or not is_fit(policy, view.record, node):
+    if view.record is None or view.record.holder in ("", policy.name) or not is_fit(policy, node.aim, node):
         return None
     if view.switchover:
         return Switchover(policy.name, confirmed=True) if view.switchover == Switchover(policy.name) else None
@@ -270,28 +276,53 @@ def wanted_switchover(policy: Policy, view: View, node: Condition) -> Switchover
     return Switchover(policy.name) if returns else None
 
 
-def is_fit(policy: Policy, record: Record | None, node: Condition) -> bool:
+def count_behind(aim: Position | None, node: Condition) -> float:
+    """By how much the data of a node are behind a position; infinite if the node cannot tell its own."""
+    if aim is None or not node.tells_position:
+        return 0
+    if node.position is None:
+        return math.inf
+    own = dict(node.position)
+    return max([0, *(number - own.get(writer, 0) for writer, number in aim)])
+
+
+def is_fit(policy: Policy, aim: Position | None, node: Condition) -> bool:
     """Whether a node is healthy and has the data that the holder had, as far as the product asks for."""
-    if not (node.healthy and node.eligible):
-        return False
-    if record is None or record.position is None or not node.tells_position:
-        return True
-    return node.position is not None and node.position >= record.position - policy.allowed_lag
+    return is_able(node) and not node.needs_resync and count_behind(aim, node) <= policy.allowed_lag
+
+
+def is_able(node: Condition) -> bool:
+    return node.healthy and node.eligible
 
 
 def may_acquire(policy: Policy, view: View, unchanged: float, node: Condition) -> bool:
     """Whether a node may try to take the lease, which has been as it is for `unchanged` seconds."""
     record = view.record
+    if record and record.holder == policy.name:
+        return is_able(node)  # This agent was started again. No other node can have served meanwhile.
+    if is_held_back(policy, view) or not is_able(node):
+        return False
+    return unchanged >= acquisition_wait(policy, record) + catch_up_wait(policy, record, node)
+
+
+def acquisition_wait(policy: Policy, record: Record | None) -> float:
+    """Seconds for which the lease must have been as it is, so that no other node can hold it."""
     if record is None:
         # A new pair: its primary serves first.
-        waits = 0.0 if policy.primary else 2 * policy.timing.ttl
-    elif record.holder == policy.name:
-        return node.healthy and node.eligible  # This agent was started again. No other node can have served meanwhile.
-    elif record.holder:
-        waits = record.ttl
-    else:
-        waits = 0.0 if record.successor in ("", policy.name) else record.ttl
-    return not is_held_back(policy, view) and unchanged >= waits and is_fit(policy, record, node)
+        return 0.0 if policy.primary else 2 * policy.timing.ttl
+    if record.holder:
+        return record.ttl
+    return 0.0 if record.successor in ("", policy.name) else record.ttl
+
+
+def catch_up_wait(policy: Policy, record: Record | None, node: Condition) -> float:
+    """Seconds for which a node leaves the lease to one with better data. They end, so that one of both serves."""
+    aim = record.position if record else None
+    if is_fit(policy, aim, node):
+        # A node that stepped down can still send its last writes: its peer waits a moment for all of them.
+        is_released = record is not None and not record.holder
+        return policy.timing.ttl if is_released and count_behind(aim, node) else 0.0
+    return policy.behind_seconds
 
 
 def is_held_back(policy: Policy, view: View) -> bool:
