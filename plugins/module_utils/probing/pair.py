@@ -7,9 +7,14 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
+import re
 import time
 from pathlib import Path
 from typing import Any
+
+from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import Unavailable
+from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.command import execute
 
 # Where the agent keeps its state. The last word of a file is a time, in seconds since the boot.
 RUN = Path("/run/tiers")
@@ -17,6 +22,8 @@ RUN = Path("/run/tiers")
 FAILOVER_SECONDS = 60.0
 # Seconds for which a failed promotion is reported: longer than until the next one (failover_retry_seconds, 60).
 FAILED_SECONDS = 120.0
+# Seconds within which nftables must list the lease gate.
+GATE_SECONDS = 3.0
 # Seconds within which a reload of keepalived replaces the agent.
 RELOAD_SECONDS = 0.3
 
@@ -51,7 +58,37 @@ def read_lease(run: Path = RUN) -> dict[str, Any] | None:
     except (FileNotFoundError, ValueError):
         return None
     age = max(0.0, read_uptime() - known["read"])
-    return {"holder": known["holder"], "paused": known["paused"], "age": round(age, 1), "ttl": known["ttl"]}
+    return {
+        "holder": known["holder"],
+        "paused": known["paused"],
+        "age": round(age, 1),
+        "ttl": known["ttl"],
+        "left": round(_read_left(run / "serves-until"), 1),
+        "gate": read_gate(),
+        "needs_resync": known.get("needs_resync", False),
+    }
+
+
+def _read_left(path: Path) -> float:
+    """Seconds for which the kernel still lets clients in; 0 where it does not."""
+    words = _read_words(path)
+    return max(0.0, float(words[-1]) - read_uptime()) if words else 0.0
+
+
+def read_gate() -> str:
+    """The lease gate as the kernel has it: open, closed, missing, or unknown."""
+    try:
+        code, output, errors = execute(["nft", "list", "table", "inet", "tiers_lease"], os.environ, GATE_SECONDS)
+    except Unavailable:
+        return "unknown"
+    return judge_gate(output) if code == 0 else "missing" if "No such file" in errors else "unknown"
+
+
+def judge_gate(table: str) -> str:
+    """Whether the table lets clients in: the set that its rule names has an element until its countdown ends."""
+    names = re.findall(r"dport @(lease_\w+) accept", table)
+    sets = dict(re.findall(r"set (lease_\w+) {([^}]*(?:{[^}]*})?)", table))
+    return "open" if any("elements" in sets.get(name, "") for name in names) else "closed"
 
 
 def promotion_failed(run: Path = RUN) -> str:

@@ -338,6 +338,12 @@ def _list_lease_alerts(servers: Iterable[Mapping[str, Any]], seen: Mapping[str, 
             yield f"pair of {primary}: automatic failover is paused. Run failover-agent resume on one of its nodes"
         if lease["age"] > lease["ttl"]:
             yield f"{name}: the arbiter has not answered it for {lease['age']:.0f} s, so it cannot become active"
+        if lease.get("needs_resync"):
+            peer = server["primary"] or server["backup"]
+            yield (
+                f"{name}: its lease ended before it was demoted, so it may have writes that {peer} does not have. It "
+                f"is promoted only if {peer} stays down: run resync for {name}"
+            )
 
 
 def _list_routed_to(server: Mapping[str, Any], seen: ServerState) -> str | None:

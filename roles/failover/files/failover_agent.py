@@ -229,6 +229,8 @@ class Node:
         # With a lease: until when the kernel lets clients in, and what the agent knows of the lease
         self.serves_until = settings.run / "serves-until"
         self.lease_file = settings.run / "lease.json"
+        # The epoch of a lease with which this node was promoted, until it has been demoted in the time of the lease
+        self.undemoted = settings.lasting / "undemoted"
         settings.run.mkdir(parents=True, exist_ok=True)
 
     def log(self, text: str) -> None:
@@ -257,6 +259,9 @@ class Node:
         if self.lease_file.exists():
             return self.is_active or (self.state == STANDBY and self.peer_serves())
         return is_settled(self.state, age_of(self.state_file), self.settings)
+
+    def undemoted_epoch(self) -> list[str]:
+        return words_of(self.undemoted)
 
     def peer_serves(self) -> bool:
         """Whether the agent read within the time of a lease that its peer holds it."""

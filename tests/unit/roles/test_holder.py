@@ -26,6 +26,7 @@ import holder  # noqa: E402
 sys.path.remove(str(FILES))
 TTL = 3.0
 BEHIND_SECONDS = 30.0
+RETURNS = holder.RETURN_SECONDS + 3
 
 
 class Clock:
@@ -119,7 +120,7 @@ class Pair:
         monkeypatch.setattr(etcd, "client_context", lambda *_files: None)
         monkeypatch.setattr(holder.Transition, "start", holder.Transition.run)
 
-    def start(self, name: str, failback: str = "manual", **settings: Any) -> Any:
+    def start(self, name: str, failback: str = "manual", rejoin: str = "drop", **settings: Any) -> Any:
         """The agent of a node, started as systemd does, up to its loop."""
         folder = self.root / name
         paths = {each: str(folder / each) for each in ("run", "lasting", "hooks")}
@@ -132,6 +133,7 @@ class Pair:
             "ttl": TTL,
             "allowed_lag": 0,
             "behind_seconds": BEHIND_SECONDS,
+            "rejoin": rejoin,
             "port": 8443,
             "peer": "",
             "prefix": "/tiers/demo/m1",
@@ -412,3 +414,56 @@ def test_position_of_a_node_is_a_number_for_each_writer() -> None:
     assert holder.parse_position("") == ()
     with pytest.raises(ValueError):
         holder.parse_position("001 soon")
+
+
+def knows_needs_resync(pair: Pair, name: str) -> bool:
+    return bool(json.loads(pair.nodes[name].lease_file.read_text())["needs_resync"])
+
+
+def test_node_whose_lease_ended_before_its_demotion_needs_a_resync_once_its_peer_served(pair: Pair) -> None:
+    pair.down.add("m1")
+    pair.go_on(6)
+    assert pair.serves("m2")
+    pair.start("m1", failback="auto", rejoin="resync")
+    pair.down.remove("m1")
+    pair.go_on(RETURNS)
+    # It does not fail back by itself, and leaves the lease to its peer.
+    assert pair.serves("m2") and knows_needs_resync(pair, "m1")
+    pair.nodes["m1"].undemoted.unlink()
+    pair.go_on(RETURNS)
+    assert pair.serves("m1") and not knows_needs_resync(pair, "m1")
+
+
+def test_node_that_needs_a_resync_is_promoted_if_its_peer_stays_down(pair: Pair) -> None:
+    pair.down.add("m1")
+    pair.go_on(6)
+    pair.start("m1", rejoin="resync")
+    pair.down = {"m2"}
+    went = pair.go_on(60, lambda: pair.serves("m1"))
+    assert TTL + BEHIND_SECONDS - 1 < went < TTL + BEHIND_SECONDS + 1.5
+    # Its peer lacks nothing that this node has not: it replaces its data itself.
+    assert not knows_needs_resync(pair, "m1")
+
+
+def test_node_that_was_demoted_in_the_time_of_its_lease_needs_no_resync(pair: Pair) -> None:
+    pair.holders["m1"].end()
+    pair.go_on(2)
+    assert pair.serves("m2") and not pair.nodes["m1"].undemoted.exists()
+
+
+def test_node_that_gets_its_own_lease_back_needs_no_resync(pair: Pair) -> None:
+    pair.down.update(("m1", "m2"))
+    pair.go_on(6)
+    pair.start("m1", rejoin="resync")
+    pair.down.remove("m1")
+    assert pair.go_on(10, lambda: pair.serves("m1")) < 2
+    assert not knows_needs_resync(pair, "m1")
+
+
+def test_product_that_drops_the_writes_of_a_former_active_node_needs_no_resync(pair: Pair) -> None:
+    pair.down.add("m1")
+    pair.go_on(6)
+    pair.start("m1", rejoin="drop")
+    pair.down.remove("m1")
+    pair.go_on(1)
+    assert pair.nodes["m1"].undemoted.exists() and not knows_needs_resync(pair, "m1")

@@ -188,10 +188,12 @@ class Holder:
         self.gate = open_gate(node)
         self.health = Health(node)
         self.state = lease.State()
+        self.known = lease.View()
         self.transition: Transition | None = None
         self.counted_at = self.answered_at = self.looked_at = lease.NEVER
         self.problem = ""
         self.ends = False
+        self.must_resync: bool = settings["rejoin"] == "resync"
         self.is_resumed = False
 
     def follow(self) -> None:
@@ -238,6 +240,8 @@ class Holder:
             self.enter(self.state.phase)
         if self.state.unclean and not before.unclean:
             self.node.log("The lease of this node ended before its product was demoted")
+        elif self.state.phase == "standby" and before.phase == "stepping-down":
+            self.node.undemoted.unlink(missing_ok=True)
 
     def keep_gate(self, now: float) -> None:
         """A standby whose gate is gone, as after `nft flush ruleset`, would let clients in."""
@@ -256,10 +260,21 @@ class Holder:
             position=last if last is not None and self.state.phase == "stepping-down" else sample.position,
             aim=sample.aim,
             tells_position=self.health.tells_position(),
+            needs_resync=self.must_resync and self.peer_served(),
             eligible=not self.ends and not kept_out and self.node.may_retry(),
             returns=self.health.is_healthy and now >= self.health.healthy_from + RETURN_SECONDS,
             hook=self.transition.status if self.transition else "",
         )
+
+    def peer_served(self) -> bool:
+        """Whether this node was active and its lease ended before its product was demoted, and another lease followed.
+
+        Then its data may have writes that its peer does not have.
+        """
+        record = self.known.record
+        if record is None or record.holder == self.policy.name:
+            return False
+        return record.epoch > int(next(iter(self.node.undemoted_epoch()), record.epoch))
 
     def act(self, action: lease.Action) -> None:
         if action.kind == "wait":
@@ -276,6 +291,8 @@ class Holder:
             self.gate.open(action.countdown)
             self.note_end(self.counted_at + self.policy.timing.gate_seconds)
         else:
+            if action.kind == "promote":
+                self.replace_file(self.node.undemoted, f"{self.state.epoch}\n")
             self.transition = Transition(self.node, self.health, action.kind)
             self.transition.start()
 
@@ -303,12 +320,14 @@ class Holder:
 
     def publish(self, view: lease.View) -> None:
         """Write what the arbiter answered, for `status` and for other programs of this host."""
+        self.known = view
         record = view.record or lease.Record("", 0, self.policy.timing.ttl)
         if record.holder != self.policy.name:
             self.health.aim = record.position
             if not record.holder or (view.switchover and view.switchover.target == self.policy.name):
                 self.health.hurry.set()
-        behind = lease.count_behind(record.position, self.condition(self.answered_at))
+        node = self.condition(self.answered_at)
+        behind = lease.count_behind(record.position, node)
         known = {
             "name": self.policy.name,
             "ttl": self.policy.timing.ttl,
@@ -316,6 +335,7 @@ class Holder:
             "epoch": record.epoch,
             "position": record.position,
             "behind": -1 if behind == math.inf else int(behind),
+            "needs_resync": node.needs_resync,
             "paused": view.paused,
             "switchover": view.switchover.target if view.switchover else "",
             "read": round(self.answered_at, 2),

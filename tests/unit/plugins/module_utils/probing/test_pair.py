@@ -93,3 +93,44 @@ def test_lease_is_read_with_the_time_since_the_arbiter_answered(tmp_path: Path) 
     (tmp_path / "lease.json").write_text(read)
     found = pair.read_lease(tmp_path)
     assert found and found["holder"] == "m1" and 6.9 <= found["age"] <= 8
+    assert (found["left"], found["needs_resync"]) == (0, False)
+    (tmp_path / "serves-until").write_text(f"{pair.read_uptime() + 2:.2f}\n")
+    found = pair.read_lease(tmp_path)
+    assert found and 1 <= found["left"] <= 2
+
+
+GATE = """table inet tiers_lease {
+	set lease_7000_41 {
+		type inet_service
+		flags timeout
+		elements = { 636 timeout 2s920ms expires 2s100ms }
+	}
+
+	set lease_7000_42 {
+		type inet_service
+		flags timeout
+	}
+
+	chain lease_in {
+		tcp dport @lease_7000_41 accept
+	}
+
+	chain lease_out {
+		tcp sport @lease_7000_41 accept
+	}
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("table", "gate"),
+    [
+        (GATE, "open"),
+        # Its countdown has ended.
+        (GATE.replace("@lease_7000_41", "@lease_7000_42"), "closed"),
+        (GATE.replace("tcp dport @lease_7000_41 accept", ""), "closed"),
+        ("", "closed"),
+    ],
+)
+def test_gate_is_open_only_while_its_rule_names_a_countdown_that_runs(table: str, gate: str) -> None:
+    assert pair.judge_gate(table) == gate

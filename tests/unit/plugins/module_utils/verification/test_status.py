@@ -512,6 +512,9 @@ def test_status_shows_the_lease_of_a_pair_and_what_ends_its_failover(turns: Turn
         "pair of m: automatic failover is paused. Run failover-agent resume on one of its nodes",
         "mb: the arbiter has not answered it for 12 s, so it cannot become active",
     ]
+    active["lease"], standby["lease"] = lease, {**lease, "needs_resync": True}
+    (alert,) = status.report(*turns, recorded)["alerts"]
+    assert alert.startswith("mb: its lease ended before it was demoted") and alert.endswith("run resync for mb")
 
 
 def health(report: dict[str, Any]) -> dict[str, str]:
