@@ -19,6 +19,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.verification.con
     differing,
     list_unread,
 )
+from ansible_collections.distributed.tiers.plugins.module_utils.verification.leases import check_leases
 
 # What it takes to write rows, to look for them and to leave none behind.
 ROWS = ("write", "names", "remove")
@@ -443,6 +444,10 @@ def report(
     findings += [
         {"host": host, "what": what, "why": why} for host, what, why in host_findings.list_findings(hosts, clock_alert)
     ]
+    leases = list(check_leases(plan, answers, voters[:2]))
+    findings += [
+        {"host": lease.pair, "what": "its lease", "why": problem} for lease in leases for problem in lease.problems
+    ]
     servers = {host: answer for host, answer in hosts.items() if host in plan["servers"]}
     content = {host: result.get("content") or {} for host, result in results.items() if host in plan["servers"]}
     findings += [{"host": host, "what": "content", "why": why} for host, why in differing(plan, content)]
@@ -477,6 +482,10 @@ def report(
     rows += [[what, *(measured[what] if not why else ("-", why))] for what, why in lacking.items()]
     if nodes := _read_active_nodes(answers):
         rows.append(["active nodes of pairs", f"{sum(nodes.values())} of {len(nodes)}", "one of each pair"])
+    if leases:
+        good = [lease for lease in leases if not lease.problems]
+        held = ", ".join(f"{lease.holder} for another {lease.left:.1f} s" for lease in good)
+        rows.append(["leases of pairs, with the gates of both nodes", f"{len(good)} of {len(leases)}", held])
     if planned:
         rows.append(["healthy voters of the arbiter", f"{healthy} of {planned}", ""])
     equal, holding = count_equal(plan, content)
