@@ -147,6 +147,12 @@ def test_every_variable_is_explained(role: Path) -> None:
     assert [name for name in read(role / "defaults/main.yml") if f"`{name}`" not in readme] == []
 
 
+@pytest.mark.parametrize("name", [role.name for role in ROLES if role.is_relative_to(ROOT / "roles")])
+def test_the_directories_of_the_data_are_named(name: str) -> None:
+    """`status` reports how full they are, and a master that cannot write there reports that itself."""
+    assert read(ROOT / "roles" / name / "vars/probe.yml")["tiers_watchdog_paths"]
+
+
 def test_the_page_about_products_names_all_of_product_yml() -> None:
     page = PAGE.read_text()
     assert [key for key in KEYS if f"`{key}`" not in page] == []
