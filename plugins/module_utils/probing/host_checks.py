@@ -49,6 +49,7 @@ FAULT = Path("/run/systemd/transient") / UNIT
 SETTINGS = (
     "/etc/tiers/*",
     "/etc/tiers/failover.d/*",
+    "/etc/tiers/lease/*.py",
     "/etc/haproxy/haproxy.cfg",
     "/etc/keepalived/keepalived.conf",
     "/etc/systemd/system/keepalived.service.d/*.conf",
