@@ -132,6 +132,88 @@ def test_threads_of_a_process_that_has_ended_have_not_waited(watchdog: ModuleTyp
     assert watchdog.waited({"1": 10**9}, {"1": 3 * 10**9, "2": 10**9}) == 3.0
 
 
+class Ended(Exception):
+    """The time of a test is over."""
+
+
+class Clock:
+    """The time of a loop of the watchdog, in which only what waits takes time. It ends the loop at `end`."""
+
+    def __init__(self, end: float) -> None:
+        self.now, self.end = 1000.0, 1000.0 + end
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        if self.now >= self.end:
+            raise Ended
+
+
+BUSY, CALM = (types.SimpleNamespace(starved=lambda _since, late=late: late) for late in (True, False))
+
+
+def follow_unit(
+    watchdog: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    hangs_at: float,
+    pulse: Any = CALM,
+    resting: Path | None = None,
+) -> tuple[list[float], int]:
+    """When the unit is restarted, in seconds after its program has stopped answering, and how often it was asked."""
+    clock, restarted, asked = Clock(hangs_at + 60), [], []
+    hangs = clock.now + hangs_at
+
+    def ask(_check: Any, deadline: float) -> str:
+        asked.append(clock.now)
+        if clock.now < hangs:
+            return ""
+        clock.sleep(deadline)
+        return TIMEOUT
+
+    monkeypatch.setattr(watchdog, "time", clock)
+    monkeypatch.setattr(watchdog, "running", lambda _unit: ("a", 1))
+    monkeypatch.setattr(watchdog, "waits", lambda _pid: {})
+    monkeypatch.setattr(watchdog, "wait_of", lambda _task: 0)
+    monkeypatch.setattr(watchdog, "ask", ask)
+    monkeypatch.setattr(watchdog, "restart", lambda _unit: restarted.append(clock.now - hangs))
+    settings = {"within": 20, "resting": [str(resting)] if resting else []}
+    with pytest.raises(Ended):
+        watchdog.watch_unit(settings, {"unit": "slapd", "check": {}}, pulse, lambda: None)
+    return restarted, len(asked)
+
+
+@pytest.mark.parametrize("hangs_at", [0.1, 1.0, 2.5, 4.4, 4.6, 8.9])
+def test_a_program_that_hangs_is_restarted_within_the_time_of_the_plan(
+    watchdog: ModuleType, monkeypatch: pytest.MonkeyPatch, hangs_at: float
+) -> None:
+    (seconds,), _asked = follow_unit(watchdog, monkeypatch, hangs_at)
+    assert 9 < seconds < 20
+
+
+def test_nothing_is_restarted_on_a_host_that_is_short_of_processor_time(
+    watchdog: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert follow_unit(watchdog, monkeypatch, 5, pulse=BUSY)[0] == []
+
+
+def test_the_program_of_a_drained_server_is_left_alone(
+    watchdog: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    note = tmp_path / "tiers_drained.fact"
+    note.touch()
+    assert follow_unit(watchdog, monkeypatch, 5, resting=note) == ([], 0)
+
+
+def test_a_unit_is_killed_before_it_is_restarted(watchdog: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """systemd would wait for a stopped process to handle SIGTERM."""
+    asked: list[tuple[str, ...]] = []
+    monkeypatch.setattr(watchdog, "systemctl", lambda *words: asked.append(words))
+    watchdog.restart("slapd")
+    assert asked == [("kill", "--signal=KILL", "slapd"), ("restart", "--no-block", "slapd")]
+
+
 # ---- What is an answer
 
 
@@ -245,6 +327,19 @@ pool,BACKEND,0,9,DOWN,100,
 
 def test_sessions_end_with_servers_that_have_been_down_for_a_while_if_another_is_up(watchdog: ModuleType) -> None:
     assert watchdog.dead_sessions(STAT, 3) == [("pool", "p1", 4), ("pool-p4", "p4", 2)]
+
+
+@pytest.mark.parametrize(("pulse", "ended"), [(CALM, ["pool/p1", "pool-p4/p4"]), (BUSY, [])], ids=["calm", "busy"])
+def test_sessions_are_ended_unless_the_checks_of_haproxy_may_be_late(
+    watchdog: ModuleType, monkeypatch: pytest.MonkeyPatch, pulse: Any, ended: list[str]
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(watchdog, "time", Clock(1.5))
+    monkeypatch.setattr(watchdog, "haproxy", lambda _socket, command: asked.append(command) or STAT)
+    with pytest.raises(Ended):
+        watchdog.watch_sessions({"socket": "/run/haproxy/admin.sock", "after": 3}, pulse, lambda: None)
+    shut = "shutdown sessions server "
+    assert [command.removeprefix(shut) for command in asked if command.startswith(shut)] == ended
 
 
 # ---- Stepping aside
@@ -429,6 +524,50 @@ def test_the_note_is_there_while_there_is_something_to_tell(gate: Any, tmp_path:
 
 
 @pytest.mark.parametrize(
+    ("pulse", "drained", "aside"),
+    [(CALM, False, [6, 22]), (BUSY, False, []), (CALM, True, [])],
+    ids=["calm", "busy", "drained"],
+)
+def test_a_server_closes_its_ports_while_it_steps_aside_and_says_so(
+    watchdog: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    gate: Any,
+    tmp_path: Path,
+    pulse: Any,
+    drained: bool,
+    aside: list[float],
+) -> None:
+    """It cannot write from 0 s to 15 s, and looks every 2 s; its peer can."""
+    clock, writing, seen = Clock(30), watchdog.Writing(), {}
+    began, out, note = clock.now, tmp_path / "drained", tmp_path / "cannot-write"
+    if drained:
+        out.touch()
+
+    def alive() -> None:
+        text = note.read_text() if note.exists() else ""
+        seen[round(clock.now - began)] = (gate.is_meant_shut(), writing.can_write, text)
+
+    monkeypatch.setattr(watchdog, "time", clock)
+    monkeypatch.setattr(watchdog, "Gate", lambda _settings: gate)
+    monkeypatch.setattr(watchdog, "blocked", lambda *_: FULL if clock.now - began < 15 else "")
+    monkeypatch.setattr(watchdog, "ask_peer", lambda _settings: {"can_write": True})
+    settings = {"peer": {"name": "m2"}, "after": 6}
+    with pytest.raises(Ended):
+        watchdog.watch_writing(settings, [str(out)], writing, pulse, alive)
+    shut = [second for second, (is_shut, _can, _note) in seen.items() if is_shut]
+    assert ([shut[0] - 2, shut[-1]] if shut else []) == aside
+    assert all(text == "" for second, (_shut, _can, text) in seen.items() if second > 16)
+    assert all(text.startswith(f"cannot write: {FULL}; ") for second, (*_, text) in seen.items() if 2 <= second <= 14)
+    if aside:
+        assert seen[4][2].endswith("it is about to step aside for m2")
+        assert seen[12][2].endswith("it has stepped aside for m2")
+        # The peer asks: a server that stepped aside takes nobody over, though it can write again.
+        assert [seen[second][1] for second in (4, 12, 18, 28)] == [False, False, False, True]
+    if drained:
+        assert not any(can for _shut, can, _note in seen.values())
+
+
+@pytest.mark.parametrize(
     ("writing", "note"),
     [
         ({"paths": ["/"], "free_percent": 100}, "the limit is 100 %; it serves, and writes may fail: no peer can"),
@@ -440,24 +579,48 @@ def test_the_note_is_there_while_there_is_something_to_tell(gate: Any, tmp_path:
 def test_a_master_without_a_peer_reports_that_it_cannot_write(
     tmp_path: Path, writing: dict[str, Any], note: str
 ) -> None:
-    cannot_write, settings = tmp_path / "cannot-write", tmp_path / "watchdog.json"
-    about = {"peer": {}, "paths": [], "command": [], "relay": "", "free_percent": 5, "after": 6, **writing}
-    about |= {"nft": "false", "rules": "", "table": "", "flag": str(tmp_path / "aside"), "note": str(cannot_write)}
-    settings.write_text(json.dumps({"within": 0, "resting": [], "units": [], "balancer": {}, "writing": about}))
+    cannot_write = tmp_path / "cannot-write"
     cannot_write.write_text("what an earlier program found")
-    program = subprocess.Popen([sys.executable, str(PROGRAM), str(settings)])
+    with running_watchdog(tmp_path, writing):
+        assert becomes(cannot_write, note), cannot_write.read_text()
+
+
+def test_the_watchdog_goes_on_with_the_settings_that_a_later_run_writes(tmp_path: Path) -> None:
+    """Nobody restarts it: a run that was killed after it had written them leaves nothing undone."""
+    cannot_write = tmp_path / "cannot-write"
+    with running_watchdog(tmp_path, {"paths": ["/"], "free_percent": 100}):
+        assert becomes(cannot_write, "the limit is 100 %")
+        write_settings(tmp_path, {"paths": ["/"], "free_percent": 0})
+        assert becomes(cannot_write, "")
+
+
+def write_settings(tmp_path: Path, writing: dict[str, Any]) -> Path:
+    path, new = tmp_path / "watchdog.json", tmp_path / "watchdog.new"
+    about = {"peer": {}, "paths": [], "command": [], "relay": "", "free_percent": 5, "after": 6, **writing}
+    about |= {"nft": "false", "rules": "", "table": "", "flag": str(tmp_path / "aside")}
+    about |= {"note": str(tmp_path / "cannot-write")}
+    new.write_text(json.dumps({"within": 0, "resting": [], "units": [], "balancer": {}, "writing": about}))
+    return new.replace(path)
+
+
+@contextlib.contextmanager
+def running_watchdog(tmp_path: Path, writing: dict[str, Any]) -> Iterator[None]:
+    program = subprocess.Popen([sys.executable, str(PROGRAM), str(write_settings(tmp_path, writing))])
     try:
-        end = time.monotonic() + 20
-        while time.monotonic() < end:
-            found = cannot_write.read_text() if cannot_write.exists() else ""
-            if found != "what an earlier program found" and note in found:
-                break
-            time.sleep(0.05)
-        assert bool(found) is bool(note), found
-        assert note in found
+        yield
     finally:
         program.kill()
         program.wait()
+
+
+def becomes(path: Path, text: str) -> bool:
+    """Whether a file has this text within 20 s, or is gone if that is empty."""
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        if (text in path.read_text()) if text and path.exists() else (not text and not path.exists()):
+            return True
+        time.sleep(0.05)
+    return False
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.distributed.tiers.plugins.plugin_utils.answers import Answers
+from ansible_collections.distributed.tiers.tests.unit.plugins.action.judging import run_action
 from ansible_collections.distributed.tiers.tests.unit.slices import complete
 
 REPOSITORY = Path(__file__).parents[4]
@@ -113,6 +114,33 @@ def test_status_takes_the_second_look_at_a_server_that_caught_up(tmp_path: Path)
     }
     report = judge(tmp_path, "status_report", hosts)
     assert report["alerts"] == ["y: its data is 3600 s behind, more than tiers_status_max_lag (30 s)"]
+
+
+@pytest.mark.parametrize(
+    ("limits", "alerts"),
+    [
+        ({}, ["x: its data is 3600 s behind", "y: its data is 500 changes behind", "m: clock: its clock is 5.0 s"]),
+        ({"max_lag": 4000, "max_behind": 600, "clock_alert": 6}, []),
+    ],
+    ids=["defaults", "given"],
+)
+def test_alerts_begin_above_the_limits_of_the_operator(limits: dict[str, Any], alerts: list[str]) -> None:
+    late = {"findings": [], "clock": {"least": 4.9, "most": 5.1, "synchronized_by": ["chrony"]}}
+    positions = {"m": {"1": NEW, "n": "1000"}, "x": {"1": OLD, "n": "1000"}, "y": {"1": NEW, "n": "0500"}}
+    hosts: dict[str, dict[str, Any]] = {
+        name: {
+            "tiers_probed": seen(edge(name) | {"position": position}),
+            "tiers_host_checked": late if name == "m" else {"findings": []},
+            "ansible_facts": {"ansible_local": LOCAL},
+        }
+        for name, position in positions.items()
+    }
+    found = run_action("status_report", {"plan": PLAN, **limits}, hosts)["alerts"]
+    assert [why.partition(", more")[0].partition(" (±")[0] for why in found] == alerts
+    hosts["m"] |= {"verify_probed": seen(edge("m")), "verify_written": {"rows": []}, "verify_found": {"rows": []}}
+    clock = {key: value for key, value in limits.items() if key == "clock_alert"}
+    verified = run_action("verify_report", {"plan": PLAN, **clock}, hosts)["findings"]
+    assert [one["host"] for one in verified if one["what"] == "clock"] == ([] if clock else ["m"])
 
 
 def test_verify_finds_a_host_that_left_no_result(tmp_path: Path) -> None:

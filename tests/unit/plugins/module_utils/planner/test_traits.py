@@ -56,6 +56,15 @@ def test_a_cache_is_deployed_by_the_product_role_and_ends_tls_itself() -> None:
     assert complete(server)["replication_role"] is None
 
 
+def test_a_program_is_watched_if_its_check_gets_an_answer() -> None:
+    assert [complete({"serves_as": tier})["watchable"] for tier in TRUE_OF] == [True, True, True, False]
+    unwatched = {"watched": False, "serves_as": "proxy"}
+    assert not complete(unwatched)["watchable"]
+    # nginx answers in place of the product.
+    assert complete({**unwatched, "proxy_mode": "cache"})["watchable"]
+    assert not complete({"serves_as": "proxy", "proxy_mode": "pass"})["watchable"]
+
+
 @pytest.mark.parametrize("tier", ["master", "proxy", "parallel"])
 def test_haproxy_ends_tls_for_a_product_without_tls(tier: str) -> None:
     assert true_of(serves_as=tier, tls="terminated") == TRUE_OF[tier] | {"terminates_tls", "has_balancer"}
