@@ -716,6 +716,11 @@ SILENT = [
     ("detection-between-sites", "proxy: {hosts: {px1: {tiers_site: paris, tiers_failure_detection: 10}}}"),
     ("detection-before-clients", "all: {vars: {tiers_failure_detection: 60, tiers_client_timeout: 0}}"),
     (
+        "hang-unnoticed",
+        ledger(("tls: product", "tls: none\n      check: {type: tcp}")),
+        "all: {vars: {tiers_watchdog_seconds: 0}}",
+    ),
+    (
         "shared-address-near",
         "distributor: {hosts: {d1: {tiers_virtual_address: 198.51.100.30, tiers_network: 192.0.0.0/2}}}",
     ),

@@ -44,8 +44,8 @@ def test_results_come_in_the_order_of_the_calls() -> None:
 
 def test_a_blocked_call_is_killed_at_its_deadline_and_the_others_answer() -> None:
     began = time.monotonic()
-    assert run_in_children([blocked, lambda: {"done": True}, blocked], 0.3) == [None, {"done": True}, None]
-    assert time.monotonic() - began < 3
+    assert run_in_children([blocked, lambda: {"done": True}, blocked], 2) == [None, {"done": True}, None]
+    assert time.monotonic() - began < 10
 
 
 def test_a_long_answer_arrives_completely() -> None:
@@ -103,7 +103,7 @@ def test_rows_that_hang_are_reported_with_their_server() -> None:
         return {"server": endpoint.name, "ok": True, "why": ""}
 
     hangs, answers = (Endpoint(name, "127.0.0.1", 1, "tcp") for name in ("hangs", "answers"))
-    assert [one["why"] for one in rows.at_once(work, [hangs, answers], 0.3)] == ["not done within 0.3 s", ""]
+    assert [one["why"] for one in rows.at_once(work, [hangs, answers], 2)] == ["not done within 2 s", ""]
 
 
 def test_a_driver_that_ends_by_itself_reports_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
