@@ -175,13 +175,29 @@ def test_load_in_check_mode(run: Run, store: Store, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_host_reports_what_it_was_asked_for(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(host_checks, "check_firewall", lambda _timeout: ["the table is not loaded"])
-    monkeypatch.setattr(host_checks, "check_names", lambda _timeout: ["m does not resolve"])
-    result = run(tier_host, firewall=True, _ansible_check_mode=True)
-    assert result["findings"] == [{"look": "firewall", "why": "the table is not loaded"}]
+HOST_CHECKS = ("firewall", "aside", "names", "programs", "boot", "faults", "files", "restore")
+
+
+@pytest.mark.parametrize(
+    ("asked", "look", "checks"),
+    [
+        ({"firewall": True}, "firewall", ["firewall", "aside"]),
+        ({"names": True}, "names", ["names"]),
+        ({"programs": ["slapd"]}, "program", ["programs"]),
+        ({"programs": ["slapd"], "boot": ["slapd"]}, "program", ["programs", "boot"]),
+        ({"faults": True}, "drill", ["faults"]),
+        ({"files": True}, "files", ["files", "restore"]),
+        ({}, "", []),
+    ],
+)
+def test_host_reports_what_it_was_asked_for(
+    run: Run, monkeypatch: pytest.MonkeyPatch, asked: dict[str, Any], look: str, checks: list[str]
+) -> None:
+    for check in HOST_CHECKS:
+        monkeypatch.setattr(host_checks, f"check_{check}", lambda *_, check=check: [check])
+    result = run(tier_host, **asked, _ansible_check_mode=True)
+    assert result["findings"] == [{"look": look, "why": check} for check in checks]
     assert not result["changed"] and not result.get("failed")
-    assert run(tier_host)["findings"] == []
 
 
 def test_host_reads_its_clock_and_what_keeps_it(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
