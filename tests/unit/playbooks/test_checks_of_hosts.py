@@ -29,6 +29,7 @@ def asked(server: dict[str, Any], deployed: bool = True, **more: Any) -> dict[st
         **TASK["vars"],
         "tiers_server": complete(server) if server else {},
         "tiers_client": {},
+        "tiers_voter": {},
         "tiers_probe_units": ["slapd"],
         "tiers_watchdog_paths": ["/var/lib/ldap/tiers"],
         "ansible_facts": {"ansible_local": {"tiers": {"schema": 1}} if deployed else {}},
@@ -85,6 +86,14 @@ def test_settings_of_a_client_are_compared_and_no_programs_are_expected() -> Non
     found = asked({}, tiers_client={"endpoints": []})
     assert (found["files"], found["programs"], found["boot"]) == (True, [], OF_EVERY_HOST)
     assert found["disks"]["paths"] == ["/var/log", "/"]
+
+
+def test_etcd_of_a_deployed_voter_must_start_at_boot() -> None:
+    record = {"ansible_local": {"tiers_voter": {"schema": 1}}}
+    voter = {"name": "v1"}
+    assert asked({}, tiers_voter=voter, ansible_facts=record)["boot"] == [*OF_EVERY_HOST, "etcd.service"]
+    assert asked({}, tiers_voter=voter, ansible_facts={"ansible_local": {}})["boot"] == OF_EVERY_HOST
+    assert asked({}, ansible_facts=record)["boot"] == OF_EVERY_HOST, "the next deployment removes it"
 
 
 def test_the_data_of_a_server_and_the_rest_of_its_host_are_checked() -> None:
