@@ -169,7 +169,8 @@ edges:
     lease:
       description:
         - With O(edges[].protocol=active), what the failover agent knows of the lease of its pair - C(holder), whether
-          failover is C(paused), seconds since the arbiter answered (C(age)), C(ttl). None where keepalived elects.
+          failover is C(paused) and until when (C(paused_until), in seconds since 1970, 0 without a limit), seconds
+          since the arbiter answered (C(age)), C(ttl). None where keepalived elects.
       type: dict
     ok: {description: Whether that is what was expected., type: bool}
     why: {description: The difference from the expected result, type: str}

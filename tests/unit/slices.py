@@ -20,7 +20,7 @@ def complete(given: Mapping[str, Any]) -> dict[str, Any]:
     known = {"proxy_mode": "product" if given.get("serves_as") == "proxy" else None, **given}
     derived = traits(**{key: known.get(key, value) for key, value in PLAIN.items()})
     port = known.get("port")
-    return {**derived, "leader_election": False, "write_port": port, "client_ports": [port], **known}
+    return {**derived, "leader_election": False, "failover": None, "write_port": port, "client_ports": [port], **known}
 
 
 class Slice(dict[str, Any]):

@@ -507,8 +507,9 @@ TABLE: tuple[Variable, ...] = (
         "all",
         "list",
         "",
-        "The servers that `drain`, `undrain`, `switch_over`, `resync` (one), `retire` and `back_up` (one) must act on: "
-        "their names in the inventory, with commas between them, such as `px1,px2`.",
+        "The servers that `drain`, `undrain`, `switch_over`, `pause_failover`, `resume_failover`, `resync` (one), "
+        "`retire` and `back_up` (one) must act on: their names in the inventory, with commas between them, such as "
+        "`px1,px2`.",
         comma_separated,
         asked=True,
     ),
@@ -634,6 +635,15 @@ TABLE: tuple[Variable, ...] = (
         "24",
         "A CA or a certificate that was issued in so many last hours counts as rotated: `rotate_certificates` does not "
         "issue it again, so that a second run continues the first. 0 issues all again.",
+        number(0),
+        asked=True,
+    ),
+    Variable(
+        "tiers_pause_minutes",
+        "all",
+        "number",
+        "60",
+        "Minutes after which a pause by `pause_failover` ends by itself; 0: only `resume_failover` ends it.",
         number(0),
         asked=True,
     ),
@@ -891,6 +901,8 @@ MADE_IN_RUNS = frozenset(
         "tiers_lock_consequence",
         "tiers_lock_operation",
         "tiers_lock_results",
+        "tiers_pause_ends",
+        "tiers_pause_seconds",
         "tiers_round",
         "tiers_part_of_inventory",
         "tiers_probe_deadline",

@@ -61,6 +61,7 @@ def read_lease(run: Path = RUN) -> dict[str, Any] | None:
     return {
         "holder": known["holder"],
         "paused": known["paused"],
+        "paused_until": known.get("paused_until", 0.0),
         "age": round(age, 1),
         "ttl": known["ttl"],
         "left": round(_read_left(run / "serves-until"), 1),

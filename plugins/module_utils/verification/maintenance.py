@@ -196,6 +196,59 @@ def switch_over(plan: Mapping[str, Any], answers: ProbeAnswers, asked: Iterable[
     return {"todo": todo, "wrong": wrong, "text": table(("SERVES NOW", "WILL SERVE"), rows) if rows else ""}
 
 
+def pause_failover(
+    plan: Mapping[str, Any], answers: ProbeAnswers, asked: Collection[str], resumes: bool = False, minutes: float = 0
+) -> dict[str, Any]:
+    """The pairs whose automatic failover is paused, or resumed: those asked for, or all that serve by a lease.
+
+    `answers`: tier_probe's per server; `minutes`: after which a pause ends by itself, 0 for never. Gives `todo`, for
+    each pair the node whose failover agent does it, what is `wrong`, and all as `text`."""
+    seen = _read_states(plan, answers)
+    servers = plan["servers"]
+    by_lease = [name for name, server in servers.items() if server["failover"] == "lease" and not server["primary"]]
+    names, wrong = _split_known(plan, asked) if asked else (by_lease, [])
+    if not names and not wrong:
+        wrong.append("No pair of this system serves by a lease (tiers_failover: lease).")
+    todo: dict[str, str] = {}
+    rows = []
+    for primary in dict.fromkeys(pair_of(servers[name]) for name in names):
+        nodes = [primary, servers[primary]["backup"]] if servers[primary]["backup"] else [primary]
+        reached = [name for name in nodes if seen[name].reached]
+        active = [name for name in reached if seen[name].serves]
+        found = list(_explain_not_pausable(plan, primary, reached, active, resumes))
+        wrong += found
+        if found:
+            continue
+        is_paused = any((seen[name].lease or {}).get("paused") for name in reached)
+        if is_paused or not resumes:
+            todo[primary] = (active or reached)[0]
+        then = "on" if resumes else f"paused for {minutes:g} min" if minutes else "paused until resume_failover"
+        rows.append((primary, active[0] if active else "none", "paused" if is_paused else "on", then))
+    text = table(("PAIR", "ACTIVE", "FAILOVER NOW", "FROM NOW ON"), rows) if rows else ""
+    return {"todo": todo, "wrong": wrong, "text": text}
+
+
+def _explain_not_pausable(
+    plan: Mapping[str, Any], primary: str, reached: list[str], active: list[str], resumes: bool
+) -> Iterator[str]:
+    """Why automatic failover of a pair cannot be paused or resumed."""
+    server = plan["servers"][primary]
+    backup = server["backup"]
+    if not backup:
+        yield f"{primary} has no backup: it has no failover."
+    elif server["product_election"]:
+        yield f"{primary} and {backup} have no lease: their product elects the active node."
+    elif server["failover"] != "lease":
+        yield (
+            f"{primary} and {backup} do not serve by a lease (tiers_failover: lease), and only a lease can be paused. "
+            "While the standby must not be promoted, drain it."
+        )
+    elif not reached:
+        yield f"Neither {primary} nor {backup} answers: see status."
+    elif not active and not resumes:
+        yield f"Neither {primary} nor {backup} is active, and a pause would keep it so: see status."
+
+
 def resync(plan: Mapping[str, Any], answers: ProbeAnswers, asked: Iterable[str], min_online: int = 1) -> dict[str, Any]:
     """Whether the data of a server can be copied again, and from which other server.
 

@@ -42,6 +42,11 @@ def switch_over_reasons(found: Mapping[str, Any]) -> list[str]:
     return list(found["wrong"])
 
 
+def pause_reasons(found: Mapping[str, Any]) -> list[str]:
+    """Why automatic failover must not be paused or resumed, by what `maintenance.pause_failover` found."""
+    return list(found["wrong"])
+
+
 def resync_reasons(found: Mapping[str, Any], confirmed: bool, loss_confirmed: bool) -> list[str]:
     """Why the data of a server must not be replaced now, by what `maintenance.resync` found."""
     ask = [] if confirmed else ["This replaces the data of a server. Allow it: -e tiers_resync_confirm=true."]

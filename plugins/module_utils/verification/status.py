@@ -24,6 +24,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.verification.con
 )
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.verify import (
     OF_THE_HOST,
+    explain_pauses,
     newest,
     reason,
     without,
@@ -210,7 +211,7 @@ def report(
         *_list_silent_clients(plan, hosts or {}),
         *(f"{name}: {_describe_lateness(lag, max_lag, max_behind)}" for name, lag in late.items()),
         *(why for _pair, why in wrong_pairs(plan, answers)),
-        *_list_lease_alerts(servers, seen),
+        *_list_lease_alerts(plan, servers, seen),
         *host_findings.list_alerts(answering, clock_alert),
         *(f"{name}: {why}" for name, why in differing(plan, content or {})),
         *voters[1],
@@ -325,17 +326,17 @@ def _describe_observed(server: Mapping[str, Any], seen: ServerState) -> str:
     return ", ".join(words)
 
 
-def _list_lease_alerts(servers: Iterable[Mapping[str, Any]], seen: Mapping[str, ServerState]) -> Iterator[str]:
+def _list_lease_alerts(
+    plan: Mapping[str, Any], servers: Iterable[Mapping[str, Any]], seen: Mapping[str, ServerState]
+) -> Iterator[str]:
     """Pairs without automatic failover, and nodes that the arbiter does not answer."""
-    paused: set[str] = set()
+    servers = [*servers]
+    leases = {server["name"]: seen[server["name"]].lease for server in servers}
+    yield from explain_pauses(plan, leases).values()
     for server in servers:
-        name, lease = server["name"], seen[server["name"]].lease
+        name, lease = server["name"], leases[server["name"]]
         if lease is None:
             continue
-        primary = server["primary"] or name
-        if lease["paused"] and primary not in paused:
-            paused.add(primary)
-            yield f"pair of {primary}: automatic failover is paused. Run failover-agent resume on one of its nodes"
         if lease["age"] > lease["ttl"]:
             yield f"{name}: the arbiter has not answered it for {lease['age']:.0f} s, so it cannot become active"
         if lease.get("needs_resync"):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from statistics import median
 from typing import Any
 
@@ -392,6 +393,19 @@ def wrong_pairs(plan: Mapping[str, Any], answers: Mapping[str, Mapping[str, Any]
     return wrong
 
 
+def explain_pauses(plan: Mapping[str, Any], leases: Mapping[str, Mapping[str, Any] | None]) -> dict[str, str]:
+    """The pairs whose automatic failover is paused, by their primaries, and until when. `leases`: what the failover
+    agent of each node knows of the lease of its pair."""
+    paused: dict[str, str] = {}
+    for name, lease in leases.items():
+        if lease and lease["paused"]:
+            end = datetime.fromtimestamp(lease["paused_until"], UTC)
+            until = f"until {end:%Y-%m-%d %H:%M} UTC" if lease["paused_until"] else "without a time limit"
+            pair = pair_of(plan["servers"][name])
+            paused[pair] = f"pair of {pair}: automatic failover is paused {until}. To end this, run resume_failover"
+    return paused
+
+
 def degraded_servers(plan: Mapping[str, Any], answers: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Differences from the plan, by server and by pair, before and after a server is switched off."""
     silent = [f"{name}: {reason(answer)}" for name, answer in answers.items() if "edges" not in answer]
@@ -401,7 +415,14 @@ def degraded_servers(plan: Mapping[str, Any], answers: Mapping[str, Mapping[str,
         for edge in answer.get("edges", ())
         if not edge["ok"]
     ]
-    return silent + wrong + [why for _pair, why in wrong_pairs(plan, answers)]
+    leases = {
+        name: edge.get("lease")
+        for name, answer in answers.items()
+        for edge in answer.get("edges", ())
+        if edge["protocol"] == "active"
+    }
+    paused = [*explain_pauses(plan, leases).values()]
+    return silent + wrong + [why for _pair, why in wrong_pairs(plan, answers)] + paused
 
 
 def report(

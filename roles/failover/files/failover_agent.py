@@ -6,8 +6,9 @@
 
     failover-agent watch FIFO    follow the elections that keepalived writes to FIFO; keepalived runs this
     failover-agent hold          hold the lease while this node can serve, see lease/holder.py; systemd runs this
-    failover-agent pause         end automatic failover of the pair until `resume`: nothing else changes
-    failover-agent resume        undo it
+    failover-agent pause [SECONDS]
+                                 pause automatic failover of the pair for so long, or until `resume`; only with a lease
+    failover-agent resume        end the pause
     failover-agent step-down     stop traffic and demote: before keepalived stops, and after it is gone
     failover-agent boot          stop traffic unless this node is active: at boot, and when nftables was restarted
     failover-agent check         exit code 0 if keepalived may elect this node; replaces an agent that was killed
@@ -560,7 +561,7 @@ def main(command: str, *rest: str) -> int:
     elif command in ("pause", "resume") and node.settings.lease:
         from holder import pause_failover
 
-        return pause_failover(node, command)
+        return pause_failover(node, command, *map(int, rest))
     elif command == "step-down":
         if node.state != STANDBY:
             agent.kill_stopped()

@@ -36,7 +36,6 @@ PLAYBOOKS = {path.stem for path in (REPOSITORY / "playbooks").glob("*.yml")}
 # Where a test runs a command of the pages: how the command begins -> the file that runs it, and what stands there.
 # A command that is not here is no command of a page.
 RUN = {
-    "/etc/tiers/failover-agent": ("tests/unit/roles/test_holder.py", "pause_failover(node"),
     "ansible-playbook distributed.tiers.validate": (".ci/install-test", "distributed.tiers.validate"),
     "ansible-playbook distributed.tiers.plan": ("molecule/shared/verify.yml", "distributed.tiers.plan"),
     "ansible-playbook distributed.tiers.deploy": ("molecule/shared/converge.yml", "distributed.tiers.deploy"),
@@ -62,6 +61,14 @@ RUN = {
         'run("rotate_certificates"',
     ),
     "ansible-playbook distributed.tiers.switch_over": ("molecule/vendor/tests/test_vendor.py", 'run("switch_over"'),
+    "ansible-playbook distributed.tiers.pause_failover": (
+        "tests/unit/playbooks/test_pause.py",
+        'run("pause_failover"',
+    ),
+    "ansible-playbook distributed.tiers.resume_failover": (
+        "tests/unit/playbooks/test_pause.py",
+        'run("resume_failover"',
+    ),
     "ansible-playbook distributed.tiers.retire": ("molecule/default/tests/test_maintenance.py", 'run("retire"'),
     "ansible-playbook distributed.tiers.roll_back": ("molecule/vendor/tests/test_vendor.py", 'run("roll_back"'),
     "ansible-playbook distributed.tiers.drill": ("molecule/shared/drill.yml", "distributed.tiers.drill"),

@@ -223,6 +223,10 @@ class Host:
             return answer(0, '[{"ifname": "eth0"}]')
         if words[-1] == "is-active":
             return answer(0 if self.is_active() else 1)
+        if words[0].endswith("/failover-agent") and words[1] in ("pause", "resume"):
+            self.log(" ".join(words[1:]))
+            (self.home / "paused").write_text(json.dumps(words[1] == "pause"), encoding="utf-8")
+            return answer(0)
         if words[0] == "test":
             return answer(0 if self.path(words[-1]).exists() else 1)
         if words[0] == "grep":
@@ -346,6 +350,9 @@ class Host:
             found |= {"traffic": judged.state, "why": judged.why}
         elif protocol in ("active", "address"):
             reachable = self.is_active()
+            if (paused := self.home / "paused").exists():
+                is_paused = json.loads(paused.read_text(encoding="utf-8"))
+                found["lease"] = {"holder": "", "paused": is_paused, "paused_until": 0, "age": 0.1, "ttl": 3.0}
         elif protocol == "haproxy":
             names = [*edge.get("up", []), *(name for names in edge.get("one_up_of", []) for name in names)]
             found["servers"] = {name: self.backend(name) for name in names}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -83,12 +84,13 @@ class Arbiter:
         self.register: tuple[int, Any] = (0, None)
         self.switchover: tuple[int, Any] = (0, None)
         self.paused = self.silent = False
+        self.paused_until = 0.0
 
     def ask(self, request: Any) -> Any:
         if self.silent or (request.only_unpaused and self.paused):
             raise etcd.Unanswered("192.0.2.1: timed out")
         if request.kind in ("pause", "resume"):
-            self.paused = request.kind == "pause"
+            self.paused, self.paused_until = request.kind == "pause", request.paused_until
             return lease.Answer(True, lease.View(*self.register))
         if request.kind in ("ask", "confirm"):
             succeeded = request.revision == self.switchover[0]
@@ -334,9 +336,11 @@ def test_operator_pauses_and_resumes_failover(
 ) -> None:
     node = pair.nodes["m2"]
     monkeypatch.setattr(holder, "open_store", lambda _settings: pair.arbiter)
-    for kind in ("pause", "resume"):
-        assert holder.pause_failover(node, kind) == 0
+    for kind, *seconds in (("pause", 60), ("resume",), ("pause",)):
+        assert holder.pause_failover(node, kind, *seconds) == 0
         assert pair.arbiter.paused is (kind == "pause")
+        until = pair.arbiter.paused_until
+        assert time.time() < until <= time.time() + 60 if seconds else until == 0
     pair.arbiter.silent = True
     assert holder.pause_failover(node, "pause") == 1
     assert "The arbiter does not answer" in capsys.readouterr().err

@@ -246,11 +246,11 @@ def test_answer_of_etcd_becomes_a_view(certificate, gateway):
         # A later release may write more.
         encoded("lease", json.dumps(record._asdict() | {"colour": "red"}), 9),
         encoded("switchover", '{"target": "m2"}', 8),
-        encoded("paused", "", 3),
+        encoded("paused", '{"until": 1767225600.0}', 3),
     ]
     gateway.reply = {"succeeded": True, "responses": [{"response_put": {}}, {"response_range": {"kvs": keys}}]}
     answer = store(certificate, gateway.port).ask(lease.Request("read", deadline=3))
-    assert answer == lease.Answer(True, lease.View(9, record, lease.Switchover("m2"), 8, True))
+    assert answer == lease.Answer(True, lease.View(9, record, lease.Switchover("m2"), 8, True, 1767225600.0))
 
 
 def test_acquisition_is_one_transaction_on_the_revision_that_was_read():
@@ -315,3 +315,20 @@ def test_operator_pauses_failover_by_a_key_that_every_answer_shows(kind, write):
     body = etcd.build("/p/", lease.Request(kind))
     assert [next(iter(each)) for each in body["success"]] == [write, "request_range"]
     assert base64.b64decode(body["success"][0][write]["key"]) == b"/p/paused"
+
+
+def test_pause_with_an_end_is_a_key_that_etcd_removes_then(certificate, gateway):
+    gateway.reply = {"ID": "77", "TTL": "60", "succeeded": True, "responses": [{"response_range": {}}]}
+    end = time.time() + 60
+    store(certificate, gateway.port).ask(lease.Request("pause", paused_until=end, deadline=3))
+    grant, transaction = gateway.asked
+    assert 58 <= int(grant["TTL"]) <= 60
+    put = transaction["success"][0]["request_put"]
+    assert put["lease"] == "77" and json.loads(base64.b64decode(put["value"])) == {"until": end}
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_active_node_keeps_an_ill_service_only_while_failover_is_paused(paused):
+    state = lease.State("active", 9, 4, 10.0, lease.View(paused=paused), promoted=True, due=11.0)
+    after, action = lease.decide(PRIMARY, state, 10.5, WELL._replace(healthy=False))
+    assert (after.phase, action.kind) == (("active", "wait") if paused else ("stepping-down", "close"))

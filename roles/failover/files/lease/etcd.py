@@ -14,6 +14,7 @@ import base64
 import http.client
 import io
 import json
+import math
 import socket
 import ssl
 import time
@@ -111,7 +112,11 @@ class Store:
         end = time.monotonic() + request.deadline
         connection = self.connections[self.first]
         try:
-            reply = self._post(connection, end, build(self.prefix, request))
+            if request.kind == "pause" and request.paused_until and not request.expiry:
+                seconds = max(1, math.ceil(request.paused_until - time.time()))
+                granted = self._post(connection, end, "/v3/lease/grant", {"TTL": str(seconds)})
+                request = request._replace(expiry=granted["ID"])
+            reply = self._post(connection, end, "/v3/kv/txn", build(self.prefix, request))
             return read_answer(self.prefix, reply)
         except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as reason:
             connection.close()
@@ -120,9 +125,9 @@ class Store:
             raise Unanswered(f"{connection.host}: {reason}") from reason
 
     @staticmethod
-    def _post(connection: _Connection, end: float, body: dict[str, Any]) -> dict[str, Any]:
+    def _post(connection: _Connection, end: float, path: str, body: dict[str, Any]) -> dict[str, Any]:
         connection.end = end
-        connection.request("POST", "/v3/kv/txn", json.dumps(body), {"Content-Type": "application/json"})
+        connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
         response = connection.getresponse()
         text = response.read()
         if response.status != 200:
@@ -143,10 +148,9 @@ def build(prefix: str, request: Request) -> dict[str, Any]:
     if request.kind == "read":
         return {"success": [everything], "failure": []}
     if request.kind == "pause":
-        return {
-            "success": [{"request_put": {"key": encode(prefix + "paused"), "value": ""}}, everything],
-            "failure": [],
-        }
+        value = encode(json.dumps({"until": request.paused_until}))
+        put = {"key": encode(prefix + "paused"), "value": value, "lease": request.expiry or "0"}
+        return {"success": [{"request_put": put}, everything], "failure": []}
     if request.kind == "resume":
         return {"success": [{"request_delete_range": {"key": encode(prefix + "paused")}}, everything], "failure": []}
     written = request.switchover if request.kind in ("confirm", "ask") else request.record
@@ -173,12 +177,14 @@ def read_answer(prefix: str, reply: dict[str, Any]) -> Answer:
         found[name] = (int(item["mod_revision"]), base64.b64decode(item.get("value", "")).decode())
     revision, record = found.get("lease", (0, ""))
     switchover_revision, switchover = found.get("switchover", (0, ""))
+    _revision, paused = found.get("paused", (0, ""))
     view = View(
         revision,
         read_record(json.loads(record)) if record else None,
         Switchover(**json.loads(switchover)) if switchover else None,
         switchover_revision,
         "paused" in found,
+        json.loads(paused)["until"] if paused else 0.0,
     )
     return Answer(bool(reply.get("succeeded")), view)
 

@@ -67,13 +67,16 @@ def open_store(settings: dict[str, Any]) -> etcd.Store:
     return etcd.Store([tuple(each) for each in settings["endpoints"]], settings["prefix"], tls)
 
 
-def pause_failover(node: Node, kind: Literal["pause", "resume"]) -> int:
-    """Pause or resume automatic failover of the pair, by whichever voter answers. The exit code."""
+def pause_failover(node: Node, kind: Literal["pause", "resume"], seconds: int = 0) -> int:
+    """Pause or resume automatic failover of the pair, by whichever voter answers. The exit code.
+
+    A pause ends by itself after `seconds`, or without them by `resume`."""
     settings: dict[str, Any] = node.settings.lease or {}
     store, failure = open_store(settings), ""
+    until = time.time() + seconds if seconds else 0.0
     for _endpoint in settings["endpoints"]:
         try:
-            store.ask(lease.Request(kind, deadline=PAUSE_SECONDS))
+            store.ask(lease.Request(kind, paused_until=until, deadline=PAUSE_SECONDS))
         except etcd.Unanswered as reason:
             failure = str(reason)
         else:
@@ -337,6 +340,7 @@ class Holder:
             "behind": -1 if behind == math.inf else int(behind),
             "needs_resync": node.needs_resync,
             "paused": view.paused,
+            "paused_until": view.paused_until,
             "switchover": view.switchover.target if view.switchover else "",
             "read": round(self.answered_at, 2),
         }

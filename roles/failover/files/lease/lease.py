@@ -55,6 +55,7 @@ class View(NamedTuple):
     switchover: Switchover | None = None
     switchover_revision: int = 0
     paused: bool = False  # automatic failover is off
+    paused_until: float = 0.0  # when etcd ends the pause, in seconds since 1970; 0: an operator must end it
 
 
 class Request(NamedTuple):
@@ -69,6 +70,8 @@ class Request(NamedTuple):
     record: Record | None = None
     switchover: Switchover | None = None
     only_unpaused: bool = False  # fails while automatic failover is off
+    paused_until: float = 0.0  # of `pause`, as in `View`
+    expiry: str = ""  # of `pause` with an end: the lease of etcd itself with which its key expires
     deadline: float = math.inf  # in seconds from now
 
 
@@ -179,7 +182,8 @@ def _serve(policy: Policy, state: State, now: float, node: Condition) -> tuple[S
     stop = state.held_from + timing.stop_seconds
     if now >= stop or not state.revision:
         return _stop_traffic(state, orderly=False)
-    if not node.eligible or (state.phase == "active" and not node.healthy):
+    # While failover is paused, an ill service stays where it is: an operator may have stopped it for a moment.
+    if not node.eligible or (state.phase == "active" and not node.healthy and not state.view.paused):
         return _stop_traffic(state, orderly=node.healthy)
     wanted = state.view.switchover
     if state.phase == "active" and wanted and wanted.confirmed and wanted.target != policy.name:

@@ -15,7 +15,7 @@ from ansible.errors import AnsibleError
 from ansible_collections.distributed.tiers.plugins.plugin_utils.judging import JudgingAction
 from ansible_collections.distributed.tiers.tests.unit.plugins.action.judging import PACKAGE, documented, run_action
 
-TARGETED = ("drain_check", "resync_check", "retire_check", "switch_over_check", "undrain_check")
+TARGETED = ("drain_check", "pause_check", "resync_check", "retire_check", "switch_over_check", "undrain_check")
 # Each action, with what it needs besides the plan
 REQUIRED: dict[str, dict[str, Any]] = {
     **{

@@ -418,6 +418,58 @@ def test_a_pair_that_cannot_switch_over_says_why(
     assert verdict["wrong"][0].startswith(wrong)
 
 
+def by_lease(plan: dict[str, Any], answers: Answers, active: str, paused: bool = False) -> None:
+    """The masters as a pair with a lease."""
+    for name in ("m", "mb"):
+        plan["servers"][name].update(leader_election=True, active_standby=True, failover="lease")
+        lease = {"holder": active, "paused": paused, "paused_until": 0, "age": 0.1, "ttl": 3.0}
+        answers[name]["edges"].append(saw(name, "active", reachable=name == active, lease=lease))
+
+
+@pytest.mark.parametrize("asked", [[], ["m"], ["mb", "m"]])
+def test_failover_is_paused_by_the_active_node_of_each_pair(
+    plan: dict[str, Any], answers: Answers, asked: list[str]
+) -> None:
+    by_lease(plan, answers, active="mb")
+    verdict = maintenance.pause_failover(plan, answers, asked, minutes=30)
+    assert (verdict["todo"], verdict["wrong"]) == ({"m": "mb"}, [])
+    assert verdict["text"].splitlines()[1].split(maxsplit=3) == ["m", "mb", "on", "paused for 30 min"]
+
+
+def test_only_a_paused_pair_is_resumed_and_also_without_an_active_node(plan: dict[str, Any], answers: Answers) -> None:
+    by_lease(plan, answers, active="mb")
+    assert maintenance.pause_failover(plan, answers, [], resumes=True)["todo"] == {}
+    for name in ("m", "mb"):
+        del answers[name]["edges"][-1]
+    by_lease(plan, answers, active="nobody", paused=True)
+    verdict = maintenance.pause_failover(plan, answers, [], resumes=True)
+    assert (verdict["todo"], verdict["wrong"]) == ({"m": "m"}, [])
+
+
+@pytest.mark.parametrize(
+    ("name", "active", "wrong"),
+    [
+        ("m", "nobody", "Neither m nor mb is active, and a pause would keep it so: see status."),
+        ("z", "m", "z has no backup: it has no failover."),
+        ("d", "m", "d and db do not serve by a lease (tiers_failover: lease), and only a lease can be paused."),
+        ("x", "m", "x and xb have no lease: their product elects"),
+    ],
+)
+def test_a_pair_that_cannot_be_paused_says_why(
+    plan: dict[str, Any], answers: Answers, name: str, active: str, wrong: str
+) -> None:
+    by_lease(plan, answers, active)
+    plan["servers"]["x"].update(product_election=True)
+    verdict = maintenance.pause_failover(plan, answers, [name])
+    assert verdict["todo"] == {}
+    assert verdict["wrong"][0].startswith(wrong)
+
+
+def test_a_system_without_a_lease_has_nothing_to_pause(plan: dict[str, Any], answers: Answers) -> None:
+    verdict = maintenance.pause_failover(plan, answers, [])
+    assert verdict["wrong"] == ["No pair of this system serves by a lease (tiers_failover: lease)."]
+
+
 def test_a_node_that_is_behind_is_not_promoted(plan: dict[str, Any], answers: Answers) -> None:
     for name in ("m", "mb"):
         plan["servers"][name].update(leader_election=True, active_standby=True, failback="manual")

@@ -502,14 +502,18 @@ def test_a_deviation_of_a_host_is_an_alert(answers: Answers, recorded: dict[str,
 
 
 def test_status_shows_the_lease_of_a_pair_and_what_ends_its_failover(turns: Turns, recorded: dict[str, Any]) -> None:
-    lease = {"holder": "m", "paused": False, "age": 0.4, "ttl": 3.0}
+    lease = {"holder": "m", "paused": False, "paused_until": 0, "age": 0.4, "ttl": 3.0}
     active, standby = turns[1]["m"]["edges"][-1], turns[1]["mb"]["edges"][-1]
     active["lease"], standby["lease"] = lease, lease
     report = status.report(*turns, recorded)
     assert report["ok"] and row(report, "m")["observed"] == "provider, has the lease, serves"
+    active["lease"] = standby["lease"] = {**lease, "paused": True, "paused_until": 1767225600}
+    assert status.report(*turns, recorded)["alerts"] == [
+        "pair of m: automatic failover is paused until 2026-01-01 00:00 UTC. To end this, run resume_failover"
+    ]
     active["lease"], standby["lease"] = {**lease, "paused": True}, {**lease, "paused": True, "age": 12.0}
     assert status.report(*turns, recorded)["alerts"] == [
-        "pair of m: automatic failover is paused. Run failover-agent resume on one of its nodes",
+        "pair of m: automatic failover is paused without a time limit. To end this, run resume_failover",
         "mb: the arbiter has not answered it for 12 s, so it cannot become active",
     ]
     active["lease"], standby["lease"] = lease, {**lease, "needs_resync": True}

@@ -407,6 +407,16 @@ def test_exactly_one_node_of_a_pair_must_serve(
     assert [(f["host"], f["why"]) for f in report["findings"] if f["what"] == "its pair"] == wrong
 
 
+def test_a_system_whose_failover_is_paused_is_degraded(turns: dict[str, Any]) -> None:
+    """So a drill refuses to begin: its promises would be broken."""
+    answers = {"m": turn("m", True), "mb": turn("mb", False)}
+    for answer in answers.values():
+        active = next(edge for edge in answer["edges"] if edge["protocol"] == "active")
+        active["lease"] = {"holder": "m", "paused": True, "paused_until": 0, "age": 0.1, "ttl": 3.0}
+    (why,) = verify.degraded_servers(turns, answers)
+    assert why.startswith("pair of m: automatic failover is paused without a time limit.")
+
+
 def test_deviations_of_a_degraded_system_are_listed(turns: dict[str, Any]) -> None:
     answers = {"m": {"unreachable": True}, "mb": {"edges": [seen(name="mb", ok=False, why="late")]}}
     assert verify.degraded_servers(turns, answers) == ["m: no answer", "mb: late"]
