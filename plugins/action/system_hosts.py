@@ -28,4 +28,4 @@ class ActionModule(JudgingAction):
         if not found:
             return {"hosts": {}, "outside": []}
         outside = [host for host in found[0].servers() if host not in set(run)]
-        return {"hosts": dict.fromkeys(found[0].hosts, True), "outside": outside}
+        return {"hosts": dict.fromkeys(found[0].connected(), True), "outside": outside}

@@ -50,6 +50,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology
     read_fact,
     read_topology,
 )
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.values import MONITOR
 from ansible_collections.distributed.tiers.plugins.module_utils.text import ended
 from ansible_collections.distributed.tiers.plugins.plugin_utils.files import check_has_end, why_not
 from ansible_collections.distributed.tiers.plugins.plugin_utils.populations import read_population
@@ -145,7 +146,11 @@ class System:
     hosts: Mapping[str, list[str]]
 
     def servers(self) -> list[str]:
-        return [host for host, tiers in self.hosts.items() if tiers != ["client"]]
+        return [host for host, tiers in self.hosts.items() if tiers not in (["client"], [MONITOR])]
+
+    def connected(self) -> list[str]:
+        """The hosts that playbooks connect to: all but those that only scrape metrics."""
+        return [host for host, tiers in self.hosts.items() if tiers != [MONITOR]]
 
 
 def systems_of(hosts: Iterable[str], groups: Mapping[str, Any], hostvars: Any, template: Template) -> list[System]:

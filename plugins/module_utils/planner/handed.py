@@ -24,6 +24,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.structur
 )
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import (
     Client,
+    MonitorHost,
     Server,
     Topology,
     VoterHost,
@@ -45,6 +46,7 @@ OF_SERVERS = {
     "weight": "tiers_weight",
 }
 OF_VOTERS = {"address": "tiers_address"}
+OF_MONITORS = {"address": "tiers_address"}
 OF_CLIENTS = {"address": "tiers_address", "site": "tiers_site", "product": "tiers_product"}
 
 
@@ -201,6 +203,7 @@ def misfits(plan: Mapping[str, Any], topology: Topology, part: bool) -> Iterator
         ("clients", plan["clients"], topology.clients, OF_CLIENTS),
         # Too few hosts for an arbiter have no slice.
         ("voters", only_votes, topology.voter_hosts if plan["voters"] else {}, OF_VOTERS),
+        ("monitors", plan["monitors"], {host.name: host for host in topology.monitors()}, OF_MONITORS),
     )
     for kind, of_kind, hosts, keys in of_plan:
         absent = [name for name in of_kind if name not in hosts]
@@ -229,8 +232,8 @@ def misfits(plan: Mapping[str, Any], topology: Topology, part: bool) -> Iterator
                     )
 
 
-def value_of(topology: Topology, host: Server | Client | VoterHost, key: str) -> Any:
-    if key == "product" and not isinstance(host, VoterHost):
+def value_of(topology: Topology, host: Server | Client | VoterHost | MonitorHost, key: str) -> Any:
+    if key == "product" and isinstance(host, (Server, Client)):
         product = topology.product_of(host)
         return product.name if product else None
     return getattr(host, key)

@@ -158,6 +158,7 @@ class _Planner:
             "clients": {c.name: self.client(c) for c in topology.clients.values()},
             "arbiter": self.arbiter(),
             "voters": {v.name: self.voter(v, opened[v.name]) for v in self.wiring.voters},
+            "monitors": {m.name: {"name": m.name, "address": m.address, "site": m.site} for m in self.wiring.monitors},
             "edges": edges,
             "waves": [
                 [s.name for s in topology.servers.values() if self.wave(s) == number] for number in range(len(WAVES))
@@ -241,6 +242,7 @@ class _Planner:
             "reloads_at_once": self.topology.reloads_at_once,
             "tls_names": self.tls_names(server),
             "firewall": firewall,
+            "metrics": self.metrics(server),
             "clients": self.clients_of(server) if server.tier == "proxy" else None,
             "pool_address": pool[0]["address"] if pool and work == "parallel" else None,
             "wave": self.wave(server),
@@ -300,7 +302,14 @@ class _Planner:
             "only_votes": not isinstance(voter, Server),
             "tls_names": self.tls_names(voter) if isinstance(voter, Server) else {"dns": names, "ip": [voter.address]},
             "firewall": firewall,
+            "metrics": self.metrics(voter),
         }
+
+    def metrics(self, host: Host) -> list[dict[str, Any]]:
+        """Where the metrics of a host are scraped."""
+        return [
+            {"name": port.name, "port": port.port, "path": port.metrics} for port in self.wiring.metrics_ports(host)
+        ]
 
     def upstream_catches_up(self, server: Server) -> bool:
         """Whether the first upstream may answer before it has all data again: both nodes of its pair may serve. Of an

@@ -53,11 +53,16 @@ class Port:
     to: tuple[str, ...]
     # Tiers, `pair` for the peer of a pair, `client` for the clients of the server.
     sources: tuple[str, ...]
+    # The path of its metrics for Prometheus, over TLS with the certificate of the host; empty if it has none.
+    metrics: str = ""
 
 
 SOURCES = (*TIERS, "pair", "client")
 # Where a server tells its peer whether it can write.
 WATCHDOG = Port("watchdog", 8405, "tcp", (), ())
+# Where hosts of the group `monitor` scrape the metrics of a host, and those of its HAProxy.
+NODE_METRICS = Port("node", 9100, "tcp", (), (), "/metrics")
+BALANCER_METRICS = Port("haproxy", 8406, "tcp", (), (), "/metrics")
 # Where HAProxy's monitor and the relay listen, on loopback, unless variables of the roles say otherwise.
 MONITOR_PORT = 8404
 RELAY_PORT = 10636
@@ -66,6 +71,7 @@ RESERVED_PORTS = {
     22: "ssh",
     MONITOR_PORT: "the balancer's monitor",
     WATCHDOG.port: "the watchdog",
+    BALANCER_METRICS.port: "the metrics of HAProxy",
     RELAY_PORT: "the local relay",
 }
 
@@ -177,6 +183,7 @@ class _MetadataReader:
                     read.word("protocol", TRANSPORTS, "tcp"),
                     read.words("to", TIERS),
                     read.words("from", SOURCES),
+                    read.word("metrics", default=""),
                 )
             )
             self.problems += [f"'{key}[{number}]': {text}" for text in read.problems]

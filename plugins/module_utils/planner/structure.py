@@ -84,6 +84,22 @@ class FirewallOpening(TypedDict):
     why: Annotated[str, "The reason, for people."]
 
 
+class MetricsEndpoint(TypedDict):
+    """Where a host gives metrics to the hosts of the group `monitor`: over TLS, with the certificate of the host."""
+
+    name: Annotated[str, "`node` for the host itself, `haproxy`, or the name of a port of the product."]
+    port: Annotated[PortNumber, "Port."]
+    path: Annotated[str, "Path of the metrics."]
+
+
+class MonitorSlice(TypedDict):
+    """A host that scrapes metrics."""
+
+    name: Annotated[str, "Inventory name."]
+    address: Annotated[str, "IP address it connects from."]
+    site: Annotated[str, "The place it is at."]
+
+
 class ProxyClients(TypedDict):
     """The clients of a proxy."""
 
@@ -128,6 +144,7 @@ class VoterSlice(TypedDict):
     only_votes: Annotated[bool, "Whether its host is no server, and does nothing else."]
     tls_names: Annotated[CertificateNames, "The names and addresses that its certificate must hold."]
     firewall: Annotated[list[FirewallOpening], "The connections that the firewall of its host accepts."]
+    metrics: Annotated[list[MetricsEndpoint], "Where the metrics of its host are scraped, as of a server."]
 
 
 class ServerSlice(TypedDict):
@@ -275,6 +292,7 @@ class ServerSlice(TypedDict):
     reloads_at_once: Annotated[int | None, "Most proxies that reload at one time; null is unlimited."]
     tls_names: Annotated[CertificateNames, "The names and addresses that its certificate must hold."]
     firewall: Annotated[list[FirewallOpening], "The connections that its firewall accepts."]
+    metrics: Annotated[list[MetricsEndpoint], "Where its metrics are scraped; empty without a group `monitor`."]
     clients: Annotated[ProxyClients | None, "The clients that a proxy serves; null for all other servers."]
     pool_address: Annotated[str | None, "The address at which clients reach the pool of a member."]
     wave: Annotated[Count, "The wave it starts in."]
@@ -433,6 +451,7 @@ class PlanData(TypedDict):
     clients: Annotated[dict[str, ClientSlice], "Each host of the group `client`."]
     arbiter: Annotated[Arbiter | None, "The voters that grant leases to nodes of pairs; null without an arbiter."]
     voters: Annotated[dict[str, VoterSlice], "Each voter by the inventory name of its host."]
+    monitors: Annotated[dict[str, MonitorSlice], "Each host of the group `monitor`."]
     edges: Annotated[list[PlannedEdge], "Every planned connection between two hosts of the inventory."]
     waves: Annotated[list[list[str]], "The servers in the order they start, one list a wave."]
     upgrade_order: Annotated[
@@ -462,6 +481,8 @@ DEFINITIONS = {
     "member": PoolMember,
     "tls_names": CertificateNames,
     "opening": FirewallOpening,
+    "metrics": MetricsEndpoint,
+    "monitor": MonitorSlice,
     "served": ProxyClients,
     "edge": PlannedEdge,
     "site": SiteSummary,

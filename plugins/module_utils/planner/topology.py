@@ -31,6 +31,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.shown im
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.values import (
     ARBITER,
     GROUPS,
+    MONITOR,
     BadValueError,
     address,
     groups,
@@ -132,6 +133,19 @@ class VoterHost:
 
 
 @dataclass(frozen=True, slots=True)
+class MonitorHost:
+    """A host of the group `monitor` that is in no tier: it scrapes metrics. No playbook connects to it."""
+
+    name: str
+    address: str
+    site: str
+    login: str | None = None
+
+    tier: ClassVar[str] = MONITOR
+    missing_secrets: ClassVar[tuple[str, ...]] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Client:
     """An inventory host of the group client."""
 
@@ -163,6 +177,10 @@ class Topology:
     clients: Mapping[str, Client] = field(default_factory=dict)
     # Hosts that are voters and nothing else.
     voter_hosts: Mapping[str, VoterHost] = field(default_factory=dict)
+    # Hosts that scrape metrics and are in no tier.
+    monitor_hosts: Mapping[str, MonitorHost] = field(default_factory=dict)
+    # The hosts of the group `monitor`.
+    monitor_group: tuple[str, ...] = ()
     # The hosts of the group `arbiter`; empty where the planner chooses the voters.
     arbiter_group: tuple[str, ...] = ()
     # Named clients that are no inventory hosts, as the allocation wants them.
@@ -221,11 +239,21 @@ class Topology:
     def tier(self, *tiers: str) -> list[Server]:
         return [server for tier in tiers for server in self._by_tier.get(tier, ())]
 
-    def hosts(self) -> list[Server | Client | VoterHost]:
-        return [*self.servers.values(), *self.clients.values(), *self.voter_hosts.values()]
+    def hosts(self) -> list[Server | Client | VoterHost | MonitorHost]:
+        return [
+            *self.servers.values(),
+            *self.clients.values(),
+            *self.voter_hosts.values(),
+            *self.monitor_hosts.values(),
+        ]
+
+    def monitors(self) -> list[Server | Client | VoterHost | MonitorHost]:
+        """The hosts that scrape metrics, by name."""
+        scraping = set(self.monitor_group)
+        return sorted((host for host in self.hosts() if host.name in scraping), key=lambda host: host.name)
 
     def with_product(self) -> list[Server | Client]:
-        """The hosts that have a product: all but those that only vote."""
+        """The hosts that have a product: all but those that only vote or scrape metrics."""
         return [*self.servers.values(), *self.clients.values()]
 
     def is_read(self) -> bool:
@@ -436,6 +464,14 @@ class _VariableReader:
             voter_ports=read_voter_ports(self.hostvars.get(name, {}).get(variables.VOTER_FACT)),
         )
 
+    def monitor_host(self, name: str) -> MonitorHost:
+        return MonitorHost(
+            name=name,
+            address=self.address(name),
+            site=self.value(name, "tiers_site", DEFAULT_SITE),
+            login=self.login(name),
+        )
+
     def client(self, name: str) -> Client:
         weight = self.value(name, "tiers_weight", 1.0)
         if weight != int(weight) or int(weight) not in CLIENT_WEIGHT:
@@ -523,13 +559,14 @@ def group_names(value: Any) -> tuple[dict[str, tuple[str, ...]], Problem | None]
 
 def members(groups: Mapping[str, Any], names: Mapping[str, tuple[str, ...]]) -> dict[str, list[str]]:
     """{host: its tiers}, of every host that is in a tier, sorted by name. A server may be in the group of the voters,
-    too; a client may not."""
+    too; a client may not. Any host may be in the group of those that scrape metrics."""
     found: dict[str, list[str]] = {}
     for tier, of_tier in names.items():
         for group in of_tier:
             for host in groups.get(group) or ():
                 tiers = found.setdefault(str(host), [])
-                if tier not in tiers and not (tier == ARBITER and tiers and tiers != ["client"]):
+                has_another = tier == ARBITER and tiers and tiers != ["client"]
+                if tier not in tiers and not has_another and not (tier == MONITOR and tiers):
                     tiers.append(tier)
     return dict(sorted(found.items()))
 
@@ -565,11 +602,15 @@ def read_topology(
     for host in hosts:
         reading.names(host)
     servers = {
-        h: reading.server(h, tiers[0], products) for h, tiers in tiers_of.items() if tiers[0] not in ("client", ARBITER)
+        h: reading.server(h, tiers[0], products)
+        for h, tiers in tiers_of.items()
+        if tiers[0] not in ("client", ARBITER, MONITOR)
     }
     clients = {h: reading.client(h) for h, tiers in tiers_of.items() if tiers[0] == "client"}
 
     voter_hosts = {h: reading.voter_host(h) for h, tiers in tiers_of.items() if tiers[0] == ARBITER}
+    monitor_hosts = {h: reading.monitor_host(h) for h, tiers in tiers_of.items() if tiers[0] == MONITOR}
+    monitor_group = {str(host) for group in names[MONITOR] for host in groups.get(group) or ()}
     arbiter_group = {str(host) for group in names[ARBITER] for host in groups.get(group) or ()}
 
     # Their content is in the products they describe.
@@ -590,6 +631,8 @@ def read_topology(
         servers=servers,
         clients=clients,
         voter_hosts=voter_hosts,
+        monitor_hosts=monitor_hosts,
+        monitor_group=tuple(sorted(monitor_group)),
         arbiter_group=tuple(sorted(arbiter_group)),
         population={name: client for name, client in population.items() if name not in tiers_of},
         products=products,

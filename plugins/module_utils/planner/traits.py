@@ -16,6 +16,11 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.products
 )
 
 
+def runs_balancer(serves_as: str, proxy_mode: str | None, tls: str) -> bool:
+    """Whether HAProxy runs on a server: it follows the master, balances a pool, or ends TLS for the product."""
+    return serves_as != "master" or (runs_product(serves_as, proxy_mode) and tls == "terminated")
+
+
 def traits(
     *,
     serves_as: str,
@@ -53,7 +58,7 @@ def traits(
         "watchable": uses_product_role and (watched or proxy_mode == "cache"),
         "passes_through": passes_through,
         "has_relay": follows_master and not passes_through,
-        "has_balancer": follows_master or serves_as == "distributor" or terminates_tls,
+        "has_balancer": runs_balancer(serves_as, proxy_mode, tls),
         "terminates_tls": terminates_tls,
         "speaks_tls": protocol in TLS_PROTOCOLS,
         "replication_role": None if answers_for_others or product_election else own_role,

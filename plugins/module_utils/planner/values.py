@@ -31,7 +31,9 @@ IPAddress: TypeAlias = "ipaddress.IPv4Address | ipaddress.IPv6Address"
 
 # The group of the voters: its hosts may be in a tier, too.
 ARBITER = "arbiter"
-GROUPS = (*TIERS, "backup", "client", ARBITER)
+# The group of the hosts that scrape metrics: they may be in a tier, too.
+MONITOR = "monitor"
+GROUPS = (*TIERS, "backup", "client", ARBITER, MONITOR)
 SEVERITIES = (WARNING, OFF)
 POLICY = {
     "move_cost": "milliseconds a client must gain before it is moved without need",

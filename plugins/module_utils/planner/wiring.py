@@ -16,13 +16,20 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.pairing 
     product_election,
     router_ids,
 )
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import WATCHDOG, Port
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import (
+    BALANCER_METRICS,
+    NODE_METRICS,
+    WATCHDOG,
+    Port,
+)
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import (
     Client,
+    MonitorHost,
     Server,
     Topology,
     VoterHost,
 )
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.traits import runs_balancer
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.upstreams import upstreams
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.voters import choose_voters, users_of
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.writes import has_own_write_port, write_port
@@ -66,6 +73,7 @@ class Wiring:
         self.masters, self.distributors = self.by_work.get("master", []), self.by_work.get("distributor", [])
         self.router_ids = router_ids(topology)
         self.voters = choose_voters(topology)
+        self.monitors = topology.monitors()
         self.asking = users_of(topology) if self.voters else []
         self.write_ports = {s.name: write_port(topology, s) for s in servers.values()}
         # Of the servers that take writes at another port than the one they serve on
@@ -170,6 +178,7 @@ class Wiring:
                         yield edge(client, target, "clients write through the pool", address, port)
         yield from self.more_edges()
         yield from self.arbiter_edges()
+        yield from self.monitor_edges()
 
     def arbiter_edges(self) -> Iterator[dict[str, Any]]:
         """The connections of the voters to each other, and of the nodes of pairs to each voter."""
@@ -182,6 +191,32 @@ class Wiring:
             for server in self.asking:
                 if server.name != voter.name:
                     yield edge(server, voter, "the nodes of a pair ask the arbiter which of them serves", port=clients)
+
+    def monitor_edges(self) -> Iterator[dict[str, Any]]:
+        """The connections by which the hosts of the group `monitor` scrape the metrics of servers and voters."""
+        scraped: list[Server | VoterHost] = [
+            *self.topology.servers.values(),
+            *(voter for voter in self.voters if isinstance(voter, VoterHost)),
+        ]
+        for target in scraped:
+            for port in self.metrics_ports(target):
+                for monitor in self.monitors:
+                    if monitor.name != target.name:
+                        yield edge(monitor, target, f"monitoring scrapes the metrics of {port.name}", port=port)
+
+    def metrics_ports(self, host: Server | VoterHost) -> list[Port]:
+        """The ports at which a host gives its metrics: none without a host that scrapes them."""
+        if not self.monitors:
+            return []
+        if isinstance(host, VoterHost):
+            return [NODE_METRICS]
+        work, product = self.work[host.name], self.topology.products[host.product]
+        ports = [NODE_METRICS]
+        if runs_balancer(work, product.proxy_mode if work == "proxy" else None, product.tls):
+            ports.append(BALANCER_METRICS)
+        if product.runs_on(work):
+            ports += [port for port in product.more_ports if port.metrics and work in port.to]
+        return ports
 
     def arbiter_endpoints(self, server: Server) -> list[dict[str, Any]]:
         """Where a node of a pair asks the arbiter; empty for all other servers."""
@@ -321,7 +356,7 @@ def reach(server: Server) -> dict[str, Any]:
 
 
 def edge(
-    source: Server | Client | VoterHost,
+    source: Server | Client | VoterHost | MonitorHost,
     target: Server | VoterHost,
     why: str,
     address: str | None = None,

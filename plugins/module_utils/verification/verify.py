@@ -230,9 +230,10 @@ def host_edges(
     reached = {(to, port) for to, _address, port in planned}
     nodes: dict[str, set[str]] = {}
     voters: Mapping[str, Any] = plan["voters"]
-    # A voter answers whatever else its host does.
-    edges += [_make_edge(to, address, port, "port") for to, address, port in planned if is_voter(voters, to, port)]
-    planned = [(to, address, port) for to, address, port in planned if not is_voter(voters, to, port)]
+    # A voter, and the node exporter of a host that only votes, answer whatever else the host does.
+    apart = [point for point in planned if is_voter(voters, point[0], point[2]) or point[0] not in servers]
+    edges += [_make_edge(to, address, port, "port") for to, address, port in apart]
+    planned = [point for point in planned if point not in apart]
     for to, address, port in planned:
         if address == servers[to]["address"] and port == servers[to]["port"]:
             nodes.setdefault(pair_of(servers[to]), set()).add(to)

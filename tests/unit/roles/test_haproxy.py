@@ -12,6 +12,7 @@ import re
 import shutil
 import socket
 import socketserver
+import ssl
 import subprocess
 import threading
 import time
@@ -414,6 +415,35 @@ def test_a_tcp_server_with_a_wrong_answer_or_none_gets_no_clients(tmp_path: Path
         server.shutdown()
     # HAProxy opened no other connection: one that asks nothing is an error in the log of some products.
     assert {*Cache.asked} == {QUESTION}
+
+
+@pytest.mark.skipif(not shutil.which("haproxy"), reason="HAProxy is not installed here")
+def test_haproxy_gives_its_metrics_over_tls_and_nothing_else_at_that_port(tmp_path: Path) -> None:
+    haproxy.make_certificate(tmp_path, "px1.tiers.internal")
+    port = free_port()
+    server = complete({"metrics": [{"name": "haproxy", "port": port, "path": "/metrics"}]})
+    relay = RELAY | {"bind": f"127.0.0.1:{free_port()}"}
+    given = {"__balancer_tls": str(tmp_path), "balancer_monitor_port": free_port(), "tiers_server": server}
+    text = re.sub(r"\n    (stats socket|log) .*", "", haproxy.for_anybody(render(relay, **given)))
+    (tmp_path / "haproxy.cfg").write_text(text)
+    trust = ssl.create_default_context(cafile=str(tmp_path / "ca.crt"))
+    trust.check_hostname = False
+    with subprocess.Popen(["haproxy", "-db", "-f", tmp_path / "haproxy.cfg"], stderr=subprocess.DEVNULL) as running:
+        try:
+            assert becomes(given["balancer_monitor_port"], 503)
+            answers = {}
+            for path in ("/metrics", "/stats"):
+                connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=5, context=trust)
+                connection.request("GET", path)
+                answer = connection.getresponse()
+                answers[path] = (answer.status, b'haproxy_server_status{proxy="upstream",server="m1"' in answer.read())
+        finally:
+            running.terminate()
+    assert answers == {"/metrics": (200, True), "/stats": (404, False)}
+
+
+def test_haproxy_gives_no_metrics_without_a_monitor() -> None:
+    assert "prometheus-exporter" not in render(RELAY, tiers_server=complete({"metrics": []}))
 
 
 def free_port() -> int:

@@ -11,6 +11,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules im
     clients,
     described_services,
     inventory,
+    monitoring,
     operation,
     pairs,
     pool,

@@ -18,7 +18,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.re
 )
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.shown import shorten
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Topology
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.values import ARBITER, GROUPS
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.values import ARBITER, GROUPS, MONITOR
 from ansible_collections.distributed.tiers.plugins.module_utils.text import (
     counted,
     did_you_mean,
@@ -337,8 +337,9 @@ def expected_hosts(topology: Topology, _allocation: Allocation) -> Iterator[Prob
     for tier in GROUPS:
         expected = (topology.expected or {}).get(tier)
         found = len(topology.tier(tier))
-        if tier in ("client", ARBITER):
-            found = len(topology.clients if tier == "client" else topology.arbiter_group)
+        if tier in ("client", ARBITER, MONITOR):
+            of_group = {"client": topology.clients, ARBITER: topology.arbiter_group, MONITOR: topology.monitor_group}
+            found = len(of_group[tier])
         if expected is not None and expected != found:
             given = f"{expected} of tier {tier} {'is' if expected == 1 else 'are'} expected, the inventory has {found}."
             yield Problem(None, "tiers_expected", given)
