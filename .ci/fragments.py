@@ -34,7 +34,7 @@ def find_base(root: Path) -> str | None:
 
 
 def missing_fragment(root: Path) -> str:
-    """What is wrong with the range, or nothing."""
+    """The reason why the range needs a fragment; empty if it needs none."""
     base = find_base(root)
     if base is None:
         return ""

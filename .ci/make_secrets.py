@@ -1,6 +1,6 @@
 """Write random values for the secrets an example file names into a file only its owner can read.
 
-Usage: make_secrets.py EXAMPLE FILE. What the file holds already stays as it is.
+Usage: make_secrets.py EXAMPLE FILE. Values that the file has already stay as they are.
 """
 
 from __future__ import annotations

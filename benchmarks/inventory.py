@@ -97,7 +97,8 @@ def seconds(*command: str | Path) -> float:
 
 
 def inventory(hosts: int) -> dict[str, object]:
-    """Of a thousand hosts: a master, 40 proxies each with a backup, 18 members, a pair of distributors, clients."""
+    """An inventory of a thousand hosts: a master, 40 proxies each with a backup, 18 members, a pair of distributors,
+    clients."""
     proxies, members = hosts * 40 // 1000, max(2, hosts * 18 // 1000)
     clients = hosts - 4 - 2 * proxies - members
     counter = iter(range(1, hosts + 1))

@@ -6,21 +6,21 @@
     python benchmarks/load.py hops shares    # both, or one of them
 
 Needs HAProxy and wrk. All runs on loopback of this machine. HAProxy has the configurations that the roles write, from
-their own template and variables, but runs as who runs this, and listens on loopback only. The members are those of
-load_member.py: a worked product takes longer for a request than all hops together and would hide what they cost, and
-it does not count.
+their own template and variables, but runs as the user of this program, and listens on loopback only. The members are
+those of load_member.py: a worked product takes longer for a request than all hops together and would hide what they
+cost, and it does not count.
 
 `hops` asks a member that answers at once: straight, through the distributor, and through a proxy that passes on to
 the distributor. With TLS every hop ends it and begins it again, and at the member HAProxy ends it. Clients ask again
 as soon as they are answered: one by itself, or many. The ways take turns; a ratio is that of one round.
 
 `shares` has few or many clients ask, through a distributor, three members of which each takes twice as long for a
-request as the one before, and serves a few at a time. Of each member it tells the part of the requests it got; `busy`,
-how much it served of what it can; and `backlog`, the time it takes to serve those who are there: as many, on the mean,
-as the time that requests spent there by the time that passed (Little's law). Unevenness is the largest over the mean:
-1 if all are the same, the number of members if one has everything.
+request as the one before, and serves a few at a time. For each member it tells the part of the requests that it got;
+`busy`, how much it served of what it can; and `backlog`, the time it takes to serve the requests that wait there: as
+many, on the mean, as the time that requests spent there by the time that passed (Little's law). Unevenness is the
+largest over the mean: 1 if all are the same, the number of members if one has everything.
 
-Of all rounds the median counts.
+The median of all rounds counts.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ def server(name: str, port: int, weight: int = 1) -> dict[str, Any]:
 
 
 def load(url: str, clients: int) -> dict[str, float]:
-    """What so many clients see that ask again as soon as they are answered."""
+    """The rate and latency that this number of clients sees; each asks again as soon as it has an answer."""
     done = subprocess.run(
         ["wrk", "--threads", "1", "--connections", str(clients), "--duration", f"{SECONDS}s", "--timeout", "10s"]
         + ["--latency", "--script", str(Path(__file__).with_name("load.lua")), url],
@@ -189,7 +189,7 @@ def hops(lab: Lab) -> Figures:
 
 
 def medians(figures: Figures) -> dict[str, Any]:
-    """Of every figure the median; of those that are one for each member, for each."""
+    """The median of every figure; for figures with one value for each member, the median for each."""
     return {
         name: [round(median(each), 3) for each in zip(*(one[name] for one in figures))]
         if isinstance(value, list)

@@ -73,7 +73,7 @@ def ticking(requests: Requests) -> Iterator[None]:
 
 
 class Inventory:
-    """What Ansible makes of an inventory, by its name in `inventories` or by its path, and of files that change it."""
+    """An inventory as Ansible reads it, by its name in `inventories` or by its path, with files that change it."""
 
     def __init__(self, inventory: str | Path, *changes: Path) -> None:
         self._directory = INVENTORIES / inventory
@@ -90,7 +90,7 @@ class Inventory:
         return self._read["_meta"]["hostvars"][host].get(name)
 
     def secrets(self) -> list[str]:
-        """What must not be readable for everyone."""
+        """The secrets of the inventory, which only their owners may read."""
         path = self._directory / "group_vars/all/secrets.yml"
         return list(yaml.safe_load(path.read_text(encoding="utf-8")).values())
 
@@ -134,7 +134,7 @@ class Inventory:
 
     @contextmanager
     def asking(self, host: str, command: str) -> Iterator[Requests]:
-        """Have a client ask again and again, for five minutes at most. What it got is in the list afterwards."""
+        """Have a client ask again and again, for five minutes at most. The list has its answers afterwards."""
         asked = Requests()
         client, file = self.connect(host), "/run/asked"
         loop = f"for i in $(seq 1500); do {command} >/dev/null 2>&1; echo $(date +%s.%N) $?; sleep 0.2; done > {file}"

@@ -90,7 +90,7 @@ def list_missing(answers: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
 
 
 def describe(plan: Mapping[str, Any], answers: Mapping[str, Mapping[str, Any]]) -> str:
-    """What the archive holds, the versions, and the hosts that are missing."""
+    """The text that explains the archive: the versions, its contents, and the hosts that are missing."""
     galaxy = Path(__file__).parents[2] / "galaxy.yml"
     manifest = Path(__file__).parents[2] / "MANIFEST.json"
     version = "a checkout"

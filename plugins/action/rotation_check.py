@@ -81,7 +81,7 @@ class ActionModule(JudgingAction):
 
 
 def state_of(text: str, current: Sequence[str], following: Sequence[str]) -> HostCertificates | None:
-    """What a host has, from the texts of its certificate and its CAs, one after the other. None: no certificate."""
+    """The certificate of a host and the CAs it trusts, from their texts one after the other. None: no certificate."""
     found = PEM.findall(text)
     names = {pem.strip(): CURRENT for pem in current} | {pem.strip(): NEXT for pem in following}
     certificate = parse_certificate(found[0], list(names)) if found else None

@@ -127,7 +127,7 @@ def _as_text(endpoints: Mapping[str, Any], export: str, with_writes: bool) -> st
 
 
 def _at(addresses: Mapping[str, str], servers: list[str]) -> list[str]:
-    """Where the servers are reached; nodes of a pair that share an address are there once."""
+    """The addresses of the servers, in their order; nodes of a pair that share an address give it once."""
     return list(dict.fromkeys(addresses.get(server, server) for server in servers))
 
 

@@ -32,7 +32,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: Of V(read), V(write), V(names), V(remove) and V(status) those offered.
+  description: The operations offered, among V(read), V(write), V(names), V(remove) and V(status).
   type: list
   elements: str
 """

@@ -137,7 +137,8 @@ def holds_secret(check: Any) -> bool:
 def question(raw: Mapping[str, Any], fill: Callable[[Any], Any]) -> dict[str, Any]:
     """The text to send to the service over TCP or TLS, and the expected answer; empty if a connection is enough.
 
-    Of the check only these two are filled in: the rest may need what only servers have, and clients ask as well.
+    Only these two keys of the check are templated: clients ask, too, and the other keys may use variables that only
+    servers have.
     """
     probe = fill(raw.get("probe") or {})
     check = raw.get("check") or {}

@@ -139,7 +139,7 @@ def quote(name: str) -> str:
 
 
 class Objects:
-    """What a server has, and what was changed on it."""
+    """The objects of a PostgreSQL server, and the changes made to them."""
 
     def __init__(self, socket: str, port: int, is_check: bool) -> None:
         self._where = {"host": socket, "port": port, "user": SUPERUSER}

@@ -13,8 +13,8 @@ version_added: 0.1.0
 description:
   - Sorts the hosts of the play as C(upgrade_order) of their product says. Within a tier, those come first whose failure
     costs least.
-  - Of an active/standby pair, the standby comes before the active node. Reads which node is active from the variable
-    C(tiers_serving) of the hosts.
+  - In an active/standby pair, the standby comes before the active node. The variable C(tiers_serving) of the hosts says
+    which node is active.
 extends_documentation_fragment:
   - distributed.tiers.judged_operation
 options:

@@ -59,7 +59,7 @@ options:
     elements: str
     default: []
   path:
-    description: Where the lock is kept.
+    description: Path of the file that holds the lock.
     type: path
     default: /run/tiers-run.json
   restoring:

@@ -180,7 +180,7 @@ def explain_full(path: str | None) -> str:
 
 
 def begin(host: FaultRunner, fault: dict[str, Any]) -> None:
-    """Start the unit that undoes the fault, then cause it. What fails midway is undone."""
+    """Start the unit that undoes the fault, then cause it. An error on the way undoes what was done."""
     host.end()
     names = [unit if "." in unit else f"{unit}.service" for unit in fault["units"]]
     fault["units"] = [unit for unit in names if host.is_active(unit)]

@@ -49,7 +49,7 @@ options:
         choices: [read, write]
         required: true
       servers:
-        description: Where to connect to, in order.
+        description: The endpoints to connect to, tried in this order.
         type: list
         elements: dict
         required: true

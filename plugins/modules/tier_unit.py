@@ -102,7 +102,7 @@ def wanted_actions(
 
 
 def digest_of(paths: list[str]) -> str:
-    """Of the names and the contents of the files."""
+    """A digest of the names and contents of the files."""
     found = hashlib.sha256()
     for path in sorted(paths):
         content = Path(path).read_bytes() if Path(path).exists() else b""

@@ -93,12 +93,12 @@ options:
     version_added: 0.1.0
   write_plan:
     description:
-      - Where to write RV(plan) as JSON, on the controller. A relative path is taken from where the command is run.
-      - Writing it here spares returning a large plan, see O(brief).
+      - Path of a file on the controller for RV(plan) as JSON. A relative path begins at the working directory.
+      - With O(brief), a large plan is written here instead of returned.
     type: path
     version_added: 0.1.0
   write_findings:
-    description: Where to write C(schema) 1 and RV(findings) as JSON, also when an error is among them.
+    description: Path of a file on the controller for C(schema) 1 and RV(findings) as JSON, also if one is an error.
     type: path
     version_added: 0.1.0
 seealso:

@@ -78,7 +78,7 @@ def read_inventory(
     part: bool = False,
     record: Record = known,
 ) -> Topology:
-    """The topology of the system whose groups `tiers_groups` names, with the plan if one is handed over.
+    """The topology of the system whose groups `tiers_groups` names, with the plan if the run received one.
 
     Such a plan stands in a file or comes as data; with `part` it may have more hosts than the inventory. `record` has
     the deployed state.
@@ -233,7 +233,7 @@ BROKEN_YAML = (
 
 
 class _Views:
-    """Of each host's variables those the planner looks at, read once; only templates are templated."""
+    """The variables of each host that the planner reads, each read once; only templates are templated."""
 
     def __init__(self, hostvars: Any, template: Template, record: Record) -> None:
         self.raw = getattr(hostvars, "raw_get", hostvars.__getitem__)

@@ -53,7 +53,7 @@ def answers_of(variables: Mapping[str, Any], group: str = "tiers_servers") -> An
 
 
 def probed_twice(plan: Mapping[str, Any], variables: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
-    """What each server answered to its probe, or to the second one if it has caught up since."""
+    """The answer of each server to its probe, or to the second probe if it has caught up since."""
     answers = answers_of(variables)
     return with_second_look(plan, answers.of("tiers_probed"), answers.of("tiers_probed_again"))
 

@@ -65,6 +65,8 @@ IN_PAGES = re.compile(
 # Beginnings of a comment that name no subject
 IN_COMMENTS = re.compile(r"^(What|Who|Where|Of|How|Whose|Nobody|Everybody)\b|\bjudged\b|\bthe gate\b")
 RIDDLE = re.compile(r"(?:^|[.!?] )(Who|What|Whoever|Whom|Of a|Of two) (?![^.!?]*\?)")
+# A docstring or the description of an option begins with what the function returns or does, or what the option is.
+IN_DOCSTRINGS = re.compile(r"^Where |(?:^|[.!?] )(Who|What|Whoever|Whom|Whose|Of) (?![^.!?]*\?)")
 
 
 # Parts of identifiers that leave open what a thing is, or for which the glossary has another word
@@ -80,6 +82,7 @@ CODE = sorted(
     )
     for path in REPOSITORY.glob(pattern)
 )
+DOCSTRINGS = sorted({*CODE, *REPOSITORY.glob("roles/*/files/**/*.py")})
 TESTS = sorted([*REPOSITORY.glob("tests/**/test_*.py"), *REPOSITORY.glob("molecule/*/tests/test_*.py")])
 FORBIDDEN_PART = re.compile(
     r"(^|_)(told|said|half|halves|elects?|elected|anew|nobody|everybody|anybody|whoever|gives?_to|stands|turns|looks"
@@ -93,7 +96,7 @@ RIDDLE_NAME = re.compile(r"test_(who|whom|what|whoever|of|where|which)_")
 
 
 def identifiers(path: Path) -> Iterator[tuple[str, str]]:
-    """Where each function, class, argument and variable of a file is named, and its name."""
+    """The place and name of each function, class, argument and variable of a file."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         name = ""
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
@@ -119,7 +122,7 @@ def names_in(tasks: Any) -> Iterator[str]:
 
 
 def task_names() -> list[tuple[str, str]]:
-    """Where each name stands, and the name."""
+    """The file of each name of a play or task, and the name."""
     found = []
     for path in TASK_FILES:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -159,6 +162,14 @@ def documentation(path: Path) -> Iterator[str]:
     for node in ast.parse(text).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in ("DOCUMENTATION", "RETURN"):
             yield from descriptions(yaml.safe_load(ast.literal_eval(node.value)))
+
+
+def docstrings(path: Path) -> Iterator[tuple[str, str]]:
+    """The place and text of each docstring of a file, without code."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, (ast.Module, ast.FunctionDef, ast.ClassDef)) and (text := ast.get_docstring(node)):
+            where = f"{path.relative_to(REPOSITORY)}:{getattr(node, 'lineno', 1)}"
+            yield where, re.sub(r"`[^`]*`", "", " ".join(text.split()))
 
 
 def prose(page: Path) -> str:
@@ -227,6 +238,17 @@ def test_comments_use_the_words_of_the_glossary(path: Path) -> None:
 def test_documentation_of_roles_and_plugins_uses_the_words_of_the_glossary(path: Path) -> None:
     texts = [re.sub(r"[A-Z]+\([^)]*\)", "", text) for text in documentation(path)]
     assert [match[0] for text in texts for form in (FORBIDDEN, IN_PAGES, RIDDLE) for match in form.finditer(text)] == []
+
+
+@pytest.mark.parametrize("path", DOCUMENTED, ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_descriptions_of_options_name_the_option(path: Path) -> None:
+    assert [text for text in documentation(path) if IN_DOCSTRINGS.search(text)] == []
+
+
+@pytest.mark.parametrize("path", DOCSTRINGS, ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_docstrings_say_what_the_function_returns_or_does(path: Path) -> None:
+    forms = (FORBIDDEN, IN_DOCSTRINGS)
+    assert [f"{where}: {text}" for where, text in docstrings(path) if any(form.search(text) for form in forms)] == []
 
 
 @pytest.mark.parametrize("path", CODE, ids=lambda path: str(path.relative_to(REPOSITORY)))

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a deployment of the demo leaves on its hosts. That it serves is for the playbook `verify` to show."""
+"""A deployment of the demo leaves its hosts as planned. The playbook `verify` shows that it serves."""
 
 from __future__ import annotations
 

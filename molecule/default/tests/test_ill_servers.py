@@ -36,7 +36,7 @@ def lets_in(client: str, server: str) -> bool:
 
 
 def alerts() -> str:
-    """What `status` says below its table."""
+    """The alerts that `status` prints below its table."""
     return demo.run("status").stdout.partition(" SERVER ")[2].partition("\n\n")[2]
 
 

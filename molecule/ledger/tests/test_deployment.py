@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a deployment of the HTTP application leaves on its hosts, and what its clients see of sessions and caches."""
+"""A deployment of the HTTP application leaves its hosts as planned, and clients keep their sessions and caches."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ POOL = ledger.variable("d1", "tiers_virtual_address")
 
 
 def ask(host: str, address: str, path: str, *options: str) -> str:
-    """What a host gets from a server whose certificate it verifies."""
+    """The response of a server, whose certificate the host verifies."""
     quoted = " ".join(options)
     return str(
         ledger.connect(host).check_output(

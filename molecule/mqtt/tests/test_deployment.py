@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a deployment of the MQTT brokers leaves on its hosts, and that a message takes the way of the tiers."""
+"""A deployment of the MQTT brokers leaves its hosts as planned, and a message passes through the tiers."""
 
 from __future__ import annotations
 

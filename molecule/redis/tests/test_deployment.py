@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a deployment of Redis leaves on its hosts, and that clients write at write ports and read at all servers."""
+"""A deployment of Redis leaves its hosts as planned; clients write at write ports and read at all servers."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def installer(version: str) -> bytes:
 
 
 def shipped(file: str) -> bytes:
-    """What is in a file of the vendor's, by its name."""
+    """The contents of a file of the vendor, by its name."""
     name, form = file.rsplit(".", 1)
     version = name.removeprefix("gauge-")
     return installer(version) if form == "sh" else archive(version, f"{name}/")

@@ -21,7 +21,7 @@ RELEASES = "/opt/gauge/releases"
 
 
 def answer(asks: str, asked: str) -> list[str]:
-    """What a server answers, with its certificate verified: a version, or nothing."""
+    """The version that a server answers, with its certificate verified; empty if it does not answer."""
     address = vendor.variable(asked, "ansible_host")
     output = vendor.connect(asks).check_output(
         "printf 'PING\\nQUIT\\n' | timeout 5 openssl s_client -quiet -verify_return_error -ign_eof"
@@ -31,8 +31,8 @@ def answer(asks: str, asked: str) -> list[str]:
 
 
 def versions_served() -> list[str]:
-    """What clients get through the proxy, and the proxy from the node of the pair that serves, once one of them does: a
-    node that failed hands over, and takes over again when it is well."""
+    """The versions that clients get through the proxy from the active node of the pair, as soon as one is active. A
+    node that failed steps down, and is promoted again when it is healthy."""
     for _attempt in range(60):
         output = [*answer("c1", "px1"), *answer("px1", "m1"), *answer("px1", "m2")]
         if len(output) == 2:
@@ -56,7 +56,7 @@ def current(name: str) -> str:
 
 
 def backups_made(name: str) -> list[str]:
-    """Where the installer moved something away."""
+    """The paths to which the installer moved files of an earlier installation."""
     return vendor.connect(name).check_output(f"find {RELEASES} -maxdepth 2 -name 'backup_*'").split()
 
 
@@ -143,7 +143,7 @@ class TestUpgrade:
 
 @pytest.fixture
 def address_of_archives() -> Iterator[str]:
-    """Where both nodes of the pair find an archive: at themselves."""
+    """The address at which both nodes of the pair find an archive: their own."""
     archive = ROOT / ".cache/vendor/gauge-3.1.tar"
     for name in ("m1", "m2"):
         vendor.copy(archive, name, "/srv")

@@ -2,4 +2,4 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether a deployed system is as planned: what to probe and what to break, and what the answers say."""
+"""The lock by which one run at a time changes a system: its holder on the host, and the run that requests it."""

@@ -71,7 +71,7 @@ def outlives_job(path: str, mounts: str) -> bool:
 
 
 def _mounts(text: str) -> Iterator[tuple[PurePosixPath, str]]:
-    """Where file systems are mounted, and their types. A space in a path is written as an escape."""
+    """The mount point and type of each file system. A space in a path is written as an escape."""
     for line in text.splitlines():
         fields, _dash, rest = line.partition(" - ")
         if len(fields.split()) > 4 and rest:

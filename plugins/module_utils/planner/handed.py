@@ -76,7 +76,8 @@ def list_faults(plan: Any) -> list[str]:
 
 
 def list_deviations(plan: Mapping[str, Any]) -> list[str]:
-    """Where a plan is not of the types in structure.py: the path, what must stand there, and what does."""
+    """The deviations of a plan from the types in structure.py: the path, the expected value and the one that is
+    there."""
     found: list[str] = []
     check_of(PlanData)(plan, None, found)
     return found

@@ -73,8 +73,8 @@ class Outcome:
 def make_plan(topology: Topology, previous: Mapping[str, Any] | None = None) -> Outcome:
     """Assign the clients, apply the rules, and compute the plan.
 
-    `previous` is the allocation of a former plan; without it the local facts have the deployed one. A plan that was
-    handed over is used unchanged, if it fits.
+    `previous` is the allocation of a former plan; without it the local facts have the deployed one. A plan that the run
+    received is used unchanged, if it fits.
     """
     if topology.handed_from:
         outcome = Outcome(tuple(rules.judge_part(topology)), None)
@@ -281,7 +281,7 @@ class _Planner:
         }
 
     def voter_address(self, voter: Host) -> dict[str, Any]:
-        """Where a voter is reached, with the URLs as etcd compares them."""
+        """The address, ports and URLs of a voter. The URLs are written as etcd compares them."""
         client_port, peer_port = self.topology.arbiter_client_port, self.topology.arbiter_peer_port
         host = f"[{voter.address}]" if ":" in voter.address else voter.address
         return {
@@ -312,9 +312,9 @@ class _Planner:
         ]
 
     def upstream_catches_up(self, server: Server) -> bool:
-        """Whether the first upstream may answer before it has all data again: both nodes of its pair may serve. Of an
-        active/standby pair, a node is promoted before it opens its port; a product that elects promotes it before the
-        health check passes."""
+        """Whether the first upstream may answer before it has all data again: both nodes of its pair may serve. In
+        an active/standby pair, a node is promoted before it opens its port; a product that elects promotes it before
+        the health check passes."""
         upstreams = self.wiring.upstreams[server.name]
         first = next(iter(upstreams), None)
         return bool(first and both_may_serve(self.topology, first) and not product_election(self.topology, first))

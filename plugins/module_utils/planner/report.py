@@ -63,7 +63,8 @@ def rows_asked(topology: Topology) -> dict[str, int]:
 
 
 def handed_report(topology: Topology, outcome: Outcome) -> str:
-    """A plan that was handed over: its moves and losses were shown when it was computed."""
+    """The report of a plan that the run received: its moves and the costs of failures were shown when it was
+    computed."""
     hosts = f"{len(topology.hosts())} of its hosts are in this inventory"
     most = rows_asked(topology)
     parts = [f"System {topology.name}, as planned in {topology.handed_from}; {hosts}", unread(topology)]
@@ -242,7 +243,7 @@ def who_cannot_write(plan: Plan) -> str:
 
 
 def ways_of_writes(plan: Plan) -> str:
-    """Where clients write, if that is not where they read."""
+    """A sentence that says where clients write; empty if they write where they read."""
     servers = plan["servers"].values()
     if ports := sorted({port for server in servers for port in server["client_ports"][1:]}):
         where = " and ".join(

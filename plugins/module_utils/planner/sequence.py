@@ -55,7 +55,8 @@ def upgrade_order(topology: Topology, allocation: Mapping[str, Any]) -> list[str
 
 
 def tier_position(product: Product | None, work: str, is_backup: bool) -> tuple[float, int]:
-    """Where the product upgrades the servers of a tier. Without a word about a tier, its master comes before it.
+    """The position of the servers of a tier in the product's `upgrade_order`. A tier that it does not name follows the
+    master.
 
     `backup` in `upgrade_order` is the master's backup. That of another server belongs to the tier of its primary.
     """
@@ -81,8 +82,8 @@ def upgrade_waves(order: Iterable[str], waves: Mapping[str, int]) -> dict[str, i
 def restart_order(plan: Mapping[str, Any], due: Collection[str], serving: Collection[str], back: bool) -> list[str]:
     """The servers that are `due` for a restart, in the plan's order; `back`: reversed, as a rollback takes them.
 
-    Of an active/standby pair whose backup serves now (`serving`), backup and primary change places: the standby comes
-    first. The primary of a cold backup runs as a standby, too, so it proves a new release before its backup gets it.
+    If the backup of an active/standby pair serves now (`serving`), it and its primary change places: the standby comes
+    first. The primary of a cold backup runs as a standby, too, so a new release is proved there first.
     """
     order = list(plan["upgrade_order"])
     place = {name: number for number, name in enumerate(order)}

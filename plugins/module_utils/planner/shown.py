@@ -49,7 +49,8 @@ def shorten(value: Any, most: int = 60) -> str:
 
 
 def first_difference(mine: Any, its: Any) -> tuple[str, Any, Any]:
-    """Where two values that differ do so first (` at 'paris'`), and what is there: in a large one little may differ."""
+    """The place where two values first differ (` at 'paris'`), and both values there: large values may differ in
+    little."""
     place = ""
     steps: Iterator[tuple[str, Any, Any]]
     for _level in range(MOST_LEVELS):

@@ -50,7 +50,7 @@ Digest = Annotated[str, Matches("^[0-9a-f]{64}$")]
 
 
 class PlannedEndpoint(TypedDict):
-    """Where something is reached."""
+    """The address and port of a server or of the pool."""
 
     name: Annotated[str, "Name of the server, or `pool`."]
     address: Annotated[str, "IP address."]
@@ -301,7 +301,7 @@ class ServerSlice(TypedDict):
 
 
 class ClientEndpoint(TypedDict):
-    """An endpoint and what it is to the client."""
+    """An endpoint and its role for the client."""
 
     name: Annotated[str, "Name of the server, or `pool`."]
     address: Annotated[str, "IP address."]
@@ -310,7 +310,7 @@ class ClientEndpoint(TypedDict):
 
 
 class ClientSlice(TypedDict):
-    """Where one client host connects to."""
+    """The part of the plan that one client host receives: its servers, and where it writes."""
 
     name: Annotated[str, "Inventory name."]
     site: Annotated[str, "The place it is at."]
@@ -517,7 +517,7 @@ def read_fields(part: Any) -> dict[str, PlanField]:
 
 
 def handed_on_fields(known: Mapping[str, PlanField]) -> dict[str, PlanField]:
-    """The keys of a server's slice for variables that the planner only hands on, from their entries in TABLE."""
+    """The keys of a server's slice for variables that the planner does not read, from their entries in TABLE."""
     server_fields = {field.name for field in dataclasses.fields(Server)}
     return {
         variable.field: PlanField(HANDED_ON_TYPES.get(variable.kind, str) | None, variable.meaning, None, True)

@@ -57,7 +57,7 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """What a server says about itself in its local fact."""
+    """The deployment record of a server: its local fact."""
 
     tier: str
     serves_as: str
@@ -372,7 +372,8 @@ class _VariableReader:
         return unseen or any(name in self.hostvars.get(host, {}).get(variables.OPENED, ()) for host in hosts)
 
     def names(self, host: str) -> None:
-        """Report variables of ours that nobody knows, and a host that certificates and configurations cannot name."""
+        """Report unknown variables with the prefix of this collection, and a host that certificates and
+        configurations cannot name."""
         try:
             address(host)
             if len(host) > LONGEST_NAME:
@@ -405,8 +406,8 @@ class _VariableReader:
             return host
 
     def login(self, host: str) -> str | None:
-        """Where Ansible logs in over ssh: host, port and the options that may lead elsewhere. Of other connections only
-        their plugin knows what tells two hosts apart."""
+        """The ssh login of a host as Ansible uses it: host, port and the options that may lead elsewhere. None for
+        other connections: only their plugin knows what distinguishes two hosts."""
         held = self.hostvars.get(host, {})
         where = held.get(variables.ANSIBLE_HOST) or held.get(variables.ANSIBLE_SSH_HOST)
         connection = held.get(variables.ANSIBLE_CONNECTION) or SSH[0]
@@ -495,7 +496,7 @@ class _VariableReader:
 
 
 def differing(mine: Any, its: Any, others: str, closed: bool) -> str:
-    """What tells a value from that of other hosts."""
+    """A sentence that says where a value first differs from that of other hosts. `closed`: it must not be shown."""
     place, mine, its = first_difference(mine, its)
     if mine is NOTHING:
         return f"The value has nothing{place}, unlike that of {others}."
@@ -591,7 +592,8 @@ def read_topology(
     read_population: PopulationReader,
     tiers_groups: Any = None,
 ) -> Topology:
-    """The topology of the system whose groups `tiers_groups` names. What cannot be read is in its `problems`."""
+    """The topology of the system whose groups `tiers_groups` names. Its `problems` name every value that cannot be
+    read."""
     reading = _VariableReader(hostvars)
     names, problem = group_names(tiers_groups)
     if problem:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a server runs and how it serves, as fields of its slice: decided here, once, and read everywhere else."""
+"""Compute what a server runs and how it serves, as fields of its slice. No other place decides it."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How the value of a variable is read: what it may be, and what a wrong one is told."""
+"""Read the values of variables: the values that are allowed, and the messages about all others."""
 
 from __future__ import annotations
 
@@ -217,7 +217,7 @@ def keyed(value: Any, allowed: tuple[str, ...], of: str) -> Mapping[str, Any]:
 
 
 def at(key: Any, read: Callable[[Any], Any], value: Any) -> Any:
-    """Read one item of a mapping; what is wrong is told with its key."""
+    """Read one item of a mapping. BadValueError names its key."""
     try:
         return read(value)
     except BadValueError as error:
@@ -271,7 +271,7 @@ def rates(value: Any) -> dict[str, float]:
 
 
 def rules(value: Any) -> dict[str, dict[str, str]]:
-    """What each rule is lowered to, and why. All that is wrong is told at once."""
+    """The severity of each overridden rule, and the reason. BadValueError names all mistakes at once."""
 
     def severity(item: Any) -> str:
         # `off` without quotes is false in YAML.

@@ -52,9 +52,9 @@ PREFIX = "tiers_"
 class Variable:
     """One variable of the inventory contract.
 
-    `read` turns what the inventory holds into what the planner uses. Without it the variable is for roles and
-    playbooks alone: the planner knows the name and leaves the value, which may be a template, untouched. What is
-    `asked` belongs to a run and not to the system: playbooks list those they take in playbooks/meta.
+    `read` turns what the inventory holds into what the planner uses. Without it the variable is for roles and playbooks
+    alone: the planner knows the name and leaves the value, which may be a template, untouched. A variable with `asked`
+    belongs to a run and not to the system: playbooks/meta lists those of each playbook.
     """
 
     name: str
@@ -78,7 +78,7 @@ class Variable:
 
     @property
     def bounds(self) -> Bounds | None:
-        """What its number may be."""
+        """The bounds of its number; None if it is not a number or has none."""
         return self.read.bounds if isinstance(self.read, Within) else None
 
 

@@ -124,7 +124,7 @@ def _select(topology: Topology, hosts: Collection[Host], former: Collection[str]
 
 
 def _spread(topology: Topology, voters: Collection[Host], former: Collection[str]) -> tuple[int, ...]:
-    """What makes one choice better than another, the larger the better."""
+    """The key by which choices of voters are compared: the larger, the better."""
     return (
         len({zone_of(host) for host in voters}),
         sum(host.name in former for host in voters),
@@ -143,7 +143,7 @@ def zone_of(host: Server | VoterHost) -> tuple[str, str]:
 
 
 def etcd_version(host: Host) -> str | None:
-    """The release of etcd that the host's Debian has. None while nobody has read which Debian that is."""
+    """The release of etcd that the host's Debian has. None as long as the Debian of the host is unknown."""
     return ETCD_OF_DEBIAN.get(host.debian, f"that of Debian {host.debian}") if host.debian else None
 
 

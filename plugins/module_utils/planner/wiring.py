@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Who connects to whom, where, and what each server lets in. Pure."""
+"""Connect servers and clients: upstreams, endpoints, and what each server's firewall opens. Pure."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ UPWARD = {
 # A client's address stands in the firewall of every server it may connect to.
 @lru_cache(maxsize=1 << 16)
 def parsed_network(text: str) -> tuple[int, int, int, str]:
-    """What puts a network in order, and the network as a firewall takes it as a source."""
+    """A key that sorts networks, and last the network as a firewall takes it as a source."""
     net = ipaddress.ip_network(text)
     return net.version, int(net.network_address), net.prefixlen, str(net)
 
@@ -95,7 +95,8 @@ class Wiring:
         return self.router_ids.get(primary_of(self.topology, server).name)
 
     def peers(self, server: Server) -> list[dict[str, Any]]:
-        """Who else does the same work, backups last, without the peer: where they have a port for each other."""
+        """The other servers that do the same work, backups last, without the peer; empty if they have no port for
+        each other."""
         work, other = self.work[server.name], self.peer_of(server)
         ports = self.topology.products[server.product].more_ports
         if not any(work in port.to and work in port.sources for port in ports):
@@ -103,7 +104,7 @@ class Wiring:
         return [reach(peer) for peer in self.by_work[work] if peer is not server and peer is not other]
 
     def pool(self) -> list[dict[str, Any]]:
-        """Where clients reach the pool: the shared address, else the distributor and its backup."""
+        """The endpoints of the pool: the shared address, else the distributor and its backup."""
         if not self.distributors:
             return []
         first = self.distributors[0]
@@ -112,7 +113,7 @@ class Wiring:
         return [reach(server) for server in self.distributors]
 
     def endpoints(self, client: Client) -> list[dict[str, Any]]:
-        """Where a client connects to, best first."""
+        """The endpoints of a client, best first."""
         if self.proxied and not client.direct:
             found = ((self.proxy_of.get(client.name), "proxy"), (self.second_of.get(client.name), "backup"))
             return self.points([(self.topology.servers[name], role) for name, role in found if name])
@@ -133,8 +134,8 @@ class Wiring:
         return [server.port, own.port] if own else [server.port]
 
     def points(self, servers: Iterable[tuple[Server, str]]) -> list[dict[str, Any]]:
-        """Where these servers are reached, in this order. Nodes that share an address are reached there, once, under
-        the name of the primary."""
+        """The endpoints of these servers, in this order. Nodes that share an address have one endpoint, under the
+        name of the primary."""
         found: dict[str, dict[str, Any]] = {}
         for server, role in servers:
             shared = self.shared_address(server)
@@ -143,7 +144,8 @@ class Wiring:
         return list(found.values())
 
     def upward(self, server: Server) -> list[dict[str, Any]]:
-        """Where a server funnels to, best first. Its own peer it reaches directly."""
+        """The endpoints that a server forwards to, best first. It reaches its own peer directly, not at a shared
+        address."""
         if self.work[server.name] == "master":
             return [reach(upstream) for upstream in self.upstreams[server.name]]
         points = self.points((upstream, "") for upstream in self.upstreams[server.name])
@@ -219,7 +221,7 @@ class Wiring:
         return ports
 
     def arbiter_endpoints(self, server: Server) -> list[dict[str, Any]]:
-        """Where a node of a pair asks the arbiter; empty for all other servers."""
+        """The endpoints of the arbiter for a node of a pair; empty for all other servers."""
         asks, port = server in self.asking, self.topology.arbiter_client_port
         return [{"name": v.name, "address": v.address, "port": port} for v in self.voters if asks]
 
@@ -318,7 +320,7 @@ class Wiring:
         return result
 
     def ports_for_clients(self, server: Server) -> Iterator[tuple[str, str, int]]:
-        """What a server opens for named clients: why, protocol, port."""
+        """The ports that a server opens for named clients: why, protocol, port."""
         work, product = self.work[server.name], self.topology.products[server.product]
         if work != "parallel":
             yield "named clients", "tcp", server.port

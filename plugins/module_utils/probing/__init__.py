@@ -2,4 +2,4 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What runs on a host and speaks to servers in the product's own protocol: probes, a load, real rows."""
+"""Programs that run on a host and speak to servers in the product's protocol: probes, a load, rows."""

@@ -59,7 +59,7 @@ class _Child:
         return killed
 
     def result(self) -> dict[str, Any] | None:
-        """What the call returned. None: it was not done in time."""
+        """The result of the call; None if it did not end in time. RuntimeError if it raised."""
         os.close(self.pipe)
         status = self._reap()
         if self._asked_to_end:
@@ -113,8 +113,9 @@ class _Stopped(BaseException):
 
 
 def run_in_children(calls: Sequence[Call], seconds: float, concurrency: int = 32) -> list[dict[str, Any] | None]:
-    """What the calls return, in their order; None for each that was not done within `seconds`. They run at the same
-    time, `concurrency` of them. What they return must be JSON, and what they change in memory is lost."""
+    """The results of the calls, in their order; None for each that did not end within `seconds`. At most
+    `concurrency` calls run at the same time, each in a process of its own: results must be JSON, and changes in
+    memory are lost."""
     "localhost".encode("idna")  # what a child would import is imported here: its importer may need its parent
     waiting = deque(enumerate(calls))
     results: list[dict[str, Any] | None] = [None] * len(calls)

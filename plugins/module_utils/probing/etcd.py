@@ -32,7 +32,7 @@ class Member:
 
 @dataclass(frozen=True)
 class VoterState:
-    """What a voter says of itself."""
+    """The state of a voter, from its own answers."""
 
     # Whether it reads what a majority has agreed on, and why not.
     healthy: bool = False

@@ -1,8 +1,8 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a host finds on itself besides its service: firewall, names, certificates, disks, clock, services of others.
-Answers are lists of reasons, empty if all is well; `look_at` and `read` read the host, `compare` and `judge` decide."""
+"""Check the host besides its service: firewall, names, certificates, disks, clock, services of others. Answers are
+lists of reasons, empty if all is well; `look_at` and `read` read the host, `compare` and `judge` decide."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def check_firewall(timeout: float) -> list[str]:
 
 
 def check_aside(timeout: float) -> list[str]:
-    """Whether a table shuts this host although its watchdog does not step aside."""
+    """A reason if a table refuses clients of this host although its watchdog does not step aside."""
     if ASIDE_NOTE.exists():
         return []
     try:
@@ -159,7 +159,8 @@ def check_files() -> list[str]:
 
 
 def compare_listeners(listeners: Iterable[sockets.Listener], let_in: Collection[int]) -> list[str]:
-    """Which ports of other services the planned firewall would shut. `let_in`: the ports that stay open to anybody."""
+    """The ports of other services that the planned firewall would close. `let_in`: the ports that stay open to
+    everyone."""
     programs: dict[int, list[str]] = {}
     for one in listeners:
         if one.port not in let_in:
@@ -168,7 +169,7 @@ def compare_listeners(listeners: Iterable[sockets.Listener], let_in: Collection[
 
 
 def compare_file(path: str, text: str, pattern: str) -> list[str]:
-    """What a file of another service serves; empty for a file of this collection. `pattern`: the words that name it."""
+    """The lines of another service's file that match `pattern`, as a reason; empty for a file of this collection."""
     if MARKER in text:
         return []
     found = [" ".join(match.split()) for match in re.findall(pattern, text, re.MULTILINE)]
@@ -231,7 +232,7 @@ def _some(things: Iterable[str], between: str = ", ") -> str:
 
 @dataclass(frozen=True)
 class Certificate:
-    """One certificate: whose it is, until when it is good in seconds since 1970, and what tells it from every other."""
+    """One certificate: its subject, the end of its validity in seconds since 1970, and a digest that identifies it."""
 
     subject: str
     ends: float
@@ -288,7 +289,7 @@ def judge_certificates(
 
 
 def check_certificates(address: str, port: int, protocol: str, alert_days: float, timeout: float) -> list[str]:
-    """What is wrong with the certificates on this host and with the one that its service shows."""
+    """The faults of the certificates on this host and of the one that its service presents. `timeout` in seconds."""
     if x509 is None:
         return ["python3-cryptography is missing on this host, so no certificate can be read. Run deploy"]
     files, reasons = {}, []
@@ -467,7 +468,8 @@ def _is_suspended(process: Path) -> bool:
 
 
 def read_time_services(timeout: float) -> list[str]:
-    """What keeps the clock of this host right: programs that run, and `kernel` if that says it is synchronised."""
+    """The running time services of this host, and `kernel` if its clock is synchronised. Empty if systemd does not
+    answer."""
     try:
         _code, states, _errors = execute(["systemctl", "is-active", *TIME_SERVICES], os.environ, timeout)
         running = [name for name, state in zip(TIME_SERVICES, states.split(), strict=False) if state == "active"]

@@ -134,8 +134,8 @@ class Worker:
 
 
 def record_late_ticks(stop: threading.Event, record: Callable[[dict[str, float]], None]) -> None:
-    """Record each tick that comes late, with its delay and the time when it was due, both in seconds. Where ticks are
-    late this host is short of processor time, and so are the requests that it makes."""
+    """Record each tick that comes late, with its delay and the time when it was due, both in seconds. Late ticks
+    mean that this host lacks processor time, and so do the requests that it makes."""
     due = time.monotonic() + _TICK
     while not stop.wait(max(0.0, due - time.monotonic())):
         late = time.monotonic() - due
@@ -151,8 +151,8 @@ def run(
     samples: IO[str],
     over: Callable[[], bool],
 ) -> dict[str, dict[str, int]]:
-    """Run all streams until `over` says so. Samples are written five times a second, a JSON list a line; among them are
-    the late ticks of this host, a JSON object a line."""
+    """Run all streams until `over` returns true. Samples are written five times a second, a JSON list a line; among
+    them are the late ticks of this host, a JSON object a line."""
     samples_to_write: deque[list[Any] | dict[str, float]] = deque()
     stop = threading.Event()
 

@@ -29,7 +29,7 @@ RELOAD_SECONDS = 0.3
 
 
 def unsettled(run: Path = RUN) -> str:
-    """What keeps this node from being active or a standby, and since when."""
+    """The reason why this node is neither active nor a standby, and since when."""
     if not _agent_runs(run):
         unit = "tiers-failover" if (run / "lease.json").exists() else "keepalived"
         return f"its failover agent does not run, so it lets no client in: see `systemctl status {unit}`"
@@ -52,7 +52,7 @@ def unsettled(run: Path = RUN) -> str:
 
 
 def read_lease(run: Path = RUN) -> dict[str, Any] | None:
-    """What the agent of this node knows of the lease of its pair; None where keepalived elects."""
+    """The lease of this node's pair as its agent last read it, its age in seconds; None where keepalived elects."""
     try:
         known = json.loads((run / "lease.json").read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
@@ -93,7 +93,8 @@ def judge_gate(table: str) -> str:
 
 
 def promotion_failed(run: Path = RUN) -> str:
-    """What a standby says whose last promotion failed just now: it is not elected for a while, then it fails again."""
+    """The reason why a standby was not promoted just now; empty otherwise. It is not elected for a while, then fails
+    again."""
     age = _read_age(run / "failed")
     return f"its promotion failed {age:.0f} s ago. See `journalctl -t tiers-failover`" if age < FAILED_SECONDS else ""
 
@@ -116,7 +117,7 @@ def _read_words(path: Path) -> list[str]:
 
 
 def _agent_runs(run: Path) -> bool:
-    """Whether somebody holds the lock of the failover agent."""
+    """Whether a process holds the lock of the failover agent."""
     for seconds in (RELOAD_SECONDS, 0.0):
         try:
             with (run / "watch.lock").open() as lock:

@@ -179,7 +179,7 @@ def _is_held(address: str) -> bool:
 
 
 def _read_files(*paths: str) -> list[str]:
-    """What stands in files of the kernel, nothing for one that it does not have."""
+    """The contents of files of the kernel; empty for one that it does not have."""
     return [path.read_text() if path.exists() else "" for path in map(Path, paths)]
 
 
@@ -190,7 +190,8 @@ def is_listened_on(port: int, *tables: str) -> bool:
 
 
 def _check_active(expect: str, timeout: float) -> dict[str, Any]:
-    """Whether this node of a pair serves. Where either may, it must be clear which of both does."""
+    """Whether this node of a pair serves. `expect: either`: exactly one of both must serve, and this node must know
+    which."""
     if Path(_IS_LEADER).exists():
         return _check_leader(expect, timeout)
     lease = pair.read_lease()
@@ -230,7 +231,7 @@ def _check_drained(expect: str, timeout: float) -> dict[str, Any]:
 
 
 def _judge_one_open(edges: Sequence[Mapping[str, Any]], seen: list[dict[str, Any]]) -> None:
-    """Of the edges with the same `one_of` exactly one must be open: else none of them is as expected."""
+    """Mark all edges with the same `one_of` as not as expected unless exactly one of them is open."""
     groups: dict[str, list[dict[str, Any]]] = {}
     for edge, result in zip(edges, seen, strict=True):
         if edge.get("one_of"):
@@ -270,7 +271,7 @@ def probe_all(
 
 
 def _unanswered(edge: Mapping[str, Any], seconds: float) -> dict[str, Any]:
-    """What was seen along an edge whose probe had to be ended."""
+    """The result of an edge whose probe was ended after `seconds`."""
     ok = edge["expect"] != "open" and "service" in (edge.get("refused_by") or [])
     why = f"no answer within {seconds:g} s"
     return {**_blank_result(edge), "reachable": False, "refused_by": "service", "ok": ok, "why": why}

@@ -38,8 +38,8 @@ class Traffic:
 
 
 def judge(record: str | None, *, has_table: bool, failover_stopped: str, is_deployed: bool) -> Traffic:
-    """The state of the traffic. `record` is the text of the record, None where there is none. `failover_stopped` names
-    the program that elects this node, or holds its lease, if somebody stopped it."""
+    """The state of the traffic. `record` is the text of the record, None where there is none. `failover_stopped`
+    names the program that elects this node, or holds its lease, if it was stopped."""
     operation = ""
     if record is not None:
         operation, complete = _parse(record)
@@ -83,7 +83,7 @@ def _has_table(timeout: float) -> bool:
 
 
 def _failover_stopped(timeout: float) -> str:
-    """Which of FAILOVER somebody stopped on a host that starts it at boot; nothing if none."""
+    """The unit of FAILOVER that was stopped on a host that starts it at boot; empty if none was."""
     systemctl = shutil.which("systemctl", path=_PATH)
     if not systemctl:
         return ""

@@ -1,7 +1,7 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a report shows of a plan: clients as numbers, never by name, so that it stays small for a million of them."""
+"""Excerpt a plan for a report: clients as numbers, never by name, so that it stays small for a million of them."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class FindingExcerpt(TypedDict):
 
 
 class PlanExcerpt(TypedDict):
-    """What a report shows of a plan."""
+    """The part of a plan that a report shows."""
 
     system: str
     digest: str

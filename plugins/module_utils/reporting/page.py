@@ -58,7 +58,7 @@ TROUBLE = ("down", "no answer", "alert")
 
 @dataclass(frozen=True)
 class ReportData:
-    """What a report is made from. `status`: what status_report returned, None if no server was asked; `drill`: the
+    """The input of a report. `status`: what status_report returned, None if no server was asked; `drill`: the
     report.json of a drill, None if there is none."""
 
     plan: PlanExcerpt

@@ -1,7 +1,7 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a report does where JavaScript runs: tables that can be sorted and filtered. Without it, they are only read."""
+"""The script of a report, which sorts and filters its tables. Without JavaScript the tables are only read."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The symbol and the colour of each state: each state has a shape of its own, so none is told by its colour alone."""
+"""The symbol and the colour of each state: each state has a shape of its own, so none is recognised by its colour
+alone."""
 
 from __future__ import annotations
 

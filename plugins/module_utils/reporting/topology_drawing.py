@@ -93,7 +93,7 @@ def draw_topology(plan: PlanExcerpt, observed: Mapping[str, Mapping[str, str]], 
 
 
 def health_of(server: str, observed: Mapping[str, Mapping[str, str]]) -> str:
-    """What status found, in one word."""
+    """The health of a server as `status` reported it, or `not asked`."""
     return observed.get(server, {}).get("health", "not asked")
 
 

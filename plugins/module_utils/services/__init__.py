@@ -2,4 +2,4 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a role stages for a described service, and what a run reports of one that failed."""
+"""The files that a role stages for a described service, and the messages of a run about one that failed."""

@@ -1,7 +1,7 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a run reports of a described service that failed, without the secrets of the host."""
+"""The messages of a run about a described service that failed, without the secrets of the host."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ UNTOUCHED = "The running service was not touched."
 def describe_failed_staging(task: str, result: Mapping[str, Any], is_hidden: bool) -> str:
     """Which task failed before anything of the running service was touched, and why.
 
-    Of a loop it names the files that failed. What a task says of a secret file stays hidden.
+    For a loop the message names the files that failed. The output of a task about a secret file stays hidden.
     """
     if "results" in result:
         why = "".join(_failed_items(result["results"])) + "."

@@ -37,7 +37,7 @@ def build_manifest(
 
 
 def place_file(file: Mapping[str, Any], group: str) -> dict[str, Any]:
-    """Where a described file goes, and who may read it."""
+    """The path, owner, group and mode of a described file."""
     owning = file.get("group") or group
     return {
         "dest": file["dest"],

@@ -22,9 +22,9 @@ def _read_digests(answers: ProbeAnswers) -> Iterator[tuple[str, Position, str]]:
 
 
 def differing(plan: Mapping[str, Any], answers: ProbeAnswers) -> list[tuple[str, str]]:
-    """(server, why) of every server whose content differs from that of others at the same position. What most of them
-    hold counts as right, and of two opinions that of the master. `answers`: what tier_probe returned for the content
-    edges of each server."""
+    """(server, why) of every server whose content differs from that of others at the same position. The content that
+    most of them have counts as right; if two contents are equally frequent, the master's. `answers`: what tier_probe
+    returned for the content edges of each server."""
     held: dict[Position, dict[str, list[str]]] = {}
     for name, position, digest in _read_digests(answers):
         held.setdefault(position, {}).setdefault(digest, []).append(name)

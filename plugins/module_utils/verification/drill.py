@@ -414,7 +414,7 @@ def _host_faults(plan: Mapping[str, Any], fault: ServerFault, found: Mapping[str
 
 
 def _explain_unknown_peers(faults: Mapping[str, Mapping[str, Any]]) -> str:
-    """Why packets cannot be told apart by their addresses, or nothing."""
+    """The reason why packets cannot be distinguished by their addresses; empty if they can."""
     for fault in faults.values():
         for peer in fault.get("peers", ()):
             try:

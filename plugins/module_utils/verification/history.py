@@ -24,7 +24,7 @@ _NAMED = 3
 
 
 def check_history(samples: Iterable[Sample]) -> dict[str, Any]:
-    """What is wrong with the history, as sentences, and how many writes have which end."""
+    """The faults of the history, as sentences, and the numbers of acknowledged and unanswered writes."""
     writes = [sample for sample in samples if sample.number]
     wrong = [*_find_repeated(writes), *_find_left_out(writes), *_find_overlapping(writes)]
     return {

@@ -249,8 +249,8 @@ _BY_VRRP = "any, reported (`tiers_failover: vrrp`)"
 
 
 def _explain_no_promise(experiment: Mapping[str, Any], plan: Mapping[str, Any]) -> str:
-    """What is written in place of a limit where nothing is promised, or nothing. A node that only sends keeps its peer
-    from being elected by VRRP, although it serves no client."""
+    """The text in place of a limit where nothing is promised; empty where no reason is known. A node that only sends
+    prevents by VRRP that its peer is elected, although it serves no client."""
     return _BY_VRRP if experiment["fault"] == "deaf" and _decides_by_vrrp(experiment, plan) else ""
 
 
@@ -374,7 +374,7 @@ def _judge_site(
 def _judge_no_majority(
     plan: Mapping[str, Any], seen: _Measurements, times: Times, allowed: Mapping[str, float]
 ) -> list[dict[str, Any]]:
-    """Without a majority no lease is granted: a pair that needs one serves nobody until the voters are back."""
+    """Without a majority no lease is granted: a pair that needs one serves no client until the voters are back."""
     if not any(server.get("failover") == "lease" for server in plan["servers"].values()):
         return [seen.judge_no_failure("no client is affected, as no pair needs a lease", HOME, pool=True)]
     if why := seen.explain_missing(HOME):

@@ -27,7 +27,7 @@ ROUNDS = {
 
 @dataclass(frozen=True)
 class HostCertificates:
-    """What a host has under /etc/tiers/tls. CAs are CURRENT, NEXT or ANOTHER."""
+    """The certificate and trusted CAs under /etc/tiers/tls of a host. Each CA is CURRENT, NEXT or ANOTHER."""
 
     begins: datetime
     ends: datetime

@@ -114,7 +114,7 @@ def read_state(
 
 
 def _explain(edge: Mapping[str, Any]) -> str:
-    """What is wrong along an edge. HAProxy listens beside the product."""
+    """The reason why an edge is not as expected. HAProxy listens beside the product."""
     is_silent = edge["protocol"] == "haproxy" and not edge["reachable"]
     return f"HAProxy: {edge['why']}" if is_silent else str(edge["why"])
 
@@ -177,12 +177,12 @@ def report(
     content: Mapping[str, Mapping[str, Any]] | None = None,
     voters: tuple[str, Iterable[str]] = ("", ()),
 ) -> dict[str, Any]:
-    """The table, the alerts, and both as text; `late`: the servers whose data is behind, with the positions they must
-    reach; `content` and `certificates`: rows for the HTML report. `answers`: tier_probe's per server; `recorded`: the
-    local facts; `offers`: what the product offers to probes; `max_lag` in seconds and `max_behind` in changes: how far
-    data may be behind; `hosts`: tier_host's per host, clients too; `clock_alert`: seconds that a clock may differ;
-    `content`: tier_probe's digests; `voters`: the table and the alerts of the arbiter. `not_checked`: what nobody could
-    compare, and why."""
+    """The table, the alerts, and both as text; `late`: the servers whose data is behind, with the positions they
+    must reach; `content` and `certificates`: rows for the HTML report. `answers`: tier_probe's per server;
+    `recorded`: the local facts; `offers`: what the product offers to probes; `max_lag` in seconds and `max_behind`
+    in changes: how far data may be behind; `hosts`: tier_host's per host, clients too; `clock_alert`: seconds that a
+    clock may differ; `content`: tier_probe's digests; `voters`: the table and the alerts of the arbiter.
+    `not_checked`: the comparisons that were not possible, and why."""
     servers = sorted(plan["servers"].values(), key=beside_its_primary)
     seen = read_states(servers, answers, recorded)
     last = last_changes(plan, seen)
@@ -393,7 +393,7 @@ def last_changes(plan: Mapping[str, Any], seen: Mapping[str, ServerState]) -> di
 
 
 def _describe_lag(seen: ServerState, last: Mapping[str, str]) -> str | None:
-    """How far the server was behind when it was asked. What others, asked later, have beyond that does not count."""
+    """The lag of the server when it was asked. Writes that others, asked later, have beyond that do not count."""
     worst = worst_lag(seen, last)
     return None if worst is None else str(worst)
 

@@ -1,7 +1,7 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What every stream of a client saw around an experiment, as spans of time that can be drawn. Pure."""
+"""Compute what each stream of a client saw around an experiment, as spans of time that can be drawn. Pure."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class StreamTimeline(TypedDict):
 
 
 def draw_timelines(samples: Iterable[Sample], times: Times) -> list[StreamTimeline]:
-    """The timeline of every stream, by client and name. What lies in no span was not answered."""
+    """The timeline of every stream, by client and name. Times outside all spans had no answer."""
     begin, end = times.off_begin - BEFORE, times.whole + AFTER
     streams: dict[tuple[str, str], list[Sample]] = {}
     for sample in samples:

@@ -157,8 +157,8 @@ def _probe_within_pair(plan: Mapping[str, Any], server: Mapping[str, Any], proto
 
 
 def _expect_stopped(server: Mapping[str, Any], address: str, protocol: str | None) -> dict[str, Any]:
-    """A server whose program does not run. Where HAProxy ends TLS for the program, HAProxy may run and has no server
-    to forward to."""
+    """The edge of a server whose program does not run. If HAProxy terminates TLS for the program, it may run and has
+    no server to forward to."""
     refused = {"expect": "refused", "refused_by": ["closed"]}
     if not server["terminates_tls"]:
         return _make_edge(server["name"], address, server["port"], "port", **refused)
@@ -330,8 +330,8 @@ def places(
     standing_by: Iterable[str] = (),
     writes: bool = False,
 ) -> list[dict[str, Any]]:
-    """Where rows read by a host go through: the server on it, or a client's endpoints and the pool. A standby is left
-    out. With `writes` the same where rows are written, without servers that take no writes."""
+    """The edges by which a host reads rows: the server on it, or a client's endpoints and the pool, without
+    standbys. With `writes`, the edges by which it writes, without servers that take no writes."""
     port, endpoints, pool = ("write_port", "write_endpoints", "write_pool") if writes else ("port", "endpoints", "pool")
     aside = set(standing_by)
     if host in plan["servers"]:

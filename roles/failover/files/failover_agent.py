@@ -64,7 +64,7 @@ REQUEST_SECONDS = 5
 
 @dataclass(frozen=True)
 class Settings:
-    """What the role writes. Times are in seconds."""
+    """The settings that the role writes. Times are in seconds."""
 
     run: Path  # state that a boot ends
     lasting: Path  # state that outlasts a boot
@@ -106,7 +106,8 @@ class Settings:
 
 @dataclass(frozen=True)
 class Observed:
-    """What decides whether keepalived may elect this node. Ages are in seconds, infinite for what never happened."""
+    """The observations that decide whether keepalived may elect this node. Ages are in seconds, infinite for what
+    never happened."""
 
     state: str
     state_age: float
@@ -194,7 +195,7 @@ def age_of(path: Path) -> float:
 
 
 def run(*command: str) -> bool:
-    """Whether a command succeeded. What it prints is dropped."""
+    """Whether a command succeeded. Its output is dropped."""
     try:
         done = subprocess.run(
             command, check=False, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

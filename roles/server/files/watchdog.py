@@ -301,7 +301,7 @@ def dead_sessions(stat: str, after: float) -> list[tuple[str, str, int]]:
     """Servers that have been down for `after` seconds and still have sessions, where another one of the listener is up.
 
     Gives (listener, server, sessions). Sessions that were still looking for a server when this one was marked down have
-    found another by then. Where no server is up, all may only be slow, and there is nowhere to go.
+    found another by then. If no server is up, all may only be slow, and no other server could take the sessions.
     """
     rows = list(csv.DictReader(stat.lstrip("# ").splitlines()))
     servers = [row for row in rows if row["svname"] not in ("FRONTEND", "BACKEND")]

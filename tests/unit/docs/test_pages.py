@@ -1,7 +1,7 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the documentation names is there, its links lead somewhere, and each of its commands is run by a test."""
+"""Everything the documentation names exists, its links lead somewhere, and a test runs each of its commands."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ COMMANDS = sorted({(str(page.relative_to(REPOSITORY)), command) for page in OPER
 
 
 def code(page: Path) -> Iterator[str]:
-    """What stands in a line as code."""
+    """The code in a line of Markdown."""
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     yield from re.findall(r"`([^`\n]+)`", text)
 

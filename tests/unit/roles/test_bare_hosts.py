@@ -114,7 +114,7 @@ def test_a_release_that_its_service_could_not_read_is_repaired(
 
 
 def run_plays(tmp_path: Path, plays: list[dict[str, Any]], groups: dict[str, list[str]]) -> str:
-    """What Ansible prints of some plays on hosts that are all this machine."""
+    """The output of Ansible for some plays on hosts that are all this machine."""
     children = {name: {"hosts": {host: {} for host in hosts}} for name, hosts in groups.items()}
     variables = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
     (tmp_path / "hosts.yml").write_text(yaml.safe_dump({"all": {"vars": variables, "children": children}}))

@@ -45,7 +45,7 @@ def entry_points(role: Path) -> set[str]:
 
 
 def arguments(paths: Iterable[Path], *actions: str) -> Iterator[dict[str, Any]]:
-    """What the tasks in these files give to these actions."""
+    """The arguments that the tasks in these files pass to these actions."""
 
     def search(part: Any) -> Iterator[dict[str, Any]]:
         if isinstance(part, dict):
@@ -94,7 +94,7 @@ def test_a_role_describes_the_entry_points_and_no_others(role: Path) -> None:
 
 
 def test_outputs_are_public(role: Path) -> None:
-    """What a playbook or another role reads has no leading underscore."""
+    """A variable that a playbook or another role reads has no leading underscore."""
     facts = {name for given in arguments(role.glob("tasks/*.yml"), "ansible.builtin.set_fact") for name in given}
     assert {name for name in facts if not name.startswith(("tiers_", f"__{role.name}"))} == set()
 

@@ -40,7 +40,7 @@ PlaybookCLI.cli_executor(sys.argv)
 
 
 def ask(path: Path, state: str, cold: bool = False) -> tuple[list[str], str]:
-    """What the tasks asked of a host on which the unit is in this state, and what is left for the start."""
+    """The calls of the tasks on a host whose unit is in this state, and the packages left for the start."""
     given = yaml.safe_load((REPOSITORY / "roles/product_service/vars/main.yml").read_text(encoding="utf-8"))
     play = {
         "hosts": "localhost",
@@ -100,6 +100,6 @@ def test_the_start_installs_them_before_it_compares_and_within_its_way_back() ->
 
 
 def test_packages_change_in_no_other_place() -> None:
-    """Whoever installs them over what runs is `start`, or its way back."""
+    """Only `start` and its way back install packages over those that run."""
     users = [path.name for path in sorted(TASKS.glob("*.yml")) if "packages_install.yml" in path.read_text("utf-8")]
     assert users == ["install_package.yml", "put_back.yml", "start.yml"]

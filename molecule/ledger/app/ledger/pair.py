@@ -256,8 +256,8 @@ class Master:
         # Else the peer acts, or will, and brings this one in step: apply() makes it ready.
 
     def look(self) -> None:
-        """Where the active node looks after the other: bring it in step, or step down before a newer one. And where one
-        that was told to act, and had to step down before the other, acts again once nobody does."""
+        """Compare this node with its peer: the active node brings the peer in step, or steps down before a newer
+        one. A node that was promoted, and stepped down for its peer, becomes active again once neither is."""
         if not self._ready or not (self.acting or self._asked_to_act):
             return
         if not self.acting and time.monotonic() < self._made_room + self._hold:

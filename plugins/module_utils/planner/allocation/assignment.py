@@ -27,7 +27,7 @@ NOWHERE = -1
 
 @dataclass
 class Destinations:
-    """Where clients of one class, weight and home may go."""
+    """The proxies to which clients of one class, weight and home may go, with their costs."""
 
     costs: dict[int, int]  # of a unit, by proxy
     regrets: list[tuple[int, int]]  # (regret, proxy), the least regret first
@@ -46,7 +46,7 @@ class Movable:
 
 
 class Assignment:
-    """Which client is at which proxy. Clients are numbered by weight, the heaviest first."""
+    """The proxy of each client. Clients are numbered by weight, the heaviest first."""
 
     def __init__(
         self,

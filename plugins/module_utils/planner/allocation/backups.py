@@ -1,10 +1,10 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where each proxy's clients go when it fails, and whether they fit.
+"""Assign each proxy's clients to other proxies for the case that it fails, as far as they fit.
 
-Each loss is by itself: the clients of one proxy against the room that all others have left, in other failure
-domains. That is the allocation problem again, only smaller, and it is solved the same way.
+Each failure is a problem of its own: the clients of one proxy, and the room that the proxies in other failure domains
+have left. It is the allocation problem again, only smaller, and is solved the same way.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def find_backups(problem: AllocationProblem, placement: Placement, move_cost: in
 
 
 class _Losses:
-    """One proxy after the other fails. What all losses share is computed once."""
+    """Solves the failure of one proxy after the other, with the parts that all failures share computed once."""
 
     def __init__(self, problem: AllocationProblem, placement: Placement, move_cost: int | None) -> None:
         self.placement = placement

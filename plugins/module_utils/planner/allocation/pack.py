@@ -8,7 +8,7 @@ with a dozen it decides how much room is left unused and how far clients must go
 assigned again one by one here.
 
 **Regret.** The flow gives the price of room at each proxy: what one unit more there would save. A client pays for its
-latency, for its move, and for the room it takes. What it pays beyond its cheapest proxy is its regret (assignment.py).
+latency, for its move, and for the room it takes. Its regret is what it pays beyond its cheapest proxy (assignment.py).
 All regrets and the price of all unused room are together exactly how far an assignment is above the bound of the flow.
 At 0 nothing is better.
 
@@ -30,8 +30,8 @@ optimum; of too many, the most promising go on.
 
 **Order.** First all clients by flows of which the heavy clients are fixed step by step (reflow.py). Then one search of
 all clients. Then, as long as anything gets better: the clients of each weight by a flow, which is exact, and searches
-of the clients at two to four proxies that have most to gain from each other. Every step keeps the better of before and
-after. Effort is counted in states looked at and not in seconds, so that a result does not depend on the machine.
+of the clients at two to four proxies that have most to gain from each other. A step that improves nothing is undone.
+Effort is counted in states looked at and not in seconds, so that a result does not depend on the machine.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What whole clients of different weights leave undone when they are assigned as the flow says.
+"""Repair an assignment by the flow, which splits clients, for clients of different weights that stay in one piece.
 
 The flow splits clients, so a proxy may get one client too many for the room it has, and another proxy too few. A client
 that then finds no room although the flow had a place for it gets one by a chain: others leave its proxy for one with
@@ -194,7 +194,8 @@ class _Repair:
         return names[-1], True
 
     def _keep(self, proxy: int, number: int, weight: int, names: list[str]) -> None:
-        """Only these of a class and weight stay. What the placement shares with the problem is left alone."""
+        """Leave only these clients of a class and weight at the proxy. Data that the placement shares with the
+        problem are not changed."""
         runs = dict(self.placement.staying[proxy][number])
         self.placement.load[proxy] -= weight * (len(runs[weight]) - len(names))
         runs[weight] = names

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Assign some clients again to some proxies while all others stay: the best assignment, or the best that was found.
 
-One client after the other, the heaviest first, goes to every proxy with room. What is left of all rooms is a **state**;
+One client after the other, the heaviest first, goes to every proxy with room. The rooms that are left make a **state**;
 assignments that lead to the same state differ in nothing that matters later, so the cheapest of them goes on (pack.py
 has an example). A state is dropped if its regret, and the price of room that no sum of the clients to come can fill,
 reach the regret of the best known assignment. While that leaves few states the search is exact; above `MOST_STATES` or
@@ -201,7 +201,7 @@ class Search:
         return self.options[key]
 
     def _merge_group(self, states: States) -> States:
-        """Where members of a spread group are matters no longer once all of them have a place."""
+        """Merge states that differ only in the places of a spread group, once all of its members have one."""
         merged: States = {}
         for state, (regret, path) in states.items():
             state &= (1 << self.group_bits) - 1
@@ -211,7 +211,7 @@ class Search:
         return merged
 
     def _count_selectable(self, before: int, after: int, step: int) -> int:
-        """How many states may go on, if they are to have as many followers as these had."""
+        """The number of states that may go on, if they have as many successors as these had."""
         effort = before + after * (1 + len(self.priced))
         self.effort -= effort
         self.assignment.effort -= effort

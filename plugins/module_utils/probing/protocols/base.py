@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What every protocol driver takes, gives and raises, and the look at the bare TCP port that all of them share."""
+"""The interface of the protocol drivers, their errors, and the check of the TCP port that all of them share."""
 
 from __future__ import annotations
 
@@ -81,8 +81,8 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Observation:
-    """What a server reported: its role, its position (one for each writing server), a digest that is equal where
-    the content is, and the state of the servers it routes to. None and empty: its protocol does not report it.
+    """A server's report: its role, its position (one for each writing server), a digest that is equal where the content
+    is, and the state of the servers it routes to. None and empty: its protocol does not report it.
     """
 
     role: str | None = None
@@ -124,10 +124,10 @@ class Driver(Protocol):
     """One protocol. `connect` takes the first endpoint that answers, in order, as the product's own client does."""
 
     def offers(self, access: Access) -> frozenset[str]:
-        """What can be done with such an access."""
+        """The operations that are possible with such an access."""
 
     def observe(self, endpoint: Endpoint, access: Access, timeout: float) -> Observation:
-        """What a server says of itself."""
+        """The server's report about itself. `timeout` in seconds."""
 
     def connect(self, endpoints: Sequence[Endpoint], access: Access, timeout: float) -> Session:
         """A connection to the first endpoint that answers."""
@@ -153,8 +153,8 @@ def first_that_answers(endpoints: Sequence[Endpoint], opening: Callable[[Endpoin
 
 
 def observation(text: str, source: str) -> Observation:
-    """What a status says: `{"role": "provider", "position": {"m1": "17"}, "digest": "9f86d0"}`, each left out if it is
-    unknown."""
+    """The observation in a status `{"role": "provider", "position": {"m1": "17"}, "digest": "9f86d0"}`, each key
+    left out if unknown. Unavailable if it is malformed."""
     status = _json(text, source)
     if not isinstance(status, dict):
         raise Unavailable(f"{source}: the status is no JSON object")
@@ -217,7 +217,7 @@ def _refused_on_the_way(error: OSError, address: str) -> bool:
 
 
 def refusal(error: OSError, address: str, timeout: float) -> tuple[str, str]:
-    """Who refused a connection, and why."""
+    """The refuser of a connection (`closed`, `firewall`, `service`, …), and the reason."""
     if isinstance(error, TimeoutError):
         return "timeout", f"no answer within {timeout:g} s"
     if isinstance(error, ConnectionRefusedError):
@@ -232,7 +232,7 @@ def refusal(error: OSError, address: str, timeout: float) -> tuple[str, str]:
 
 
 def knock(endpoint: Endpoint, timeout: float) -> tuple[str | None, str, float]:
-    """Open and close a TCP connection: (who refused, why, milliseconds). Nobody refused: the port is open."""
+    """Open and close a TCP connection: (refuser, reason, milliseconds). No refuser: the port is open."""
     began = time.monotonic()
     refused_by, why = None, ""
     try:

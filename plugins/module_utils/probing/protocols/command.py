@@ -99,7 +99,7 @@ class CommandSession:
 
 
 class Command:
-    """What the commands say."""
+    """The driver that runs commands of the inventory."""
 
     def offers(self, access: Access) -> frozenset[str]:
         offered = {operation for operation in OPERATIONS if access.commands.get(operation)}
@@ -117,7 +117,7 @@ class Command:
 
 
 def _values(endpoint: Endpoint, access: Access) -> dict[str, str]:
-    """What placeholders and the environment stand for."""
+    """The values of the placeholders and of the environment."""
     return {
         "address": endpoint.address,
         "port": str(endpoint.port),

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What HAProxy on this host says about the servers it routes to, over the page of its monitor."""
+"""Read the state of servers from the monitor page of the HAProxy on this host."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocol
 
 
 def servers(page: str) -> dict[str, str]:
-    """HAProxy's state of each server, such as UP, DOWN, DRAIN or MAINT. Of a server in several backends the first of
-    DRAIN, MAINT and UP that it has in one. A member with a backup has a backend of its own: in the pool, it is up
+    """HAProxy's state of each server, such as UP, DOWN, DRAIN or MAINT. A server in several backends has the first
+    of DRAIN, MAINT and UP that it has in any. A member with a backup has a backend of its own: in the pool, it is up
     already if its backup is."""
     rows = list(csv.DictReader(io.StringIO(page.removeprefix("# "))))
     backends = {row["pxname"] for row in rows}

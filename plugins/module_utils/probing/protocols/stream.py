@@ -56,7 +56,7 @@ def tls_reason(error: Exception) -> str:
 
 
 def read_waiting(connection: socket.socket) -> bytes | None:
-    """What lies ready to be read on a kept connection, without waiting for more. None: the server has closed it."""
+    """The bytes that a kept connection has received, without waiting for more. None: the server has closed it."""
     connection.settimeout(0)
     try:
         return connection.recv(65536) or None

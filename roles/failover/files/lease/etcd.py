@@ -49,7 +49,7 @@ class _Response(http.client.HTTPResponse):
 
 
 class _Reading:
-    """What http.client takes for a socket when it reads a response."""
+    """The object that http.client uses as a socket when it reads a response."""
 
     def __init__(self, connection: _Connection) -> None:
         self.connection = connection

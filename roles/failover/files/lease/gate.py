@@ -93,7 +93,7 @@ class Nftables:
         library.nft_ctx_buffer_error(self.context)
 
     def run(self, commands: str) -> str:
-        """What the commands print. OSError: they had no effect."""
+        """The output of the commands. OSError: they had no effect."""
         if self.library.nft_run_cmd_from_buffer(self.context, commands.encode()):
             reason = self.library.nft_ctx_get_error_buffer(self.context) or b""
             raise OSError(reason.decode(errors="replace").strip() or "nftables refused the commands")

@@ -48,7 +48,7 @@ class Switchover(NamedTuple):
 
 
 class View(NamedTuple):
-    """What etcd has about the pair, in one answer."""
+    """The contents of etcd about the pair, from one answer."""
 
     revision: int = 0  # of the lease's key; 0 if there is none
     record: Record | None = None
@@ -109,7 +109,7 @@ class Timing:
 
 @dataclass(frozen=True)
 class Policy:
-    """What distinguishes the nodes of a pair."""
+    """The settings in which the nodes of a pair differ, and the timing."""
 
     name: str
     primary: bool
@@ -121,7 +121,7 @@ class Policy:
 
 
 class Condition(NamedTuple):
-    """What the agent found out about its own node."""
+    """The condition of the node, as its agent observed it."""
 
     healthy: bool = True  # can be promoted, or serves
     position: Position | None = None
@@ -134,7 +134,7 @@ class Condition(NamedTuple):
 
 
 class State(NamedTuple):
-    """What a node knows. Times are its own clock's."""
+    """The knowledge of a node. Times are those of its own clock."""
 
     phase: Literal["standby", "promoting", "active", "stepping-down"] = "standby"
     # The lease that it holds. `held_from` is the moment before the request was sent that etcd answered last.
@@ -271,7 +271,7 @@ def _stand_by(policy: Policy, state: State, now: float, node: Condition) -> tupl
 
 
 def wanted_switchover(policy: Policy, view: View, node: Condition) -> Switchover | None:
-    """What a standby writes: that it is ready to become the holder, or, to fail back, that it wants to."""
+    """The request that a standby writes: it is ready to become the holder, or asks to fail back. None: no request."""
     if view.record is None or view.record.holder in ("", policy.name) or not is_fit(policy, node.aim, node):
         return None
     if view.switchover:
