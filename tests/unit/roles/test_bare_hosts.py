@@ -25,7 +25,6 @@ from ansible_collections.distributed.tiers.tests.unit.plugins.filter.templating 
 ROLES = REPOSITORY / "roles"
 # What apt says in check mode where it would install python3-apt first
 UNASKED = "must be installed to use check mode"
-SUFFIXES = re.compile(r"grep, -rhsoE, '([^']+)'")
 
 
 def tasks(found: Any, conditions: tuple[str, ...] = ()) -> Iterator[tuple[dict[str, Any], tuple[str, ...]]]:
@@ -38,34 +37,55 @@ def tasks(found: Any, conditions: tuple[str, ...] = ()) -> Iterator[tuple[dict[s
             yield from tasks(task.get(part), held)
 
 
-def test_check_mode_passes_on_a_host_without_the_python_of_apt() -> None:
-    """Ansible fails there, by these words alone: a deployment that fails for another reason must not pass."""
+def test_check_mode_passes_on_a_host_without_the_python_of_apt(tmp_path: Path) -> None:
+    """Apt fails there. A deployment that fails for another reason must not pass."""
     assert UNASKED in Path(apt.__file__).read_text(encoding="utf-8")
-    seen, wrong = 0, []
-    for path in sorted(ROLES.glob("*/tasks/*.yml")):
-        for task, conditions in tasks(yaml.safe_load(path.read_text())):
-            if "ansible.builtin.apt" not in task or "not ansible_check_mode" in conditions:
-                continue
-            seen += 1
-            if not all(UNASKED in str(task.get(key)) for key in ("failed_when", "changed_when")):
-                wrong.append(f"{path.relative_to(ROLES)}: {task['name']}")
-    assert seen > 3
-    assert wrong == []
+    installing = [
+        (f"{path.relative_to(ROLES)}: {task['name']}", task)
+        for path in sorted(ROLES.glob("*/tasks/*.yml"))
+        for task, conditions in tasks(yaml.safe_load(path.read_text()))
+        if "ansible.builtin.apt" in task and "not ansible_check_mode" not in conditions
+    ]
+    assert len(installing) > 3
+    played = [
+        {
+            "name": name,
+            "ansible.builtin.fail": {"msg": "{{ message }}"},
+            "ignore_errors": True,
+            **{key: task[key] for key in ("register", "failed_when", "changed_when") if key in task},
+        }
+        for name, task in installing
+    ]
+    results = [
+        {
+            "ansible.builtin.debug": {
+                "msg": f"{name}: {{{{ {task['register']} is failed }}}} {{{{ {task['register']} is changed }}}}."
+            }
+        }
+        for name, task in installing
+    ]
+    steps = [step for pair in zip(played, results, strict=True) for step in pair]
+    for message, result in ((f"python3-apt {UNASKED}", "False True"), ("no such package", "True False")):
+        plays = [{**play("m1", *steps), "vars": {"message": message}}]
+        shown = " ".join(run_plays(tmp_path, plays, {"master": ["m1"]}).split())
+        assert [name for name, _task in installing if f"{name}: {result}." not in shown] == []
 
 
-@pytest.mark.parametrize(
-    ("line", "suffix"),
-    [
-        ("olcSuffix: dc=other,dc=example", "dc=other,dc=example"),
-        ('suffix "dc=other"', 'suffix "dc=other"'),
-        ("database mdb", ""),
-    ],
-)
-def test_a_directory_of_others_is_found(tmp_path: Path, line: str, suffix: str) -> None:
-    (pattern,) = SUFFIXES.findall((ROLES / "product_openldap/tasks/install.yml").read_text())
-    (tmp_path / "olcDatabase={1}mdb.ldif").write_text(f"dn: x\n{line}\n")
-    done = subprocess.run(["grep", "-rhsoE", pattern, tmp_path], capture_output=True, text=True, check=False)
-    assert suffix in done.stdout and bool(done.stdout) is bool(suffix)
+def test_a_directory_of_others_is_not_replaced(tmp_path: Path) -> None:
+    """slapd of another owner has its suffix in slapd.d or slapd.conf."""
+    lines = {"m1": "olcSuffix: dc=other,dc=example", "m2": 'suffix "dc=other"', "px1": "database mdb"}
+    for host, line in lines.items():
+        (tmp_path / host).mkdir()
+        (tmp_path / host / "slapd.conf").write_text(f"dn: x\n{line}\n")
+    steps = (ROLES / "product_openldap/tasks/install.yml").read_text().replace("/etc/ldap/", "./")
+    check, refusal, *_rest = yaml.safe_load(steps)
+    check["ansible.builtin.command"]["chdir"] = f"{tmp_path}/{{{{ inventory_hostname }}}}"
+    known = {"tiers_server": {"name": "{{ inventory_hostname }}"}}
+    replaced = {"ansible.builtin.debug": {"msg": "{{ inventory_hostname }} gets slapd"}}
+    shown = run_plays(tmp_path, [{**play("all", check, refusal, replaced), "vars": known}], {"master": [*lines]})
+    assert "m1: slapd on this host serves dc=other,dc=example (" in shown
+    assert "m2: slapd on this host serves dc=other (" in shown
+    assert re.findall(r"(\w+) gets slapd", shown) == ["px1"]
 
 
 def test_the_group_of_a_service_may_read_a_release_that_a_strict_umask_made(tmp_path: Path) -> None:
