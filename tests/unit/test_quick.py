@@ -1,0 +1,72 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`make quick` runs the tests that touch a changed file, the closest first, and keeps to its time: .ci/quick.py."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CI = Path(__file__).parents[2] / ".ci"
+PLANNER = "plugins/module_utils/planner"
+
+
+@pytest.fixture(scope="module")
+def quick() -> Any:
+    spec = importlib.util.spec_from_file_location("quick", CI / "quick.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("changed", "first", "others"),
+    [
+        (f"{PLANNER}/handed.py", f"{PLANNER}/test_handed.py", ["test_language.py"]),
+        # No test imports wiring.py: the tests of the plan do, which is made of it.
+        (f"{PLANNER}/wiring.py", "", [f"{PLANNER}/test_plan.py"]),
+        ("plugins/action/drain_check.py", "plugins/action/test_judging.py", ["plugins/test_architecture.py"]),
+        # A helper of the tests names the template.
+        ("roles/balancer/templates/haproxy.cfg.j2", "", ["roles/test_haproxy.py", "roles/test_includes.py"]),
+        ("roles/failover/files/lease/lease.py", "", ["roles/test_lease.py"]),
+        ("docs/concepts.md", "", ["docs/test_pages.py", "test_language.py"]),
+        ("tests/unit/roles/test_names.py", "roles/test_names.py", []),
+    ],
+)
+def test_tests_that_touch_a_file_are_chosen(quick: Any, changed: str, first: str, others: list[str]) -> None:
+    chosen = [path.removeprefix("tests/unit/") for path in quick.touching_tests([changed])]
+    assert not first or chosen[0] == first
+    assert set(others) <= {*chosen}
+    assert all((CI.parent / "tests/unit" / path).exists() for path in chosen)
+
+
+def test_main_yml_of_a_role_chooses_no_test_of_other_roles(quick: Any) -> None:
+    assert "tests/unit/roles/test_certificate_rotation.py" not in quick.touching_tests(
+        ["roles/balancer/tasks/main.yml"]
+    )
+
+
+def test_no_test_begins_when_the_time_is_over(tmp_path: Path) -> None:
+    (tmp_path / "test_two.py").write_text(
+        "import time\ndef test_first():\n    time.sleep(0.2)\ndef test_second():\n    assert False\n", encoding="utf-8"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "budget", "--seconds=0.1", tmp_path],
+        env=os.environ | {"PYTHONPATH": str(CI)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert "Not run within 0.1 s: 1 of 2 tests" in done.stdout
+    assert "1 passed" in done.stdout
