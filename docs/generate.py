@@ -214,9 +214,17 @@ def operations() -> str:
 def operation_entry(name: str, found: Operation) -> str:
     parts = header(name)
     lines = [f"## {name}", "", f"*{found.short_description}.*", ""]
-    lines += ["```console", *re.findall(r"ansible-playbook .*", parts["Run"]), "```", "", parts["What it does"], ""]
-    if more := [line for line in parts["Run"].splitlines() if "ansible-playbook " not in line]:
-        lines += [" ".join(more), ""]
+    commands = re.findall(r"(?:.*\\\n)*ansible-playbook .*", parts["Run"])
+    lines += [
+        "```console",
+        *(line.replace("\\\n", "\\\n  ") for line in commands),
+        "```",
+        "",
+        parts["What it does"],
+        "",
+    ]
+    if more := [line for line in parts["Run"].splitlines() if line not in "\n".join(commands)]:
+        lines += [in_page(" ".join(more)), ""]
     lines += [f"- **Service interrupted:** {parts['Downtime']}", f"- **Way back:** {parts['Way back']}"]
     if found.slices:
         lines.append("- **Slices:** takes a part of the inventory if it is given a plan.")
@@ -244,8 +252,11 @@ def header(name: str) -> dict[str, str]:
 
 
 def in_page(text: str) -> str:
-    """A sentence of the code as a page shows it: options are code, pages beside it are links."""
-    return re.sub(r"docs/(\w+)\.md", r"[\1](\1.md)", re.sub(r"(?<![`\w])(-e [\w=,:]+)", r"`\1`", text))
+    """A sentence of the code as a page shows it: options and variables are code, pages beside it are links."""
+    option = r"(-e [\w=,:]*\w|--\w[\w-]*|\b(?:tiers|host|product|awx)_\w+(?:: (?:auto|active|down|draining)\b)?)"
+    parts = text.split("`")
+    parts[::2] = [re.sub(option, r"`\1`", part) for part in parts[::2]]
+    return re.sub(r"docs/(\w+)\.md", r"[\1](\1.md)", "`".join(parts))
 
 
 def templates() -> str:

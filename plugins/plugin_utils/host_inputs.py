@@ -47,7 +47,7 @@ READS_MORE = frozenset({"hostvars", "groups", "tiers_plan", "lookup", "query", "
 
 
 class HostInputs:
-    """Reads the inputs of hosts. What several hosts share is read once."""
+    """Reads the inputs of hosts. Inputs that several hosts share are read once."""
 
     def __init__(
         self, plan: Mapping[str, Any], hostvars: Any, template: Template, authorities: Mapping[str, Any]

@@ -41,7 +41,7 @@ def loss_of(plan: Plan, servers: Iterable[str], min_online: int = 1) -> Loss:
 
 
 def preview_asked(topology: Topology, plan: Plan) -> Loss | None:
-    """The loss that `tiers_loss` asks for, if it does."""
+    """The failure that `tiers_loss` names; None if it names none."""
     servers = [name for selector in topology.loss for name in topology.selected(selector)]
     return preview_of(topology, plan, servers, " and ".join(topology.loss)) if servers else None
 

@@ -486,8 +486,8 @@ TABLE: tuple[Variable, ...] = (
         "all",
         "list",
         "",
-        "A loss that the preview must tell besides its own: a server's name, `site:x`, `zone:x` (or `zone:site/x`). "
-        "Several, with commas between them, are lost together: `px1,site:paris`.",
+        "A failure that the preview must show besides its own: a server's name, `site:x`, `zone:x` (or `zone:site/x`). "
+        "Several, with commas between them, fail together: `px1,site:paris`.",
         comma_separated,
         asked=True,
         field="loss",

@@ -12,7 +12,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.text import enum
 
 
 class PairLease(NamedTuple):
-    """What was found about the lease of one pair."""
+    """The findings about the lease of one pair."""
 
     pair: str  # name of its primary
     holder: str  # empty if the nodes name none, or different ones
@@ -49,7 +49,7 @@ def check_leases(
 
 
 def read_lease(answer: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """What a node knows of the lease of its pair."""
+    """The lease of its pair, as a node knows it."""
     lease = next((edge.get("lease") for edge in answer.get("edges", ()) if edge["protocol"] == "active"), None)
     return lease if isinstance(lease, Mapping) else None
 

@@ -308,7 +308,7 @@ def _describe_observed(server: Mapping[str, Any], seen: ServerState) -> str:
     if not seen.asked:
         return NOT_ASKED
     if seen.serves is False:
-        words = ["stands by", "up" if seen.up else DOWN if seen.failed else "not started"]
+        words = ["standby", "up" if seen.up else DOWN if seen.failed else "not started"]
     elif seen.up:
         words = [seen.role or "up"]
     else:

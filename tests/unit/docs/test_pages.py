@@ -108,8 +108,8 @@ OTHER_NAMES = {
     "tiers_drained",
     "tiers_inputs",
     "tiers_plan_summary",
-    "tiers_sight",
     "tiers_standby",
+    "tiers_stie",
 }
 
 
@@ -118,12 +118,13 @@ def blocks(page: Path, language: str) -> list[str]:
 
 
 def commands(page: Path) -> Iterator[str]:
-    """The commands of a page, without what they print: where one has a prompt, only what has one is a command."""
+    """The commands of a page, without their environment and output: if one has a prompt, only those with one count."""
     for block in blocks(page, "console"):
         lines = block.replace("\\\n", " ").splitlines()
         if any(line.startswith("$ ") for line in lines):
             lines = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
-        yield from (" ".join(line.split("  #")[0].split()) for line in lines if line.strip())
+        words = (" ".join(line.split("  #")[0].split()) for line in lines if line.strip())
+        yield from (re.sub(r"^([A-Z_]+=\S+ )+", "", line) for line in words)
 
 
 COMMANDS = sorted({(str(page.relative_to(REPOSITORY)), command) for page in OPERATORS for command in commands(page)})
@@ -271,6 +272,19 @@ def test_the_picture_of_losses_shows_the_figures_of_the_readme() -> None:
     readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     assert len(shown) == 3
     assert [gap for gap in shown if f"longest gap {gap}" not in readme] == []
+
+
+def test_pages_repeat_the_figures_of_the_readme() -> None:
+    """The demo's drill stands in README.md; the first page of the site and the runbooks of failed servers cite it."""
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    kept, writes = re.findall(r"(\d+) of \1 promises kept; \d+ requests made, (\d+) writes acknowledged", readme)[0]
+    first = (DOCS / "site/index.md").read_text(encoding="utf-8")
+    assert f"All {kept} promises were kept. Of {writes} acknowledged writes" in first
+    failed = (DOCS / "runbooks.md").read_text(encoding="utf-8").partition("## Failed server")[2].partition("\n## ")[0]
+    cited = re.findall(r"(?<=\s)\d+\.\d s\b", failed)
+    assert len(cited) > 8
+    assert [seconds for seconds in cited if seconds not in readme] == []
+    assert f"0 missing of {writes}" in failed
 
 
 def test_the_support_matrix_names_every_scenario_and_core() -> None:

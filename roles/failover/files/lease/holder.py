@@ -145,7 +145,7 @@ class Health:
 
 
 def parse_position(text: str) -> lease.Position:
-    """What the hook `position` prints: a line for each writer, its name and a number."""
+    """The positions that the hook `position` prints: a line for each writer, its name and a number."""
     return tuple(sorted((writer, int(number)) for writer, number in (line.split() for line in text.splitlines())))
 
 

@@ -326,7 +326,7 @@ def test_the_active_node_of_a_pair_is_shown(turns: Turns, recorded: dict[str, An
     report = status.report(*turns, recorded)
     assert report["ok"], report["alerts"]
     assert row(report, "m")["observed"] == "provider, serves"
-    assert row(report, "mb")["observed"] == "stands by, up"
+    assert row(report, "mb")["observed"] == "standby, up"
 
 
 @pytest.mark.parametrize(
@@ -353,7 +353,7 @@ def test_a_cold_standby_is_not_down(turns: Turns, recorded: dict[str, Any]) -> N
     answers["m"] = {"edges": [edge("m", "port", reachable=False), edge("m", "active", reachable=False)]}
     answers["mb"] = {"edges": [edge("mb", "port"), edge("mb", "active")]}
     report = status.report(plan, answers, recorded)
-    assert row(report, "m")["observed"] == "stands by, not started"
+    assert row(report, "m")["observed"] == "standby, not started"
     assert row(report, "mb")["observed"] == "up, serves"
     assert report["ok"], report["alerts"]
 
@@ -363,7 +363,7 @@ def test_a_hot_standby_whose_program_does_not_answer_is_down(turns: Turns, recor
     why = "the host answers, and nothing listens on the port"
     answers["mb"]["edges"][0] = edge("mb", "tcp", reachable=False, ok=False, why=why)
     report = status.report(plan, answers, recorded)
-    assert row(report, "mb")["observed"] == "stands by, DOWN"
+    assert row(report, "mb")["observed"] == "standby, DOWN"
     assert f"mb: {why}" in report["alerts"]
 
 
