@@ -153,6 +153,16 @@ def test_the_directories_of_the_data_are_named(name: str) -> None:
     assert read(ROOT / "roles" / name / "vars/probe.yml")["tiers_watchdog_paths"]
 
 
+def test_every_entry_point_of_the_roles_of_this_collection_is_explained() -> None:
+    missing = {
+        role.name: [name for name in sorted(entry_points(role)) if f"`{name}`" not in (role / "README.md").read_text()]
+        for role in ROLES
+        if ROOT / "roles" in role.parents
+    }
+    assert len(missing) > 2
+    assert {name: entries for name, entries in missing.items() if entries} == {}
+
+
 def test_the_page_about_products_names_all_of_product_yml() -> None:
     page = PAGE.read_text()
     assert [key for key in KEYS if f"`{key}`" not in page] == []
