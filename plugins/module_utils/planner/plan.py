@@ -306,7 +306,7 @@ class _Planner:
         }
 
     def metrics(self, host: Host) -> list[dict[str, Any]]:
-        """Where the metrics of a host are scraped."""
+        """The ports at which the metrics of a host are scraped, with their paths."""
         return [
             {"name": port.name, "port": port.port, "path": port.metrics} for port in self.wiring.metrics_ports(host)
         ]

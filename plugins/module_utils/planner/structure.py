@@ -85,7 +85,7 @@ class FirewallOpening(TypedDict):
 
 
 class MetricsEndpoint(TypedDict):
-    """Where a host gives metrics to the hosts of the group `monitor`: over TLS, with the certificate of the host."""
+    """The endpoint of metrics for the hosts of the group `monitor`: over TLS, with the certificate of the host."""
 
     name: Annotated[str, "`node` for the host itself, `haproxy`, or the name of a port of the product."]
     port: Annotated[PortNumber, "Port."]
