@@ -131,8 +131,8 @@ def test_clocks_are_compared_without_a_host_that_failed_before(field: Field, wro
             "tiers_voter": "{{ {'name': 'm2'} if inventory_hostname == 'm2' else {} }}",
         },
         "tasks": [
-            {"ansible.builtin.fail": {"msg": "cannot be read"}, "when": "inventory_hostname == 'px1'"},
             {"ansible.builtin.group_by": {"key": "tiers_hosts"}},
+            {"ansible.builtin.fail": {"msg": "cannot be read"}, "when": "inventory_hostname == 'px1'"},
             {"ansible.builtin.import_tasks": str(REPOSITORY / "playbooks/tasks/clocks.yml")},
             {"ansible.builtin.debug": {"msg": "went on"}},
         ],

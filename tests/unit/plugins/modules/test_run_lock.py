@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,13 @@ def test_second_run_reports_how_long_the_lock_is_held(lock: Lock) -> None:
     other = lock("b")["refused_by"]
     assert other["id"] == "a" and 0 <= other["held"] < 50 and 50 < other["left"] <= 100
     assert other["since"].endswith(" UTC")
+
+
+def test_the_lock_ages_by_a_clock_that_nobody_sets(lock: Lock, path: Path) -> None:
+    lock("a", seconds=100)
+    (held,) = json.loads(path.read_text())["holders"]
+    assert 0 <= time.clock_gettime(time.CLOCK_BOOTTIME) - held["taken"] < 60
+    assert held["expires"] - held["taken"] == pytest.approx(100)
 
 
 def test_check_mode_takes_no_lock(lock: Lock, path: Path) -> None:
