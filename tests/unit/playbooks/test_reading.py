@@ -180,7 +180,7 @@ def test_silent_servers_outside_the_limit_are_waited_for_at_the_same_time(field:
         proxies = {name: {**silent, "tiers_address": f"192.0.2.{50 + place}"} for place, name in enumerate(names)}
         field.write({**HOSTS, "proxy": {**proxies, "px11": {"tiers_address": "192.0.2.61"}}})
         field.play("px11", proxy(*CLIENTS))
-        done = field.run("plan", "--limit", "m1", ANSIBLE_TIMEOUT="6")
+        done = field.run("plan", "--limit", "m1", ANSIBLE_TIMEOUT="6", ANSIBLE_FORKS="2")
         server.shutdown()
     assert done.returncode == 0, done.stdout + done.stderr
     assert f" unread: - {' - '.join(sorted(names))}" in shown(done)
