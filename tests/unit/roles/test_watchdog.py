@@ -421,13 +421,18 @@ def test_a_relay_without_a_server_reaches_no_master(watchdog: ModuleType) -> Non
     assert watchdog.unreached(RELAY.replace("UP", "DOWN"), "pool") == ""
 
 
-def test_a_server_is_blocked_by_the_first_thing_that_is_wrong(watchdog: ModuleType, tmp_path: Path) -> None:
+def test_a_server_is_blocked_by_the_first_thing_that_is_wrong(
+    watchdog: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     settings = {"paths": [str(tmp_path)], "free_percent": 0, "command": [], "relay": "", "socket": ""}
     assert watchdog.blocked(settings, before=False) == ""
     assert watchdog.blocked(settings | {"command": ["false"]}, before=False) == "false ended with 1"
     assert "the limit is 101 %" in watchdog.blocked(settings | {"free_percent": 101}, before=False)
     no_haproxy = settings | {"relay": "upstream", "socket": str(tmp_path / "none")}
     assert watchdog.blocked(no_haproxy, before=False) == ""
+    monkeypatch.setattr(watchdog, "haproxy", lambda _socket, _command: RELAY.replace("UP", "DOWN"))
+    assert watchdog.blocked(settings | {"relay": "upstream"}, before=False) == "it reaches no master"
+    assert watchdog.blocked(settings, before=False) == ""
 
 
 @pytest.mark.parametrize("answer", [None, [], {}, {"can_write": False}, {"can_write": "yes"}])
@@ -717,6 +722,7 @@ def test_a_pair_steps_aside_as_the_plan_says() -> None:
     master = settings(OPENLDAP, serves_as="master", proxy_mode=None, pair=PAIR, steps_aside_for="m2")["writing"]
     assert master["peer"] == {"name": "m2", "address": "192.0.2.12", "tls_name": "m2.tiers.internal"}
     assert (master["paths"], master["relay"], master["rules"]) == (["/var/lib/ldap/tiers"], "", "/etc/tiers/aside.nft")
+    assert master["command"] == ["/etc/tiers/openldap-can-write"]
     proxy = settings(OPENLDAP, pair=PAIR, steps_aside_for="m2")["writing"]
     assert (proxy["paths"], proxy["relay"]) == ([], "upstream")
     assert (proxy["check"]["type"], proxy["drain_table"]) == ("ldap", "tiers_drain")

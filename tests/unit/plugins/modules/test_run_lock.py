@@ -48,7 +48,7 @@ def test_second_run_reports_how_long_the_lock_is_held(lock: Lock) -> None:
     assert other["since"].endswith(" UTC")
 
 
-def test_the_lock_ages_by_a_clock_that_nobody_sets(lock: Lock, path: Path) -> None:
+def test_the_lock_is_aged_by_the_monotonic_clock(lock: Lock, path: Path) -> None:
     lock("a", seconds=100)
     (held,) = json.loads(path.read_text())["holders"]
     assert 0 <= time.clock_gettime(time.CLOCK_BOOTTIME) - held["taken"] < 60
