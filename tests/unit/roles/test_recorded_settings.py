@@ -75,3 +75,10 @@ def test_every_setting_that_a_deployment_writes_is_compared(role: str, some: set
         if fnmatch(path, pattern) and path.count("/") == pattern.count("/")
     }
     assert written - compared == set()
+
+
+@pytest.mark.parametrize("path", ["server/tasks/start.yml", "client/tasks/main.yml"])
+def test_the_settings_are_recorded_after_all_of_them_are_written(path: str) -> None:
+    tasks = yaml.safe_load((ROLES / path).read_text(encoding="utf-8"))
+    assert [place for place, task in enumerate(tasks) if "distributed.tiers.tier_files" in task] == [len(tasks) - 1]
+    assert "when" not in tasks[-1]
