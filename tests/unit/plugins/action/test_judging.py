@@ -175,6 +175,25 @@ def test_drain_is_forbidden_where_service_would_be_lost_unless_the_loss_is_confi
     assert (confirmed["forbidden"], confirmed["todo"], confirmed["lost"]) == ("", ["m1"], found["lost"])
 
 
+def test_a_server_that_caught_up_at_its_second_probe_serves_meanwhile(plan: dict[str, Any]) -> None:
+    def answer(name: str, position: str) -> dict[str, Any]:
+        found = healthy(plan, name)
+        found["edges"][0] |= {"position": {"1": position}}
+        return found
+
+    for name in ("m1", "m2"):
+        plan["servers"][name]["replication"] = "multi"
+    hosts = seen(plan) | {
+        "m1": {"tiers_probed": answer("m1", "000900")},
+        "m2": {"tiers_probed": answer("m2", "000100")},
+    }
+    options = {"plan": plan, "targets": "m1"}
+    assert run_action("drain_check", options, hosts)["lost"] == ["m2, which must serve without m1, lags behind."]
+    assert run_action("lag_check", {"plan": plan}, hosts)["late"] == {"m2": {"1": "000900"}}
+    hosts["m2"]["tiers_probed_again"] = answer("m2", "000900")
+    assert run_action("drain_check", options, hosts)["lost"] == []
+
+
 def test_drain_counts_the_members_that_the_pool_needs(plan: dict[str, Any]) -> None:
     options = {"plan": plan, "targets": ["p1"]}
     assert run_action("drain_check", options, seen(plan))["lost"] == []
