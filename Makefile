@@ -169,6 +169,8 @@ unit: venv ## Unit tests. ARGS: for pytest
 	command -v haproxy >/dev/null || [ "$$(id -u)" != 0 ] || .ci/packages haproxy
 	# Chromium shows the report; without root these tests are passed over, too.
 	command -v chromium >/dev/null || [ "$$(id -u)" != 0 ] || .ci/packages chromium
+	# Prometheus evaluates the alerts; without root these tests are passed over, too.
+	command -v promtool >/dev/null || [ "$$(id -u)" != 0 ] || .ci/packages prometheus prometheus-alertmanager prometheus-node-exporter
 	pytest --junitxml=$(CACHE)/results/unit.xml $(ARGS)
 
 .PHONY: awx-test

@@ -24,6 +24,7 @@ PLAYBOOKS = REPOSITORY / "playbooks"
 PLAN_SCHEMA = HERE / "plan.schema.json"
 sys.path.insert(0, str(REPOSITORY / ".cache" / "collections"))
 
+from ansible_collections.distributed.tiers.plugins.module_utils.monitoring.alerts import ALERTS  # noqa: E402
 from ansible_collections.distributed.tiers.plugins.module_utils.operations.awx import survey  # noqa: E402
 from ansible_collections.distributed.tiers.plugins.module_utils.operations.playbook import Operation, parse_operation  # noqa: E402
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.plan import SCHEMA  # noqa: E402
@@ -48,6 +49,22 @@ def table(head: list[str], rows: list[list[str]]) -> str:
     """A table in Markdown."""
     lines = [f"| {' | '.join(cells)} |" for cells in (head, *rows)]
     return "\n".join([lines[0], f"|{'---|' * len(head)}", *lines[1:], ""])
+
+
+# ---- Alerts
+
+
+def alerts() -> str:
+    rows = []
+    for _applies, alert in (one for theme in ALERTS.values() for one in theme):
+        page, _hash, heading = alert.runbook.partition("#")
+        title = heading.replace("-", " ") or page.removesuffix(".md")
+        link = f"#{heading}" if page == "monitoring.md" else alert.runbook
+        text = alert.summary.replace("{{ $labels.instance }}", "NAME").replace("{{ $labels.pair }}", "PAIR")
+        text = re.sub(r"\{\{ \$labels\.(\w+) \}\}", lambda found: found[1].upper(), text)
+        text = re.sub(r"\{\{ \$value.*?\}\}", "N", text)
+        rows.append([f"`{alert.name}`", alert.severity, text, alert.lasts, f"[{title}]({link})"])
+    return table(["alert", "severity", "says", "after", "do"], rows)
 
 
 # ---- Rules
@@ -367,6 +384,7 @@ def shares() -> str:
 
 
 GENERATED: dict[str, Callable[[], str]] = {
+    "alerts": alerts,
     "example inventory": example,
     "rules": rules,
     "variables": variables,

@@ -14,6 +14,7 @@ author:
 description:
   - Writes the checksums of the settings on the host it runs on to C(/var/lib/tiers/deployed-files.json). The option
     O(distributed.tiers.tier_host#module:files) of M(distributed.tiers.tier_host) compares the files with them.
+  - With O(only), the record of all other files stays as it is.
   - Runs at the end of a deployment, so a file that an interrupted run changed differs from the record.
 options:
   paths:
@@ -21,6 +22,12 @@ options:
     type: list
     elements: path
     default: []
+  only:
+    description:
+      - Record these files and no other. A file that does not exist leaves the record.
+      - Without a record, which a deployment writes first, nothing is recorded.
+    type: list
+    elements: path
 extends_documentation_fragment:
   - distributed.tiers.attributes
 attributes:
@@ -34,6 +41,10 @@ EXAMPLES = r"""
 - name: Record the settings as they were deployed
   distributed.tiers.tier_files:
     paths: [/etc/ldap/ldap.conf]
+
+- name: Record the files of the monitoring
+  distributed.tiers.tier_files:
+    only: [/etc/tiers-monitoring/metrics]
 """
 
 RETURN = r"""
@@ -53,7 +64,15 @@ from ansible_collections.distributed.tiers.plugins.module_utils.probing import h
 
 def run(module: AnsibleModule) -> dict[str, Any]:
     record = host_checks.DEPLOYED_FILES
-    checksums = host_checks.read_checksums([*host_checks.SETTINGS, *module.params["paths"]])
+    only = module.params["only"]
+    if only is None:
+        checksums = host_checks.read_checksums([*host_checks.SETTINGS, *module.params["paths"]])
+    elif not record.exists():
+        return {"changed": False, "count": 0}
+    else:
+        known = json.loads(record.read_text(encoding="utf-8"))
+        others = {path: checksum for path, checksum in known.items() if path not in only}
+        checksums = dict(sorted({**others, **host_checks.read_checksums(only)}.items()))
     text = json.dumps(checksums, indent=2) + "\n"
     is_changed = not record.exists() or record.read_text(encoding="utf-8") != text
     if is_changed and not module.check_mode:
@@ -67,7 +86,11 @@ def run(module: AnsibleModule) -> dict[str, Any]:
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={"paths": {"type": "list", "elements": "path", "default": []}}, supports_check_mode=True
+        argument_spec={
+            "paths": {"type": "list", "elements": "path", "default": []},
+            "only": {"type": "list", "elements": "path"},
+        },
+        supports_check_mode=True,
     )
     module.exit_json(**run(module))
 

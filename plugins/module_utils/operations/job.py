@@ -18,8 +18,8 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.variable
 PRIVATE = PurePosixPath("/runner")
 FLEETING = ("overlay", "tmpfs", "ramfs")
 OPERATIONS = (
-    *("back_up", "clients", "deploy", "drain", "drill", "pause_failover", "plan", "report", "restore"),
-    *("resume_failover", "resync", "retire", "roll_back", "rotate_certificates", "status", "support_bundle"),
+    *("back_up", "clients", "deploy", "drain", "drill", "monitoring", "pause_failover", "plan", "report"),
+    *("restore", "resume_failover", "resync", "retire", "roll_back", "rotate_certificates", "status", "support_bundle"),
     *("switch_over", "undrain", "validate", "verify"),
 )
 

@@ -741,6 +741,29 @@ TABLE: tuple[Variable, ...] = (
         "tiers_report_dir", "all", "path", "`./reports`", "Where the controller writes reports and exports.", asked=True
     ),
     Variable(
+        "tiers_monitoring_dir",
+        "all",
+        "path",
+        "`monitoring` in `tiers_report_dir`",
+        "Where `monitoring` writes the files for Prometheus and Grafana.",
+        asked=True,
+    ),
+    Variable(
+        "tiers_monitoring_alertmanagers",
+        "all",
+        "list",
+        "`[127.0.0.1:9093]`",
+        "The addresses of the Alertmanagers, as Prometheus reaches them; an empty list for none.",
+        words,
+    ),
+    Variable(
+        "tiers_monitoring_runbooks",
+        "all",
+        "text",
+        "the pages of this collection",
+        "The URL of the directory of `runbooks.md`, for the links in alerts.",
+    ),
+    Variable(
         "tiers_report_file",
         "all",
         "path",
@@ -927,6 +950,7 @@ MADE_IN_RUNS = frozenset(
         "tiers_plan_summary",
         "tiers_balancing",
         "tiers_client_files",
+        "tiers_metrics_position",
         "tiers_probe_access",
         "tiers_probe_protocol",
         "tiers_probe_units",

@@ -54,6 +54,7 @@ SETTINGS = (
     "/etc/keepalived/keepalived.conf",
     "/etc/systemd/system/keepalived.service.d/*.conf",
     "/etc/systemd/system/tiers-*",
+    "/etc/tiers-monitoring/*",
 )
 DEPLOYED_FILES = Path("/var/lib/tiers/deployed-files.json")
 # There from the moment in which `restore` stops this server until all servers have the restored data.

@@ -43,6 +43,10 @@ RUN = {
     "ansible-playbook distributed.tiers.verify": ("molecule/shared/verify.yml", "distributed.tiers.verify"),
     "ansible-playbook distributed.tiers.status": ("molecule/shared/verify.yml", "distributed.tiers.status"),
     "ansible-playbook distributed.tiers.report": ("Makefile", "play report"),
+    "ansible-playbook distributed.tiers.monitoring": (
+        "tests/unit/playbooks/test_monitoring_files.py",
+        'fleet.run("monitoring")',
+    ),
     "ansible-playbook distributed.tiers.drain": ("molecule/default/tests/test_maintenance.py", 'run("drain"'),
     "ansible-playbook distributed.tiers.undrain": ("molecule/default/tests/test_maintenance.py", 'run("undrain"'),
     "slapcat -F /run/slapd/config": ("molecule/default/tests/test_maintenance.py", "slapcat -F /run/slapd/config"),
@@ -111,6 +115,9 @@ OTHER_NAMES = {
     "tiers_standby",
     "tiers_stie",
 }
+# Metrics of a host
+for _source in ("roles/exporters/files/metrics.py", "plugins/module_utils/monitoring/metrics_settings.py"):
+    OTHER_NAMES |= set(re.findall(r'"(tiers_\w+)"', (REPOSITORY / _source).read_text(encoding="utf-8")))
 
 
 def blocks(page: Path, language: str) -> list[str]:

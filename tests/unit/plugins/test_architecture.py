@@ -22,7 +22,7 @@ PACKAGE = "ansible_collections.distributed.tiers.plugins"
 DRAWING = re.compile(r"^(\w[\w, ]*?)(?: +──► (.+))?$", re.MULTILINE)
 
 # Rooms that only compute, and what would do more than that.
-PURE = ("planner", "reporting", "services", "verification", "text")
+PURE = ("monitoring", "planner", "reporting", "services", "verification", "text")
 IMPURE_MODULES = {
     *("os", "shutil", "pathlib", "tempfile", "io", "subprocess", "socket", "ssl", "urllib", "http", "logging"),
     *("threading", "concurrent", "asyncio", "random", "secrets", "time", "uuid"),

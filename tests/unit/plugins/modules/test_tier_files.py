@@ -25,9 +25,10 @@ def root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def record(*paths: Path, check_mode: bool = False) -> dict[str, Any]:
+def record(*paths: Path, only: list[Path] | None = None, check_mode: bool = False) -> dict[str, Any]:
     """What the module returns."""
-    module = SimpleNamespace(params={"paths": [*map(str, paths)]}, check_mode=check_mode)
+    chosen = None if only is None else [*map(str, only)]
+    module = SimpleNamespace(params={"paths": [*map(str, paths)], "only": chosen}, check_mode=check_mode)
     return tier_files.run(module)  # type: ignore[arg-type]
 
 
@@ -46,3 +47,19 @@ def test_settings_are_recorded_for_root_alone_and_once(root: Path) -> None:
 def test_check_mode_predicts_the_record_and_writes_none(root: Path) -> None:
     assert record(check_mode=True)["changed"]
     assert not (root / "lib").exists()
+
+
+def test_recording_some_files_leaves_the_record_of_all_others(root: Path) -> None:
+    mine, other = root / "metrics.json", root / "etc/haproxy.cfg"
+    mine.write_text("1", encoding="utf-8")
+    assert record(only=[mine]) == {"changed": False, "count": 0}, "only a deployment begins a record"
+    record()
+    written = root / "lib/deployed.json"
+    before = json.loads(written.read_text(encoding="utf-8"))[str(other)]
+    other.write_text("changed by hand", encoding="utf-8")
+    assert record(only=[mine]) == {"changed": True, "count": 2}
+    assert json.loads(written.read_text(encoding="utf-8"))[str(other)] == before
+    assert not record(only=[mine])["changed"]
+    mine.unlink()
+    record(only=[mine])
+    assert [*json.loads(written.read_text(encoding="utf-8"))] == [str(other)]
