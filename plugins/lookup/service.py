@@ -19,8 +19,9 @@ options:
     description:
       - The keys of the description to return. By default all.
       - Other keys are not rendered, so they may have templates that only servers can render.
-      - V(question) is not a key of the description. It returns the text to send and the expected answer over plain TCP
-        or TLS, C(send) and C(expect) of C(probe.tcp), or else of C(check).
+      - Three more follow from the description. V(access) returns C(tiers_probe_access) of the product contract,
+        V(balancing) the parts of C(tiers_balancing) except the times, and V(watchdog) the parts of the health check
+        that the watchdog does differently.
     type: list
     elements: str
     default: []
@@ -51,6 +52,12 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.yaml import yaml_load
 from ansible.plugins.lookup import LookupBase
 
+from ansible_collections.distributed.tiers.plugins.module_utils.services.health_checks import (
+    balancing,
+    probe_access,
+    watchdog_changes,
+)
+
 try:
     from ansible.template import is_trusted_as_template, trust_as_template
 except ImportError:  # ansible-core 2.18 takes every text for a template.
@@ -66,7 +73,12 @@ SPECS = Path(__file__).parents[2] / "roles/product_service/meta/argument_specs.y
 NEEDED = ("name", "port", "tls", "local_port", "version", "timeouts")
 TLS = "/etc/tiers/tls"
 RELAY_PORT = 10636
-QUESTION = "question"
+# What follows from the description, and from which of its keys
+DERIVED: dict[str, tuple[str, ...]] = {
+    "access": ("probe",),
+    "balancing": ("protocol", "local_port", "check", "timeouts", "drain"),
+    "watchdog": ("check", "probe"),
+}
 # What is sent to the service.
 SENT = (("check", "send"), ("probe", "tcp", "send"))
 
@@ -140,12 +152,14 @@ def question(raw: Mapping[str, Any], fill: Callable[[Any], Any]) -> dict[str, An
     Only these two keys of the check are templated: clients ask, too, and the other keys may use variables that only
     servers have.
     """
-    probe = fill(raw.get("probe") or {})
-    check = raw.get("check") or {}
-    for given in (probe.get("tcp") if isinstance(probe, Mapping) else None, check):
+    probe, check = raw.get("probe") or {}, raw.get("check") or {}
+    tcp = probe.get("tcp") if isinstance(probe, Mapping) else probe
+    filled_probe = fill(probe)
+    filled_tcp = filled_probe.get("tcp") if isinstance(filled_probe, Mapping) else None
+    for source, given in ((tcp, filled_tcp), (check, check)):
         given = given if isinstance(given, Mapping) else fill(given)
         if isinstance(given, Mapping) and (found := {key: given[key] for key in ("send", "expect") if given.get(key)}):
-            return {key: str(fill(value)) for key, value in found.items()} | {"secret": holds_secret(given)}
+            return {key: str(fill(value)) for key, value in found.items()} | {"secret": holds_secret(source)}
     return {}
 
 
@@ -155,7 +169,7 @@ class LookupModule(LookupBase):
     def run(self, terms: list[str], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[Any]:
         variables = variables or {}
         self.set_options(var_options=variables, direct=kwargs)
-        if unknown := sorted({*terms} - {*options(), QUESTION}):
+        if unknown := sorted({*terms} - {*options(), *DERIVED}):
             raise AnsibleLookupError(f"tiers_service has no key {', '.join(unknown)}")
         # Not by the name of the variable: that would fill in all of it, and `service` is needed for that.
         raw = variables.get("tiers_service")
@@ -167,12 +181,26 @@ class LookupModule(LookupBase):
         head = filled(self._templar.template({key: raw[key] for key in NEEDED if key in raw}), list(NEEDED))
         relay = self._templar.template(variables.get("balancer_relay_port", RELAY_PORT))
         domain = (variables.get("tiers_plan") or {}).get("domain", "")
-        service = about(head, variables.get("tiers_server") or {}, (f"upstream.{domain}", relay))
-        keys = [term for term in terms if term != QUESTION] or ([] if QUESTION in terms else list(options()))
+        server = variables.get("tiers_server") or {}
+        service = about(head, server, (f"upstream.{domain}", relay))
+        asked = [term for term in terms if term not in DERIVED] if terms else list(options())
+        keys = sorted({*asked, *(key for term in terms for key in DERIVED.get(term, ()))})
         templar = self._templar.copy_with_new_env(available_variables={**variables, "service": service})
         found = filled(templar.template({key: raw[key] for key in keys if key in raw}), keys)
         if "check" in found:
             found["check"] = {**found["check"], "secret": holds_secret(raw.get("check"))}
-        if QUESTION in terms:
-            found[QUESTION] = question(raw, templar.template)
-        return [{**found, "about": service}]
+        result = {key: found[key] for key in asked}
+        if "access" in terms:
+            result["access"] = self.access(found["probe"], question(raw, templar.template))
+        if "balancing" in terms:
+            result["balancing"] = balancing(found, server.get("proxy_mode") == "cache")
+        if "watchdog" in terms:
+            result["watchdog"] = watchdog_changes(found["check"], found["probe"], server.get("tls") or "")
+        return [{**result, "about": service}]
+
+    @staticmethod
+    def access(probe: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            return probe_access(probe, asked, TLS)
+        except ValueError as error:
+            raise AnsibleLookupError(f"tiers_service: probe: {error}") from error

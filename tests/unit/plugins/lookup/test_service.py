@@ -70,11 +70,14 @@ PING = {"send": "PING", "expect": "PONG"}
 @pytest.mark.parametrize(
     ("more", "asked"),
     [
-        ({"check": PING | {"type": "command", "command": ["{{ tiers_server.nothing }}"]}}, PING | {"secret": False}),
-        ({"check": PING, "probe": {"tcp": {"send": "INFO"}}}, {"send": "INFO", "secret": False}),
+        (
+            {"check": PING | {"type": "command", "command": ["{{ tiers_server.nothing }}"]}},
+            {"send_hex": b"PING".hex(), "expect": "PONG"},
+        ),
+        ({"check": PING, "probe": {"tcp": {"send": "INFO"}}}, {"send_hex": b"INFO".hex()}),
         (
             {"check": {"send": "AUTH {{ password }}", "expect": "OK"}},
-            {"send": "AUTH x", "expect": "OK", "secret": True},
+            {"send_secret": b"AUTH x".hex(), "expect": "OK"},
         ),
         ({"check": {"type": "http", "path": "/ready"}}, {}),
         ({}, {}),
@@ -84,15 +87,64 @@ PING = {"send": "PING", "expect": "PONG"}
 def test_all_probes_ask_what_the_check_asks_unless_the_probe_says_otherwise(
     more: dict[str, Any], asked: dict[str, Any]
 ) -> None:
-    assert look("question", description=service(**more), password="x")["question"] == asked
+    assert look("access", description=service(**more), password="x")["access"]["tcp"] == asked
 
 
 @pytest.mark.parametrize("sent", ["AUTH {{ password }}\r\nPING\r\n", r"AUTH {{ password }}\r\nPING\r\n"])
 def test_a_template_keeps_the_carriage_returns_of_what_is_sent(sent: str) -> None:
     asked = {"send": sent, "expect": "OK"}
     check = look("check", description=service(check=asked), password="x")["check"]["send"]
-    probe = look("question", description=service(probe={"tcp": asked}), password="x")["question"]["send"]
-    assert bytes_of(check) == bytes_of(probe) == b"AUTH x\r\nPING\r\n"
+    access = look("access", description=service(probe={"tcp": asked}), password="x")["access"]
+    assert bytes_of(check) == bytes.fromhex(access["tcp"]["send_secret"]) == b"AUTH x\r\nPING\r\n"
+
+
+def test_an_escape_that_does_not_exist_is_reported() -> None:
+    with pytest.raises(AnsibleError, match=r"tiers_service: probe: .*\\q"):
+        look("access", description=service(probe={"tcp": {"send": r"\q"}}))
+
+
+def test_probes_have_the_login_of_the_requests_and_leave_out_what_is_not_given() -> None:
+    access = look("access", description=service(probe={"http": {"read": "/rows", "user": "ann", "password": "x"}}))[
+        "access"
+    ]
+    assert access["http"] == {"read": "/rows", "user": "ann", "password": "x"}
+    assert (access["user"], access["password"], access["commands"], access["tcp"]) == ("ann", "x", {}, {})
+
+
+@pytest.mark.parametrize(
+    ("described", "proxy_mode", "balanced"),
+    [
+        ({"protocol": "http"}, None, {"mode": "http", "tls": "terminate", "drain": "firewall"}),
+        ({"protocol": "tcp", "drain": "x"}, None, {"mode": "tcp", "tls": "pass", "drain": "product"}),
+        ({"protocol": "tcp", "drain": "x"}, "cache", {"mode": "tcp", "tls": "pass", "drain": "firewall"}),
+    ],
+)
+def test_only_requests_end_tls_at_a_distributor(
+    described: dict[str, Any], proxy_mode: str | None, balanced: dict[str, str]
+) -> None:
+    server = SERVER | {"proxy_mode": proxy_mode}
+    balancing = look("balancing", description=service(**described), tiers_server=server)["balancing"]
+    assert {key: balancing[key] for key in balanced} == balanced
+
+
+@pytest.mark.parametrize(
+    ("described", "tls", "changes"),
+    [
+        ({"check": PING}, "product", {}),
+        ({"check": PING | {"type": "command", "command": ["x"]}}, "product", {}),
+        ({"check": {"type": "command", "command": ["x"]}}, "product", {"type": "tcp", "send": ""}),
+        ({"check": {"type": "command", "command": ["x"]}}, "none", {"type": "command", "command": ["x"]}),
+        ({"check": {"type": "http", "path": "/ready"}}, "product", {"send": ""}),
+        ({"probe": {"tcp": {"send": "INFO"}}}, "product", {"send": "INFO"}),
+        ({}, "none", {"send": ""}),
+    ],
+    ids=["text", "text-and-command", "tls", "command", "http", "probe", "nothing"],
+)
+def test_the_watchdog_runs_a_command_only_if_nothing_else_answers(
+    described: dict[str, Any], tls: str, changes: dict[str, Any]
+) -> None:
+    found = look("watchdog", description=service(**described), tiers_server=SERVER | {"tls": tls})
+    assert found["watchdog"] == changes
 
 
 def test_text_that_a_check_sends_is_a_secret_if_it_is_a_template() -> None:
