@@ -31,6 +31,13 @@ def runs_keepalived(server: Slice) -> bool:
     return not has_lease(server) or bool(server.get("virtual_address"))
 
 
+def deciding_units(server: Slice) -> list[str]:
+    """The units that decide which node serves, or that move the address of the pair; none without an election."""
+    if not server["leader_election"]:
+        return []
+    return [*([AGENT] if has_lease(server) else ()), *([KEEPALIVED] if runs_keepalived(server) else ())]
+
+
 def agent_settings(
     server: Slice,
     host: Mapping[str, str],
