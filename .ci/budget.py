@@ -1,44 +1,67 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A plugin of pytest for `make quick`: no test begins later than `--seconds` after the first one."""
+"""A plugin of pytest for `make quick`: no test begins later than `--seconds` after the first one.
+
+A test that still runs after half as long again is ended, and counts as not run.
+"""
 
 from __future__ import annotations
 
+import signal
 import time
 from typing import Any
 
+import pytest
+
 
 def pytest_addoption(parser: Any) -> None:
-    parser.addoption("--seconds", type=float, default=float("inf"), help="begin no test after this time")
+    parser.addoption("--seconds", type=float, default=0.0, help="begin no test after this time; 0: no limit")
 
 
 class Budget:
-    """Counts the tests that are left out because the time is over."""
+    """Ends the run when the time is over, and counts the tests that did not run."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        self.end = float("inf")
+        self.end = 0.0
         self.tests = 0
-        self.left_out = 0
+        self.done = 0
+        self.runs = False
 
     def pytest_runtestloop(self, session: Any) -> None:
-        self.tests = len(session.items)
         self.end = time.monotonic() + self.seconds
+        self.tests = len(session.items)
+
+        def leave(*_signal: Any) -> None:
+            if self.runs:
+                pytest.exit("The time is over.", returncode=1 if session.testsfailed else 0)
+
+        signal.signal(signal.SIGALRM, leave)
+        signal.setitimer(signal.ITIMER_REAL, 1.5 * self.seconds)
 
     def pytest_runtest_protocol(self) -> bool | None:
-        if time.monotonic() < self.end:
-            return None
-        self.left_out += 1
-        return True
+        return None if time.monotonic() < self.end else True
+
+    def pytest_runtest_logstart(self) -> None:
+        self.runs = True
+
+    def pytest_runtest_logfinish(self) -> None:
+        self.runs = False
+        self.done += 1
+
+    def pytest_sessionfinish(self) -> None:
+        self.runs = False
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        if self.left_out:
+        if self.done < self.tests:
             terminalreporter.write_line(
-                f"Not run within {self.seconds:g} s: {self.left_out} of {self.tests} tests that touch these files. "
-                "`make unit` runs all."
+                f"Not run within {self.seconds:g} s: {self.tests - self.done} of {self.tests} tests that touch these "
+                "files. `make unit` runs all."
             )
 
 
 def pytest_configure(config: Any) -> None:
-    config.pluginmanager.register(Budget(config.getoption("--seconds")), "budget-of-time")
+    if config.getoption("--seconds"):
+        config.pluginmanager.register(Budget(config.getoption("--seconds")), "budget-of-time")

@@ -4,7 +4,7 @@
 """Lint the files that changed, and run the unit tests that touch them, in less than half a minute.
 
 Changed is what differs from BASE: the branch `main`, or, on `main` itself, the last commit. A test touches a file if it
-names or imports the file or a helper that does. The closest tests run first; none begins after SECONDS.
+names or imports the file or a helper that does. The closest tests run first; none begins after SECONDS (budget.py).
 """
 
 from __future__ import annotations
