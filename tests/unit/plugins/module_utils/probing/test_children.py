@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,32 @@ def test_a_blocked_call_is_killed_at_its_deadline_and_the_others_answer() -> Non
     began = time.monotonic()
     assert run_in_children([blocked, lambda: {"done": True}, blocked], 2) == [None, {"done": True}, None]
     assert time.monotonic() - began < 10
+
+
+def test_a_child_ends_although_its_parent_was_killed(tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+
+    def hang() -> dict[str, Any]:
+        note.write_text(str(os.getpid()))
+        return blocked()
+
+    def kill_parent() -> None:
+        while not note.exists() or not note.read_text():
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def parent() -> dict[str, Any]:
+        threading.Thread(target=kill_parent, daemon=True).start()
+        run_in_children([hang], 1)
+        return {}
+
+    with pytest.raises(RuntimeError, match="without an answer"):
+        run_in_children([parent], 30)
+    stat, end = Path(f"/proc/{note.read_text()}/stat"), time.monotonic() + 10
+    # Gone, or a zombie that its new parent has not asked for yet
+    while stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z":
+        assert time.monotonic() < end, "it goes on"
+        time.sleep(0.05)
 
 
 def test_a_long_answer_arrives_completely() -> None:
