@@ -41,7 +41,11 @@ options:
     description: Entries directly under this one that are not in O(entries) are removed.
     type: str
   passwords:
-    description: Passwords by the names of accounts. A password is set if a login with it fails.
+    description:
+      - Passwords by the names of accounts, each a text or a list of texts. An account accepts exactly these. They are
+        set if a login with one of them fails, or if the account has another number of passwords.
+      - Several passwords of an account are stored as SHA-512 hashes (C({CRYPT}$6$)), a single one as slapd is
+        configured.
     type: dict
     default: {}
   source:
@@ -61,6 +65,7 @@ options:
     default: 60
 requirements:
   - python-ldap
+  - openssl, for an account with several passwords
 attributes:
   check_mode:
     description: Reports the changes without making them.
@@ -240,11 +245,25 @@ class Entries:
                 if not self.module.check_mode:
                     self.connection.delete_s(dn)
 
-    def set_password(self, dn: str, password: str) -> None:
-        if (dn in self.result["added"] and self.module.check_mode) or not opens(dn, password):
-            self.result["passwords_set"].append(dn)
-            if not self.module.check_mode:
-                self.connection.passwd_s(dn, None, password)
+    def set_passwords(self, dn: str, passwords: list[str]) -> None:
+        """Have an account accept exactly these passwords. There is no moment in which it accepts none of them."""
+        present = (read(self.connection, dn) or {}).get("userpassword", [])
+        if len(present) == len(passwords) and all(opens(dn, password) for password in passwords):
+            return
+        self.result["passwords_set"].append(dn)
+        if self.module.check_mode:
+            return
+        if len(passwords) == 1:
+            self.connection.passwd_s(dn, None, passwords[0])
+        else:
+            hashes = [self.hashed(password) for password in passwords]
+            self.connection.modify_s(dn, [(ldap.MOD_REPLACE, "userPassword", hashes)])
+
+    def hashed(self, password: str) -> bytes:
+        """slapd hashes only a password that replaces all others."""
+        command = ["openssl", "passwd", "-6", "-stdin"]
+        _code, hashed, _error = self.module.run_command(command, data=password, check_rc=True)
+        return b"{CRYPT}" + str(hashed).strip().encode()
 
     def run(self) -> dict[str, Any]:
         if not self.is_whole(self.connection):
@@ -259,8 +278,8 @@ class Entries:
             self.remove_others(
                 self.params["only_children_of"], {normal(entry["dn"]) for entry in self.params["entries"]}
             )
-        for dn, password in self.params["passwords"].items():
-            self.set_password(dn, password)
+        for dn, given in self.params["passwords"].items():
+            self.set_passwords(dn, list(dict.fromkeys(given if isinstance(given, list) else [given])))
         changes = [
             f"{what} {dn}" for what in ("added", "modified", "removed", "passwords_set") for dn in self.result[what]
         ]

@@ -19,8 +19,8 @@ PRIVATE = PurePosixPath("/runner")
 FLEETING = ("overlay", "tmpfs", "ramfs")
 OPERATIONS = (
     *("back_up", "clients", "deploy", "drain", "drill", "monitoring", "pause_failover", "plan", "report"),
-    *("restore", "resume_failover", "resync", "retire", "roll_back", "rotate_certificates", "status", "support_bundle"),
-    *("switch_over", "undrain", "validate", "verify"),
+    *("restore", "resume_failover", "resync", "retire", "roll_back", "rotate_certificates", "rotate_secrets"),
+    *("status", "support_bundle", "switch_over", "undrain", "validate", "verify"),
 )
 
 _PLAYBOOK = re.compile(r"ansible-playbook distributed\.tiers\.(\w+)(?: -i \w+)?(?: -e \w+=\S*\w)*")

@@ -731,6 +731,14 @@ TABLE: tuple[Variable, ...] = (
         "`tiers_ca_next_key`. Every deployment has the hosts trust both; `rotate_certificates` issues by the next one.",
     ),
     Variable(
+        "tiers_next_secrets",
+        "all",
+        "secret",
+        "",
+        "The next values of secrets of the product, by their variables, from a vault: servers accept them beside the "
+        "present ones. See `rotate_secrets`.",
+    ),
+    Variable(
         "tiers_ca_next_key",
         "all",
         "secret",
@@ -926,6 +934,8 @@ MADE_IN_RUNS = frozenset(
         "tiers_lock_results",
         "tiers_pause_ends",
         "tiers_pause_seconds",
+        "tiers_accepts_next",
+        "tiers_rotation",
         "tiers_round",
         "tiers_part_of_inventory",
         "tiers_probe_deadline",

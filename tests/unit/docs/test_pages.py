@@ -73,6 +73,10 @@ RUN = {
         "tests/unit/playbooks/test_pause.py",
         'run("resume_failover"',
     ),
+    "ansible-playbook distributed.tiers.rotate_secrets": (
+        "tests/unit/playbooks/test_rotate_secrets.py",
+        'run("rotate_secrets"',
+    ),
     "ansible-playbook distributed.tiers.retire": ("molecule/default/tests/test_maintenance.py", 'run("retire"'),
     "ansible-playbook distributed.tiers.roll_back": ("molecule/vendor/tests/test_vendor.py", 'run("roll_back"'),
     "ansible-playbook distributed.tiers.drill": ("molecule/shared/drill.yml", "distributed.tiers.drill"),

@@ -56,6 +56,8 @@ PRODUCT: dict[str, Any] = {
     "notes": "A product that only logs what it is asked to do.",
 }
 WORDS = "'{{ tiers_server.version }}', '{{ product_restart | default(0) }}', '{{ product_reload | default(0) }}'"
+# What the server uses, and what it accepts beside that
+WORDS += ", '{{ product_secret | default(0) }}', '{{ (tiers_next_secrets | default({})).product_secret | default(0) }}'"
 CONFIGURE = f"""
 - ansible.builtin.command: {{argv: [fake-product, ENTRY, {WORDS}]}}
   register: product_written
@@ -78,7 +80,9 @@ OTHERS = {
       {mode: tcp, tls: pass, check: {type: tcp, send: hi, expect: hi},
        drain: "{{ product_drain | default('product') }}"}
 """,
-    "probe": "\n- ansible.builtin.set_fact: {tiers_probe_access: {}, tiers_probe_units: [product]}\n",
+    "probe": """
+- ansible.builtin.set_fact: {tiers_probe_access: {}, tiers_probe_units: [product], tiers_accepts_next: [product_secret]}
+""",
 }
 
 
@@ -158,6 +162,11 @@ class Fleet:
     def set_active(self, name: str) -> None:
         """Have this node of an active/standby pair be the elected one."""
         (self.home / "holders").write_text(json.dumps([name]), encoding="utf-8")
+
+    def secrets(self) -> dict[str, list[str]]:
+        """Of each server, the secret that its product uses, and the one that it accepts beside it."""
+        states = {path.parent.name: json.loads(path.read_text()) for path in self.home.glob("hosts/*/state.json")}
+        return {name: state["product"]["running"][3:] for name, state in states.items() if state["product"]}
 
     def run(self, playbook: str, *arguments: str, **extra: Any) -> Run:
         """Run a playbook of the collection; `extra` are its variables."""

@@ -29,6 +29,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "drill_rows": {"run": "r", "samples": "/nowhere"},
     "backup_check": {"directory": "backups"},
     "restore_check": {},
+    "secrets_check": {},
     "rotation_check": {"authorities": {"current": "", "next": "", "given": False}, "hours": 24},
 }
 # Actions that need no plan
