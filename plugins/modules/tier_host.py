@@ -80,6 +80,13 @@ options:
     type: list
     elements: str
     default: []
+  product:
+    description:
+      - A command of the product, as a list of words. Each line that it prints is a finding, and so is its failure.
+      - It may take O(timeout) three times.
+    type: list
+    elements: str
+    default: []
   clock:
     description: Read the clock, and which program keeps it right.
     type: bool
@@ -119,8 +126,8 @@ findings:
   elements: dict
   contains:
     look:
-      description: Subject - V(firewall), V(names), V(certificate), V(disk), V(program), V(drill), V(files) or
-        V(others).
+      description: Subject - V(firewall), V(names), V(certificate), V(disk), V(program), V(drill), V(files),
+        V(product) or V(others).
       type: str
     why: {description: The difference., type: str}
 certificates:
@@ -204,6 +211,7 @@ def main() -> None:
             "boot": {"type": "list", "elements": "str", "default": []},
             "files": {"type": "bool", "default": False},
             "ssh": {"type": "bool", "default": False},
+            "product": {"type": "list", "elements": "str", "default": []},
             "clock": {"type": "bool", "default": False},
             "time_service": {"type": "str", "default": ""},
             "timeout": {"type": "float", "default": 5},
@@ -228,6 +236,8 @@ def main() -> None:
         )
     if given := params["programs"]:
         found["program"] = host_checks.check_programs(given, params["timeout"])
+    if given := params["product"]:
+        found["product"] = host_checks.check_product(given, 3 * params["timeout"])
     if params["faults"]:
         found["drill"] = host_checks.check_faults()
     if given := params["boot"]:

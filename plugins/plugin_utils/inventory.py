@@ -104,6 +104,8 @@ def read_inventory(
             paired |= {host for host in hosts if "backup" in hosts[host]}
             for host in hosts:
                 views.add_secrets(host, seen[host], product.secrets)
+                if product.numbers and seen[host].get("tiers_product") == name:
+                    seen[host][variables.NUMBERS] = views.numbers(host, product)
                 if host in paired and seen[host].get("tiers_product") == name:
                     seen[host][variables.OPTIONS] = views.options(host, product)
     # A plan that was made already has its clients.
@@ -295,6 +297,11 @@ class _Views:
         raw = self.variables[host]
         # What is vaulted is not opened.
         return {name: fingerprint(raw[name]) for name in raw if name.startswith(prefix)}
+
+    def numbers(self, host: str, product: Product) -> dict[str, Any]:
+        """The values of the variables of the product's role that rules compare, as far as the host has them."""
+        raw = self.variables[host]
+        return {name: self.systemwide(host, raw, name) for name in product.numbers if raw.get(name) is not None}
 
     def systemwide(self, host: str, raw: Mapping[str, Any], name: str) -> Any:
         source = raw[name]

@@ -123,6 +123,8 @@ class Product:
     more_ports: tuple[Port, ...] = ()
     # What runs where the inventory says no version.
     version: str | None = None
+    # Variables of the role whose values rules compare, with their defaults.
+    numbers: Mapping[str, float] = field(default_factory=dict)
     # The variable of the inventory that describes it, and what stands there, checked.
     described_by: str | None = None
     description: Mapping[str, Any] = field(default_factory=dict)
@@ -198,6 +200,14 @@ class _MetadataReader:
             return None
         return float(value)
 
+    def numbers(self, key: str) -> dict[str, float]:
+        value: Any = self.data.get(key, {})
+        given = value.values() if isinstance(value, Mapping) else [None]
+        if any(isinstance(one, bool) or not isinstance(one, (int, float)) for one in given):
+            self.problems.append(f"'{key}' must map variables to numbers")
+            return {}
+        return {str(name): one for name, one in value.items()}
+
     def flag(self, key: str, default: bool) -> bool:
         value = self.data.get(key, default)
         if not isinstance(value, bool):
@@ -248,6 +258,7 @@ KEYS = (
     "watched",
     "more_ports",
     "version",
+    "numbers",
     "described_by",
 )
 
@@ -306,6 +317,7 @@ def parse_product(name: str, data: Any) -> tuple[Product | None, list[str]]:
         watched=read.flag("watched", True),
         more_ports=read.more_ports("more_ports"),
         version=read.word("version") if data.get("version") is not None else None,
+        numbers=read.numbers("numbers"),
         described_by=read.word("described_by", DESCRIPTIONS) if described else None,
     )
     return (None, read.problems) if read.problems else (product, [])

@@ -35,6 +35,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.values i
     BadValueError,
     address,
     groups,
+    number,
 )
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.variables import BY_NAME
 from ansible_collections.distributed.tiers.plugins.module_utils.text import ended, enumerate_names, with_hint
@@ -100,6 +101,8 @@ class Server:
     certificate_for: tuple[str, ...] | None = None
     # Fingerprints of the product's options, of nodes of pairs.
     options: Mapping[str, str] = field(default_factory=dict)
+    # Values of the product's variables that rules compare: of a list, the number of its entries.
+    numbers: Mapping[str, float] = field(default_factory=dict)
     missing_secrets: tuple[str, ...] = ()
     # Values that the planner only hands on, by their keys in the slice.
     handed_on: Mapping[str, Any] = field(default_factory=dict)
@@ -405,6 +408,21 @@ class _VariableReader:
             self.problem("bad-value", host, name, ended(f"'{shorten(raw)}' {error}"))
             return host
 
+    def numbers(self, host: str, product: Product) -> dict[str, float]:
+        """The values of the product's variables that rules compare; the default of one that cannot be used."""
+        found = dict(product.numbers)
+        for name, raw in self.hostvars.get(host, {}).get(variables.NUMBERS, {}).items():
+            if isinstance(raw, Unreadable):
+                self.problem("unreadable-value", host, name, ended(f"The value cannot be had: {raw.reason}"))
+            elif isinstance(raw, list):
+                found[name] = len(raw)
+            else:
+                try:
+                    found[name] = number()(raw)
+                except BadValueError as error:
+                    self.problem("bad-value", host, name, ended(f"'{shorten(raw)}' {error}"))
+        return found
+
     def login(self, host: str) -> str | None:
         """The ssh login of a host as Ansible uses it: host, port and the options that may lead elsewhere. None for
         other connections: only their plugin knows what distinguishes two hosts."""
@@ -443,6 +461,7 @@ class _VariableReader:
             **self.fields_of_server(name, tier),
             certificate_for=self.hostvars.get(name, {}).get(variables.CERTIFICATE_FOR),
             options=self.hostvars.get(name, {}).get(variables.OPTIONS, {}),
+            numbers=self.numbers(name, product) if product else {},
             missing_secrets=self.missing(name, secrets),
             login=self.login(name),
             seen=variables.LOCAL_FACT in self.hostvars.get(name, {}),

@@ -964,6 +964,7 @@ MADE_IN_RUNS = frozenset(
         "tiers_probe_access",
         "tiers_probe_protocol",
         "tiers_probe_units",
+        "tiers_product_check",
         "tiers_watchdog_can_write",
         "tiers_watchdog_check",
         "tiers_watchdog_paths",
@@ -999,10 +1000,11 @@ OF_THE_LOGIN = (
 )
 OWN_CERTIFICATE = "host_certificate"
 UNLOCKS_CA = "tiers_ca_passphrase"
-# Made of the host's variables when they are read: what its own certificate is good for, and fingerprints of the
-# product's options; and the system's settings that may hold what was in a vault.
+# Made of the host's variables when they are read: what its own certificate is good for; fingerprints of the product's
+# options, and the values of those that rules compare; and the system's settings that may hold what was in a vault.
 CERTIFICATE_FOR = "certificate.names"
 OPTIONS = "product.options"
+NUMBERS = "product.numbers"
 OPENED = "settings.opened"
 LOCAL_FACT = "ansible_local.tiers"
 # The record of a voter, and the host's release of Debian, as far as this run has read them.

@@ -444,6 +444,19 @@ def check_faults(unit: Path = FAULT) -> list[str]:
     ]
 
 
+def check_product(words: Sequence[str], timeout: float) -> list[str]:
+    """The findings of the product itself on this host: each line that its command prints."""
+    try:
+        code, output, errors = execute(words, os.environ, timeout)
+    except Unavailable as error:
+        return [f"the check of the product: {error}"]
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    if code:
+        reasons = [line.strip() for line in errors.splitlines() if line.strip()]
+        lines.append(f"the check of the product failed (exit code {code}): {reasons[-1] if reasons else words[0]}")
+    return lines
+
+
 def check_restore(mark: Path = RESTORING) -> list[str]:
     """Whether a restore stopped before all servers had its data."""
     if not mark.exists():

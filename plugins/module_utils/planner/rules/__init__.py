@@ -15,6 +15,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules im
     operation,
     pairs,
     pool,
+    postgresql,
     servers,
     upstreams,
     versions,

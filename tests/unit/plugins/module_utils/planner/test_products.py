@@ -54,6 +54,8 @@ def test_short_names_are_roles_of_this_collection():
         ({"active": "all"}, "'active' must be one of both, one"),
         ({"proxy_mode": "x"}, "'proxy_mode' must be one of product, pooler, pass, cache"),
         ({"version": 1}, "'version' must be a word"),
+        ({"numbers": {"product_x_ttl": "20"}}, "'numbers' must map variables to numbers"),
+        ({"numbers": ["product_x_ttl"]}, "'numbers' must map variables to numbers"),
         ({"described_by": "tiers_clients"}, "'described_by' must be one of tiers_service"),
         ({"more_ports": [1]}, "'more_ports' must be a list of mappings"),
         (

@@ -386,3 +386,19 @@ def test_a_table_that_shuts_the_host_without_its_watchdog_is_named(
         (tmp_path / "aside").touch()
     monkeypatch.setattr(host_checks, "execute", lambda *_arguments: (0 if loaded else 1, "", ""))
     assert len(host_checks.check_aside(1.0)) == found
+
+
+def test_each_line_of_the_product_s_check_is_a_finding(tmp_path: Path) -> None:
+    program = tmp_path / "check"
+    program.write_text("#!/bin/sh\necho one\necho\necho two\n")
+    program.chmod(0o755)
+    assert host_checks.check_product([str(program)], 5) == ["one", "two"]
+
+
+def test_a_failed_check_of_the_product_is_a_finding(tmp_path: Path) -> None:
+    program = tmp_path / "check"
+    program.write_text("#!/bin/sh\necho no answer >&2\nexit 2\n")
+    program.chmod(0o755)
+    assert host_checks.check_product([str(program)], 5) == ["the check of the product failed (exit code 2): no answer"]
+    (missing,) = host_checks.check_product([str(tmp_path / "missing")], 5)
+    assert "cannot be run" in missing
