@@ -22,14 +22,21 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.variables import (
     MADE_IN_RUNS,
     PREFIX,
+    TABLE,
 )
 from ansible_collections.distributed.tiers.plugins.plugin_utils.files import why_not
 from ansible_collections.distributed.tiers.plugins.plugin_utils.inventory import Template, filled_in, meta_file
 from ansible_collections.distributed.tiers.plugins.plugin_utils.reading import debian_release
 
 COLLECTION = "distributed.tiers"
-# Variables of the collection that enter files as they are. All others enter them through the plan.
-WRITTEN_AS_THEY_ARE = frozenset({"tiers_service", "tiers_ca_certificate", "tiers_ca_next_certificate"})
+# Variables of the collection that stay on the controller
+STAYS_ON_THE_CONTROLLER = frozenset(
+    {"tiers_ca_dir", "tiers_ca_passphrase", "tiers_ca_key", "tiers_ca_next_key", "tiers_plan_data", "tiers_plan_digest"}
+)
+# Those that enter files as they are. What the planner reads enters them through the plan.
+WRITTEN_AS_THEY_ARE = frozenset({"tiers_service"}) | {
+    one.name for one in TABLE if one.read is None and not one.asked and one.name not in STAYS_ON_THE_CONTROLLER
+}
 # Variables of Ansible itself, of its connections and of jobs in AWX, and what the playbook has set before
 NO_INPUT = frozenset(C.INTERNAL_STATIC_VARS) | MADE_IN_RUNS | {"omit", "environment", "vars", "host_authorities"}
 # Those of them that are an input if a template names them. Others differ between runs, or are paths of the controller.

@@ -104,6 +104,7 @@ def test_clients_and_voters_have_inputs() -> None:
         {"product_service_drain_seconds": 3},
         {"host_private_key": "another"},
         {"tiers_ca_certificate": "another"},
+        {"tiers_next_secrets": {"product_password": "next"}},
     ],
 )
 def test_each_variable_that_may_enter_a_file_is_an_input(service: dict[str, Any], change: dict[str, Any]) -> None:
