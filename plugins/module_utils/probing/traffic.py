@@ -17,8 +17,9 @@ from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocol
 # that ended: it lasts until `undrain` or a boot.
 RECORD = Path("/etc/ansible/facts.d/tiers_drained.fact")
 TABLE = "tiers_drain"
-# A node of a pair serves only while these run, as far as its host starts them at boot.
-FAILOVER = ("keepalived.service", "tiers-failover.service")
+# A node of a pair serves only while the first of these runs that its host starts at boot. With a lease, keepalived only
+# moves an address, and Debian enables it also where nothing is configured.
+FAILOVER = ("tiers-failover.service", "keepalived.service")
 
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -83,13 +84,19 @@ def _has_table(timeout: float) -> bool:
 
 
 def _failover_stopped(timeout: float) -> str:
-    """The unit of FAILOVER that was stopped on a host that starts it at boot; empty if none was."""
     systemctl = shutil.which("systemctl", path=_PATH)
     if not systemctl:
         return ""
     show = [systemctl, "show", "--property=Id,ActiveState,UnitFileState", *FAILOVER]
-    for unit in execute(show, os.environ, timeout)[1].split("\n\n"):
-        lines = dict(line.split("=", 1) for line in unit.split() if "=" in line)
-        if lines.get("UnitFileState") == "enabled" and lines.get("ActiveState") in ("inactive", "failed"):
-            return lines.get("Id", "").removesuffix(".service")
-    return ""
+    return find_stopped(execute(show, os.environ, timeout)[1])
+
+
+def find_stopped(shown: str) -> str:
+    """The unit of FAILOVER that decides whether this node serves, if it was stopped; else empty.
+
+    `shown`: what `systemctl show` printed of them.
+    """
+    units = [dict(line.split("=", 1) for line in unit.split() if "=" in line) for unit in shown.split("\n\n")]
+    states = {unit.get("Id"): unit.get("ActiveState") for unit in units if unit.get("UnitFileState") == "enabled"}
+    decides = next((name for name in FAILOVER if name in states), "")
+    return decides.removesuffix(".service") if states.get(decides) in ("inactive", "failed") else ""

@@ -317,6 +317,28 @@ def test_a_server_that_cannot_write_says_why(monkeypatch: pytest.MonkeyPatch, tm
     assert result["why"] == "cannot write: it reaches no master; it has stepped aside for px-b"
 
 
+def shown(**units: tuple[str, str]) -> str:
+    """The output of `systemctl show` for units, each with its state and that of its file."""
+    lines = "Id={}.service\nActiveState={}\nUnitFileState={}\n"
+    return "\n".join(lines.format(name.replace("_", "-"), *states) for name, states in units.items())
+
+
+@pytest.mark.parametrize(
+    ("keepalived", "agent", "stopped"),
+    [
+        (("inactive", "enabled"), ("inactive", ""), "keepalived"),
+        (("inactive", "enabled"), ("active", "enabled"), ""),  # a pair with a lease and without an address
+        (("active", "enabled"), ("inactive", "enabled"), "tiers-failover"),
+        (("failed", "enabled"), ("inactive", "disabled"), "keepalived"),
+        (("inactive", "disabled"), ("inactive", ""), ""),
+    ],
+)
+def test_the_agent_with_a_lease_decides_whether_a_node_was_stopped(
+    keepalived: tuple[str, str], agent: tuple[str, str], stopped: str
+) -> None:
+    assert traffic.find_stopped(shown(keepalived=keepalived, tiers_failover=agent)) == stopped
+
+
 @pytest.mark.parametrize(
     ("file", "text", "why"),
     [
