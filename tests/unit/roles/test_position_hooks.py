@@ -14,6 +14,9 @@ from typing import Any
 
 import jinja2
 import pytest
+import yaml
+
+from ansible_collections.distributed.tiers.tests.unit.plugins.filter.templating import template
 
 ROOT = Path(__file__).parents[3]
 OPENLDAP = ROOT / "roles/product_openldap/templates/position.j2"
@@ -70,3 +73,12 @@ def test_redis_prints_its_offset_in_the_stream_of_changes_and_in_the_one_before(
 def test_redis_that_does_not_answer_has_no_position(tmp_path: Path) -> None:
     done = redis(tmp_path, "LOADING Redis is loading the dataset in memory")
     assert (done.returncode != 0, done.stdout) == (True, "")
+
+
+@pytest.mark.parametrize(("position", "done"), [(None, "removed"), ("", "removed"), ("/etc/redis/position", "written")])
+def test_service_has_the_hook_if_it_describes_a_position(position: str | None, done: str) -> None:
+    tasks = yaml.safe_load((ROOT / "roles/product_service/tasks/configure.yml").read_text(encoding="utf-8"))
+    of_hook = [task for task in tasks if "/position" in str(task)]
+    known = {"__product_service": {"position": position}}
+    due = [task for task in of_hook if template(f"{{{{ {task['when']} }}}}", known)]
+    assert ["written" if "ansible.builtin.copy" in task else "removed" for task in due] == [done]
