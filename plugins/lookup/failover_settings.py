@@ -57,7 +57,7 @@ EXAMPLES = r"""
 - name: Show the units of the failover of this node
   ansible.builtin.debug:
     msg: "{{ lookup('distributed.tiers.failover_settings', server=tiers_server, host=paths, times={'check_seconds': 10},
-      limits={'allowed_lag': 0, 'behind_seconds': 30}, system='ledger', port=8443, stays_out=false).units }}"
+      limits={'allowed_lag': 0, 'behind_seconds': 5}, system='ledger', port=8443, stays_out=false).units }}"
   vars:
     paths:
       etc: /etc/tiers

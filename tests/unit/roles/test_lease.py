@@ -75,13 +75,13 @@ def test_backup_takes_the_lease_only_if_no_other_node_can_hold_it(view, unchange
     ],
 )
 def test_node_that_is_ill_or_behind_does_not_take_the_lease(node, expected):
-    assert lease.may_acquire(BACKUP, held_by("m1", position=(("m1", 100),)), 9.0, node) is expected
+    assert lease.may_acquire(BACKUP, held_by("m1", position=(("m1", 100),)), 7.0, node) is expected
 
 
 def test_lag_that_the_product_allows_does_not_prevent_a_promotion():
     policy = lease.Policy("m2", False, "manual", allowed_lag=5)
-    assert lease.may_acquire(policy, held_by("m1", position=(("m1", 100),)), 9.0, at(m1=95))
-    assert not lease.may_acquire(policy, held_by("m1", position=(("m1", 101),)), 9.0, at(m1=95))
+    assert lease.may_acquire(policy, held_by("m1", position=(("m1", 100),)), 7.0, at(m1=95))
+    assert not lease.may_acquire(policy, held_by("m1", position=(("m1", 101),)), 7.0, at(m1=95))
 
 
 @pytest.mark.parametrize("node", [at(m1=1), WELL._replace(tells_position=True), WELL._replace(needs_resync=True)])

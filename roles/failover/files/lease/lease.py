@@ -116,7 +116,7 @@ class Policy:
     failback: Literal["auto", "manual", "never"]
     allowed_lag: int = 0  # by which the position of a node that is promoted may be behind the last one of the holder
     # A node that is behind, or must get a copy of the data first, leaves the lease to a better one for so many seconds.
-    behind_seconds: float = 30.0
+    behind_seconds: float = 5.0
     timing: Timing = Timing()
 
 
