@@ -18,8 +18,10 @@ from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocol
 RECORD = Path("/etc/ansible/facts.d/tiers_drained.fact")
 TABLE = "tiers_drain"
 # A node of a pair serves only while the first of these runs that its host starts at boot. With a lease, keepalived only
-# moves an address, and Debian enables it also where nothing is configured.
+# moves an address.
 FAILOVER = ("tiers-failover.service", "keepalived.service")
+# Debian enables keepalived, which does not start without this file. The package stays on a host that was in a pair.
+CONFIG = Path("/etc/keepalived/keepalived.conf")
 
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -87,7 +89,8 @@ def _failover_stopped(timeout: float) -> str:
     systemctl = shutil.which("systemctl", path=_PATH)
     if not systemctl:
         return ""
-    show = [systemctl, "show", "--property=Id,ActiveState,UnitFileState", *FAILOVER]
+    units = FAILOVER if CONFIG.exists() else FAILOVER[:1]
+    show = [systemctl, "show", "--property=Id,ActiveState,UnitFileState", *units]
     return find_stopped(execute(show, os.environ, timeout)[1])
 
 

@@ -284,8 +284,10 @@ def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A host without a table of ours, on which keepalived runs. Its commands and its record are in a directory."""
     monkeypatch.setattr(traffic, "RECORD", tmp_path / "tiers_drained.fact")
     monkeypatch.setattr(traffic, "DEPLOYED", tmp_path / "tiers.fact")
+    monkeypatch.setattr(traffic, "CONFIG", tmp_path / "keepalived.conf")
     monkeypatch.setattr(traffic, "_PATH", str(tmp_path))
     (tmp_path / "tiers.fact").touch()
+    (tmp_path / "keepalived.conf").touch()
     command(tmp_path / "nft", "exit 1")
     command(tmp_path / "systemctl", "echo ActiveState=active; echo UnitFileState=enabled")
     return tmp_path
@@ -315,6 +317,15 @@ def test_a_server_that_cannot_write_says_why(monkeypatch: pytest.MonkeyPatch, tm
     result = seen(edge(1, protocol="writes"))
     assert (result["ok"], result["reachable"]) == (False, False)
     assert result["why"] == "cannot write: it reaches no master; it has stepped aside for px-b"
+
+
+def test_keepalived_without_a_configuration_stops_nothing(host: Path) -> None:
+    """Its package stays on a host whose pair ended, or decides by a lease."""
+    stopped = "echo Id=keepalived.service; echo ActiveState=inactive; echo UnitFileState=enabled"
+    command(host / "systemctl", f"case $* in *keepalived*) {stopped};; esac")
+    assert seen(edge(1, **LOOK))["traffic"] == "interrupted"
+    (host / "keepalived.conf").unlink()
+    assert seen(edge(1, **LOOK))["traffic"] == "open"
 
 
 def shown(**units: tuple[str, str]) -> str:
