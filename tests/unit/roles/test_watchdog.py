@@ -557,7 +557,7 @@ def test_a_server_closes_its_ports_while_it_steps_aside_and_says_so(
 
     monkeypatch.setattr(watchdog, "time", clock)
     monkeypatch.setattr(watchdog, "Gate", lambda _settings: gate)
-    monkeypatch.setattr(watchdog, "blocked", lambda *_: FULL if clock.now - began < 15 else "")
+    monkeypatch.setattr(watchdog, "blocked", lambda *_args: FULL if clock.now - began < 15 else "")
     monkeypatch.setattr(watchdog, "ask_peer", lambda _settings: {"can_write": True})
     settings = {"peer": {"name": "m2"}, "after": 6}
     with pytest.raises(Ended):
@@ -565,7 +565,9 @@ def test_a_server_closes_its_ports_while_it_steps_aside_and_says_so(
     shut = [second for second, (is_shut, _can, _note) in seen.items() if is_shut]
     assert ([shut[0] - 2, shut[-1]] if shut else []) == aside
     assert all(text == "" for second, (_shut, _can, text) in seen.items() if second > 16)
-    assert all(text.startswith(f"cannot write: {FULL}; ") for second, (*_, text) in seen.items() if 2 <= second <= 14)
+    assert all(
+        text.startswith(f"cannot write: {FULL}; ") for second, (_shut, _can, text) in seen.items() if 2 <= second <= 14
+    )
     if aside:
         assert seen[4][2].endswith("it is about to step aside for m2")
         assert seen[12][2].endswith("it has stepped aside for m2")

@@ -41,9 +41,9 @@ def fill_in(_host: str, variables: Mapping[str, Any], name: str) -> Any:
 
 
 def inputs_of(
-    host: str = "px1", plan: Mapping[str, Any] = PLAN, **variables: Any
+    host: str = "px1", plan: Mapping[str, Any] | None = None, **variables: Any
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
-    return HostInputs(plan, {host: variables}, fill_in, AUTHORITIES).of(host)
+    return HostInputs(PLAN if plan is None else plan, {host: variables}, fill_in, AUTHORITIES).of(host)
 
 
 @pytest.fixture

@@ -100,26 +100,26 @@ def test_lease_is_read_with_the_time_since_the_arbiter_answered(tmp_path: Path) 
 
 
 GATE = """table inet tiers_lease {
-	set lease_7000_41 {
-		type inet_service
-		flags timeout
-		elements = { 636 timeout 2s920ms expires 2s100ms }
-	}
+    set lease_7000_41 {
+        type inet_service
+        flags timeout
+        elements = { 636 timeout 2s920ms expires 2s100ms }
+    }
 
-	set lease_7000_42 {
-		type inet_service
-		flags timeout
-	}
+    set lease_7000_42 {
+        type inet_service
+        flags timeout
+    }
 
-	chain lease_in {
-		tcp dport @lease_7000_41 accept
-	}
+    chain lease_in {
+        tcp dport @lease_7000_41 accept
+    }
 
-	chain lease_out {
-		tcp sport @lease_7000_41 accept
-	}
+    chain lease_out {
+        tcp sport @lease_7000_41 accept
+    }
 }
-"""
+""".replace("    ", "\t")
 
 
 @pytest.mark.parametrize(

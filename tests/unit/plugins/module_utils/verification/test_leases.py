@@ -29,7 +29,10 @@ HOLDER = {"holder": "m1", "age": 0.2, "ttl": 3.0, "left": 2.4, "gate": "open"}
 STANDBY = {**HOLDER, "left": 0.0, "gate": "closed"}
 
 
-def check(m1: Any = HOLDER, m2: Any = STANDBY, healthy: int = 3, plan: Any = PLAN) -> PairLease:
+def check(m1: Any = ..., m2: Any = ..., healthy: int = 3, plan: Any = ...) -> PairLease:
+    """The only lease of the plan. None: a node that does not tell what it knows."""
+    m1, m2 = HOLDER if m1 is ... else m1, STANDBY if m2 is ... else m2
+    plan = PLAN if plan is ... else plan
     edges = {name: {"edges": [{"protocol": "active", "lease": lease}]} for name, lease in (("m1", m1), ("m2", m2))}
     (found,) = check_leases(plan, {name: edges[name] for name in edges if (m1, m2) != (None, None)}, (healthy, 3))
     return found
