@@ -275,7 +275,7 @@ def test_a_slice_of_the_clients_works_from_the_plan_of_the_whole(site, tmp_path,
         host: planned.artifacts["tiers_plan_data"]["clients"][host] for host in mine
     }
     # The first of the work on them, and on nobody else.
-    assert sorted(job.results("Check for services that this collection does not manage")) == mine
+    assert sorted(job.results("Remove the record of the complete deployment")) == mine
 
 
 @pytest.mark.parametrize("playbook", ["validate", "deploy"])
