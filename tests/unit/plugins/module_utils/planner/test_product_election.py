@@ -55,6 +55,21 @@ def answers(plan: Mapping[str, Any], leader: str) -> dict[str, Any]:
     return {name: answer(plan, name, leader) for name in plan["servers"]}
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "rule"),
+    [
+        ("product_postgresql_ttl", 19, "patroni-times"),
+        ("product_postgresql_retry_timeout", 2, "patroni-times"),
+        ("product_postgresql_ttl", 21, None),
+        ("product_postgresql_query_wait_seconds", 1, "pooler-wait"),
+        ("product_postgresql_query_wait_seconds", 0, None),  # waits without a limit
+    ],
+)
+def test_times_of_patroni_and_pgbouncer_are_compared(judge: Judge, variable: str, value: int, rule: str | None) -> None:
+    found = judge(POSTGRESQL, f"all: {{vars: {{{variable}: {value}}}}}").findings
+    assert {one.rule for one in found if one.variable == variable} == ({rule} if rule else set())
+
+
 def test_both_nodes_run_without_an_election_of_this_collection(plan: dict[str, Any]) -> None:
     for name in ("m1", "m2"):
         server = plan["servers"][name]
