@@ -47,9 +47,9 @@ OTHER_PATHS = frozenset({"host_ca_dir", "client_export_dir", "product_service_fi
 
 TEMPLATE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 WORD = re.compile(r"[A-Za-z_]\w*")
-# With these words, a template reads more than the variables of its host.
-# Bytes. What is larger is an archive.
+# Bytes. A larger file is an archive.
 MOST_OF_A_TEMPLATE = 2**20
+# With these words, a template reads more than the variables of its host.
 READS_MORE = frozenset({"hostvars", "groups", "tiers_plan", "lookup", "query", "q", "now", "ansible_facts", "vars"})
 
 
@@ -68,7 +68,8 @@ class HostInputs:
         self._values: dict[tuple[str, int], tuple[Any, str, frozenset[str]]] = {}
 
     def of(self, host: str) -> tuple[dict[str, dict[str, Any]], tuple[str, ...]]:
-        """The inputs of a host by kind and name, and what cannot be compared. None: the plan has nothing for it."""
+        """The inputs of a host by kind and name, and what cannot be compared. Both are empty if the plan has nothing for
+        it."""
         slices = {kind: self.plan[f"{kind}s"].get(host) or {} for kind in ("server", "client", "voter")}
         if not any(slices.values()):
             return {}, ()
@@ -273,7 +274,7 @@ def words_of_files(place: Path) -> frozenset[str]:
 
 
 def tree(place: Path) -> dict[str, str]:
-    """The checksums of a file, or of all files of a directory, by their paths in it. None: there is no such file."""
+    """The checksums of a file, or of all files of a directory, by their paths in it. Empty: there is no such file."""
     return {
         "" if path == place else str(path.relative_to(place)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in files_of(place)

@@ -59,7 +59,7 @@ def _list_wrong_secrets(names: Collection[str], accepted: Collection[str]) -> It
     if not names:
         yield "No secret has a next value. Write it into your vault: tiers_next_secrets: {NAME: VALUE}."
     for name in sorted(set(names) - set(accepted)):
-        other = f" Of {enumerate_names(sorted(accepted))} they do." if accepted else ""
+        other = f" They accept two of {enumerate_names(sorted(accepted))}." if accepted else ""
         yield (
             f"Servers of this product do not accept two values of {name} at a time, so it cannot be rotated without an "
             f"interruption.{other} Change the variable itself and run deploy: meanwhile, servers with the new value "

@@ -5,7 +5,8 @@
 
     metrics.py [SETTINGS]    writes the file once and ends; SETTINGS is /etc/tiers-monitoring/metrics.json
 
-Every value is read from the thing itself: the deployment record, the failover agent, the watchdog, systemd, the kernel.
+Every value is read on this host: from the records of deployments and of stopped traffic, from the failover agent, the
+watchdog, systemd and the kernel.
 All probes run at the same time. One that does not answer within its deadline is left out and reported as failed. The
 file has the time of its writing, so an alert notices a program that no longer runs.
 """
