@@ -68,8 +68,7 @@ class HostInputs:
         self._values: dict[tuple[str, int], tuple[Any, str, frozenset[str]]] = {}
 
     def of(self, host: str) -> tuple[dict[str, dict[str, Any]], tuple[str, ...]]:
-        """The inputs of a host by kind and name, and what cannot be compared. Both are empty if the plan has nothing for
-        it."""
+        """The inputs of a host by kind and name, and what cannot be compared. Both are empty if it has no slice."""
         slices = {kind: self.plan[f"{kind}s"].get(host) or {} for kind in ("server", "client", "voter")}
         if not any(slices.values()):
             return {}, ()
