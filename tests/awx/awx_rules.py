@@ -1,7 +1,7 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What AWX takes for a playbook, and for the answers of a survey."""
+"""The rules by which AWX accepts a playbook, and the answers of a survey."""
 
 from __future__ import annotations
 

@@ -182,7 +182,8 @@ class Controller:
         return 204, None
 
     def notification(self, name: str, event: str, variables: Mapping[str, Any]) -> tuple[str, str]:
-        """What AWX sends of a job with these variables: the texts of the template, or its own with all of the job."""
+        """The message that AWX sends about a job with these variables: the texts of the template, or its own with
+        all of the job."""
         template = self.named("notification_templates", name)
         job = {"id": 7, "name": "tiers deploy", "status": "failed"}
         url = "https://awx.example/#/jobs/7"

@@ -55,7 +55,8 @@ def command(name, *arguments, cwd=None, path=None):
 
 
 class Site:
-    """What AWX has after it has fetched the project: the project, its requirements, and the inventory it has read."""
+    """The contents of AWX after it has fetched the project: the project, its requirements, and the inventory it has
+    read."""
 
     def __init__(self, directory):
         self.directory = directory
@@ -132,11 +133,11 @@ class Job:
         self.artifacts = self.stats.get("artifact_data", {})
 
     def printed(self, task):
-        """What AWX shows of the events of a task, its title among them."""
+        """The text that AWX shows for the events of a task, its title among them."""
         return "\n".join(event["stdout"] for event in self.raw if event.get("event_data", {}).get("task") == task)
 
     def results(self, task):
-        """What each host gave for a task."""
+        """The result of each host for a task."""
         return {data["host"]: data["res"] for _kind, data in self.events if data.get("task") == task and "res" in data}
 
 

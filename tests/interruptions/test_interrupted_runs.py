@@ -48,7 +48,8 @@ without_member = Inventory(INVENTORY, HERE / "member_down.ini")
 
 @dataclass
 class State:
-    """What lasts from one seed to the next: the setting that was deployed last, and how many tasks that took."""
+    """The state that lasts from one seed to the next: the setting that was deployed last, and the number of its
+    tasks."""
 
     threads: int = 16
     tasks: int = TASKS["deploy"]
@@ -121,7 +122,7 @@ def kill(inventory: Inventory, playbook: str, generator: random.Random, tasks: i
 
 
 def closed(inventory: Inventory) -> dict[str, str]:
-    """What stops the traffic of servers, or records that it does."""
+    """The files and rules that stop the traffic of servers, or record that they do."""
     found = {}
     for server in inventory.hosts("master", "backup", "proxy", "parallel", "distributor"):
         host = inventory.connect(server)

@@ -1,7 +1,7 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What `make release` has put into dist/: what is in it, and that users can check it as docs/releases.md says."""
+"""The files that `make release` writes to dist/ are complete, and users can check them as docs/releases.md says."""
 
 from __future__ import annotations
 

@@ -215,7 +215,7 @@ class Writer(threading.Thread):
             time.sleep(self.chance.expovariate(self.options.rate / 2))
 
     def find(self, identity: str) -> str | None:
-        """Where an entry that both sides write is now, as seen from this side."""
+        """The place of an entry that both sides write, as this side sees it."""
         found = self.connection.search_s(PEOPLE, ldap.SCOPE_SUBTREE, f"(employeeNumber={identity})", ["1.1"])
         return found[0][0] if found else None
 

@@ -36,7 +36,7 @@ settings.load_profile("collection")
 
 @pytest.fixture(autouse=True)
 def nothing_deprecated(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What Ansible calls deprecated fails the test, in this process as in the commands that the test runs."""
+    """Fail the test at each deprecation of Ansible, in this process and in the commands that the test runs."""
     said: list[str] = []
     display, run = Display.display, subprocess.run
 

@@ -81,7 +81,7 @@ ADDRESSES = {
 
 
 def addresses_of(name: str) -> set[str]:
-    """What DNS would say: all servers of the example under right.example."""
+    """The addresses of a name as DNS would answer: servers of the example are under right.example."""
     server, _dot, domain = name.partition(".")
     return ADDRESSES[server] if domain == "right.example" else set()
 

@@ -1,7 +1,7 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What reports are made from, for the tests: two real systems, one with hostile names, and a very large one.
+"""The input of reports, for the tests: two real systems, one with hostile names, and a very large one.
 
 `demo.json` has the plan, the state and the drill of the demo's thirteen hosts; `six_hosts.json` those of six hosts, of
 which one was killed and the program of another stopped.

@@ -82,7 +82,7 @@ CODE = sorted(
     )
     for path in REPOSITORY.glob(pattern)
 )
-DOCSTRINGS = sorted({*CODE, *REPOSITORY.glob("roles/*/files/**/*.py")})
+DOCSTRINGS = sorted({*CODE, *REPOSITORY.glob("roles/*/files/**/*.py"), *REPOSITORY.glob("tests/**/*.py")})
 TESTS = sorted([*REPOSITORY.glob("tests/**/test_*.py"), *REPOSITORY.glob("molecule/*/tests/test_*.py")])
 FORBIDDEN_PART = re.compile(
     r"(^|_)(told|said|half|halves|elects?|elected|anew|nobody|everybody|anybody|whoever|gives?_to|stands|turns|looks"

@@ -1,7 +1,7 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the counters of members are taken to say, and that a member counts so."""
+"""The counters of members are read correctly, and a member counts its requests."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def edit(tree: Path, verb: str, path: str, anchor: str | None, code: str) -> Non
 
 
 def run(tree: Path, command: str) -> str:
-    """What a command prints in the copy."""
+    """The output of a command in the copy."""
     environment = {
         **os.environ,
         # Contributors work in the development environment, whichever ansible-core runs the tests.

@@ -22,7 +22,7 @@ UNREACHABLE = {"unreachable": True, "msg": "Failed to connect to the host via ss
 
 
 def answers(plan: dict[str, Any]) -> dict[str, Any]:
-    """What each server sees of itself: all as planned, but that HAProxy has found the lost one down."""
+    """The answers of each server about itself: all as planned, except that HAProxy has found the lost one down."""
     seen = {}
     for name in plan["servers"]:
         edges = [

@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """ansible-playbook on hosts that exist only in a directory: `python fake_hosts.py DIRECTORY ARGUMENT…`
 
-Everything on the controller is real: playbooks, roles, templates, the plan and what judges. Where Ansible would run a
-module or a command on a host, a fake host answers instead. It keeps files, units, firewall tables and the state of
-HAProxy and of the product in DIRECTORY/hosts/NAME, and appends what was done to it to DIRECTORY/calls. DIRECTORY/faults
-says which calls fail.
+Everything on the controller is real: playbooks, roles, templates, the plan and the actions that judge. A fake host
+answers in place of every module and command that Ansible would run on a host. It keeps files, units, firewall tables
+and the state of HAProxy and of the product in DIRECTORY/hosts/NAME, and appends what was done to it to DIRECTORY/calls.
+DIRECTORY/faults says which calls fail.
 """
 
 from __future__ import annotations
@@ -265,7 +265,7 @@ class Host:
     # ---- the product
 
     def product(self, entry: str, *words: str) -> Result:
-        """An entry point of the product role. What runs is what was written when it started."""
+        """An entry point of the product role. A unit runs with the files that were written when it started."""
         self.log(entry)
         if fault := self.fault(entry):
             return self.failed(entry, fault)

@@ -87,7 +87,7 @@ OTHERS = {
 
 
 def task_file(entry: str) -> str:
-    """What the fake product does at an entry point: it logs the call."""
+    """The tasks of the fake product at an entry point: they log the call."""
     if entry.startswith("configure_"):
         return CONFIGURE.replace("ENTRY", entry)
     return OTHERS.get(entry) or f"\n- ansible.builtin.command: {{argv: [fake-product, {entry}]}}\n"
@@ -164,7 +164,7 @@ class Fleet:
         (self.home / "holders").write_text(json.dumps([name]), encoding="utf-8")
 
     def secrets(self) -> dict[str, list[str]]:
-        """Of each server, the secret that its product uses, and the one that it accepts beside it."""
+        """The secret that the product of each server uses, and the one that it accepts beside it."""
         states = {path.parent.name: json.loads(path.read_text()) for path in self.home.glob("hosts/*/state.json")}
         return {name: state["product"]["running"][3:] for name, state in states.items() if state["product"]}
 
@@ -212,7 +212,7 @@ class Run:
         self.calls = calls
 
     def of(self, *hosts: str) -> list[str]:
-        """What was done for these hosts, in order, without the lock. The guard's probes of others count as one."""
+        """The calls for these hosts, in order, without those of the lock. The guard's probes of others count as one."""
         calls = [call for _host, call, run_for in self.calls if run_for in hosts and call not in ("lock", "unlock")]
         return [call for place, call in enumerate(calls) if call != "probe" or calls[place - 1 : place] != ["probe"]]
 
@@ -221,5 +221,5 @@ class Run:
         return [host for host, one, _for in self.calls if one == call]
 
     def places(self, host: str, *calls: str) -> list[int]:
-        """Where these calls stand among all calls of the run."""
+        """The positions of these calls among all calls of the run."""
         return [place for place, (on, call, _for) in enumerate(self.calls) if on == host and call in calls]

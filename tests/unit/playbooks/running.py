@@ -32,7 +32,7 @@ def ansible_playbook(*arguments: str | Path, seconds: float = 120, **settings: s
 
 
 def shown(done: subprocess.CompletedProcess[str]) -> str:
-    """What a run printed, on one line."""
+    """The output of a run, on one line."""
     return " ".join(done.stdout.split())
 
 

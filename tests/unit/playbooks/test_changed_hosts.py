@@ -110,7 +110,7 @@ def test_the_playbooks_that_change_hosts_are_found() -> None:
 
 
 def test_each_use_of_the_whole_plan_in_a_role_is_covered_by_the_inputs() -> None:
-    """A role reads its slice. What else it reads of the plan must be among the inputs of the host (host_inputs.py)."""
+    """A role reads its slice. Other parts of the plan that it reads are inputs of the host (host_inputs.py)."""
     known = {
         "system", "domain",  # inputs of every host
         "allocation",  # the clients of a proxy, and for the export on the controller

@@ -1,7 +1,7 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What `status` and `verify` ask of each host about itself, and within which times."""
+"""`status` and `verify` check each host itself, within their time limits."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What runs on the controller needs nothing of the hosts, and nothing of systems other than its own."""
+"""Operations on the controller need nothing of the hosts, and nothing of other systems."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an experiment of a drill leaves in the record, and when it is repeated."""
+"""An experiment of a drill leaves its times in the record, and is repeated when it must be."""
 
 from __future__ import annotations
 

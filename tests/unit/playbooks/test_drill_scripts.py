@@ -1,7 +1,8 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a drill runs on a server that it cannot switch off, with a systemctl and an ip that only write down."""
+"""The scripts of a drill on a server that it cannot switch off, with a systemctl and an ip that only log their
+calls."""
 
 from __future__ import annotations
 

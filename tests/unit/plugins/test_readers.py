@@ -1,7 +1,8 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is sound, broken in one place or several: findings or a plan, each finding at its place, the same each time."""
+"""Every reader gives findings or a plan for a sound or broken inventory, each finding at its place, the same each
+time."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def variables() -> dict[str, Any]:
 
 
 def render(**given: Any) -> str:
-    """What a host gets whose inventory and plan are as given; this goes before the variables of the roles."""
+    """The configuration of a host with this inventory and plan, which go before the variables of the roles."""
     source = ROLES / "balancer/templates/haproxy.cfg.j2"
     host = {
         "ansible_facts": {"os_family": "Debian"},

@@ -82,7 +82,7 @@ class World(NamedTuple):
 
 
 class Bounds(NamedTuple):
-    """What a run of the model assumes, and one defect that it may plant."""
+    """The assumptions of a run of the model, and one defect that it may plant."""
 
     slow: int | None = None  # index of the node whose clock may be slow
     restarts: bool = True  # agents and hosts are started again
@@ -130,7 +130,7 @@ class Model:
         return self.shift(lease.receive(self.policies[index], state, 0, answer), 0)
 
     def _shift(self, state, ticks: int):
-        """The same state, `ticks` later. What is past without effect is forgotten."""
+        """The same state, `ticks` later. Past times without effect are dropped."""
         times = {name: getattr(state, name) - ticks for name in self.limits}
         if state.request is None or state.request.kind not in ("renew", "acquire"):
             times["sent"] = -math.inf
@@ -250,7 +250,7 @@ class Model:
 
 
 def process(store: tuple, request) -> tuple:
-    """What etcd answers, and its register afterwards."""
+    """The answer of etcd, and its register afterwards."""
     revision, record = store
     if request.kind == "read":
         return lease.Answer(True, lease.View(revision, record)), store

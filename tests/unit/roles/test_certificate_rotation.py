@@ -130,7 +130,7 @@ def test_hosts_accept_each_other_after_each_step(home: Path, step: str) -> None:
 
 
 def test_a_host_refuses_a_certificate_of_the_next_ca_before_it_trusts_it(home: Path) -> None:
-    """What the rounds are for."""
+    """This is the reason for the rounds of a rotation."""
     assert not accepts(home / "deployed" / "a", home / "b has a new certificate" / "b")
 
 

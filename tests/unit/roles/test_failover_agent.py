@@ -886,7 +886,7 @@ def test_state_of_the_former_program_is_adopted_with_its_age(
 
 
 def report(node: Node, one_serves: str = "true") -> tuple[str, int]:
-    """What the program says that tells other programs whether this node is active, and its exit code."""
+    """The output of the program by which other programs learn whether this node is active, and its exit code."""
     program = node.etc / "active"
     program.write_bytes(ACTIVE.read_bytes())
     program.chmod(0o755)

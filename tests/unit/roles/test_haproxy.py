@@ -1,7 +1,7 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What HAProxy is told for each kind of listener, and that HAProxy takes it."""
+"""HAProxy has the right settings for each kind of listener, and accepts them."""
 
 from __future__ import annotations
 

@@ -347,7 +347,7 @@ def test_operator_pauses_and_resumes_failover(
 
 
 class Data:
-    """What each node of a pair has, and whether its writes reach the other one."""
+    """The positions of both nodes of a pair, and whether writes of the active node reach its peer."""
 
     def __init__(self, pair: Pair) -> None:
         self.pair, self.reaches_peer = pair, True

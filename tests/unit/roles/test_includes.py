@@ -37,7 +37,7 @@ FAILOVER_FILES = {"step_down", "rejoin", "program", "main", "change_over"}
 
 
 class Include(NamedTuple):
-    """What one task includes: a role and the name of its task file, which a template may give."""
+    """The include of one task: a role and the name of its task file, which a template may give."""
 
     role: str
     file: str
@@ -60,7 +60,7 @@ def owner(path: Path) -> str:
 
 
 def includes(path: Path) -> Iterator[Include]:
-    """What a playbook or task file includes."""
+    """The includes of a playbook or task file."""
     for task, conditions in tasks_of(yaml.safe_load(path.read_text(encoding="utf-8"))):
         for key in INCLUDES:
             given = task.get(f"ansible.builtin.{key}")
@@ -119,7 +119,7 @@ def test_a_role_includes_only_roles_below_it() -> None:
 
 
 def holds(condition: str, server: dict[str, Any]) -> bool:
-    """Whether a condition may hold for this server. What the slice does not decide may."""
+    """Whether a condition may hold for this server. A condition that the slice does not decide may hold."""
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
     parts = re.split(r"\band\b", condition) if " or " not in condition else [condition]
     for part in parts:
@@ -179,7 +179,7 @@ def made(path: Path) -> Iterator[str]:
 
 
 def test_no_private_register_or_fact_crosses_roles() -> None:
-    """What another role or a playbook reads is an output of the contract, with a public name."""
+    """A variable that another role or a playbook reads is an output of the contract, with a public name."""
     makers: dict[str, set[str]] = {}
     for path in files():
         for name in made(path):
@@ -221,7 +221,7 @@ def test_no_role_reads_a_private_variable_of_another() -> None:
 
 
 def test_no_private_variable_crosses_the_files_of_the_playbooks() -> None:
-    """What a shared file of tasks, a template or an action reads has a public name."""
+    """A variable that a shared file of tasks, a template or an action reads has a public name."""
     readers: dict[str, set[str]] = {}
     sources = [path for path in REPOSITORY.glob("playbooks/**/*") if path.is_file() and path.parent.name != "meta"]
     for path in [*sources, *REPOSITORY.glob("plugins/**/*.py")]:

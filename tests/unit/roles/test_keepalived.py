@@ -1,7 +1,7 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What keepalived is told for each kind of pair that elects."""
+"""keepalived has the right settings for each kind of pair that elects."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ metrics = load()
 
 @pytest.fixture
 def settings(tmp_path: Path) -> dict[str, Any]:
-    """Of a host on which nothing is deployed yet."""
+    """The settings of a host on which nothing is deployed yet."""
     return {
         "file": str(tmp_path / "tiers.prom"),
         "record": str(tmp_path / "tiers.fact"),

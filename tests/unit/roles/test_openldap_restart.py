@@ -45,7 +45,7 @@ class Host:
         return subprocess.run(command, check=False, env=environment, capture_output=True).returncode
 
     def start(self) -> None:
-        """What the preparation of slapd's unit does for the stamp."""
+        """Write the stamp, as the preparation of slapd's unit does."""
         lines = (ROLE / "templates/openldap-prepare.j2").read_text(encoding="utf-8").splitlines()
         (line,) = (line for line in lines if line.startswith("sha256sum "))
         assert self.run(line) == 0

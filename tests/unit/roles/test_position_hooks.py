@@ -24,7 +24,7 @@ REDIS = ROOT / "inventories/redis/templates/set-role.j2"
 
 
 def run(tmp_path: Path, template: Path, client: str, output: str, *arguments: str, **variables: Any) -> Any:
-    """What the program of a template prints if `client` prints `output`."""
+    """The result of the program in a template if `client` prints `output`."""
     environment = jinja2.Environment(trim_blocks=True, undefined=jinja2.StrictUndefined)
     environment.filters["quote"] = shlex.quote
     program, stand_in, answer = tmp_path / "program", tmp_path / client, tmp_path / "answer"

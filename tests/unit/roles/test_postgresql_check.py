@@ -1,7 +1,7 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What PostgreSQL on a host is found to be: the program that `status` and `verify` run there."""
+"""The program that `status` and `verify` run on a host finds what keeps PostgreSQL from its promises."""
 
 from __future__ import annotations
 

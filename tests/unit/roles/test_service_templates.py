@@ -1,7 +1,7 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What systemd, nginx and people are told of a service."""
+"""The templates give systemd, nginx and people the settings of a service."""
 
 from __future__ import annotations
 

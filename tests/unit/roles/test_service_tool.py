@@ -51,7 +51,7 @@ class Host:
         return self.root / "etc" / name
 
     def prepare(self, version: str = "1", **files: str) -> None:
-        """What the role writes: a new `next`."""
+        """Write a new `next`, as the role does."""
         release = self.root / "opt/releases" / version
         release.mkdir(parents=True, exist_ok=True)
         manifest = {

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the test application answers over HTTP, as a master and as a member, and what its configuration refuses."""
+"""The test application answers over HTTP as a master and as a member, and refuses a wrong configuration."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ PACKAGE = "ansible_collections.distributed.tiers.plugins"
 def run_action(
     action: str, options: Mapping[str, Any], hosts: Mapping[str, Mapping[str, Any]] | None = None, **variables: Any
 ) -> dict[str, Any]:
-    """What the action returns. `hosts`: the variables of each host of the run; `variables`: more of the task."""
+    """The result of the action. `hosts`: the variables of each host of the run; `variables`: more of the task."""
     plugin = import_module(f"{PACKAGE}.action.{action}").ActionModule
     one = plugin.__new__(plugin)
     one._task = SimpleNamespace(args=dict(options), async_val=0, check_mode=True)

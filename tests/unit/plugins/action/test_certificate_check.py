@@ -1,7 +1,7 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is read from the certificate of a host."""
+"""The certificate of a host is read correctly, and a wrong one is reported."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def edge(name: str, protocol: str = "ldaps", **more: Any) -> dict[str, Any]:
 
 
 def healthy(plan: dict[str, Any], name: str, *more: dict[str, Any]) -> dict[str, Any]:
-    """What tier_probe returns on a healthy server about itself."""
+    """The result of tier_probe on a healthy server about itself."""
     address = plan["servers"][name]["address"]
     return {"changed": False, "edges": [edge(name, address=address), edge(name, "drained", reachable=False), *more]}
 

@@ -1,7 +1,7 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What `deploy` makes of the voters: which begin, join or leave, through which one, and why nothing may change."""
+"""`deploy` decides which voters begin, join or leave, through which voter, and why nothing may change."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def record(*paths: Path, only: list[Path] | None = None, check_mode: bool = False) -> dict[str, Any]:
-    """What the module returns."""
+    """The result of the module."""
     chosen = None if only is None else [*map(str, only)]
     module = SimpleNamespace(params={"paths": [*map(str, paths)], "only": chosen}, check_mode=check_mode)
     return tier_files.run(module)  # type: ignore[arg-type]

@@ -1,7 +1,7 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What operators read in a job of AWX, and what of its files is there afterwards."""
+"""Operators read the messages in a job of AWX, and its files outlast it or are reported as lost."""
 
 from __future__ import annotations
 

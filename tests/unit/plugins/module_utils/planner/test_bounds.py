@@ -1,7 +1,7 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a setting may be is one thing, whoever asks: the inventory's reader, the allocation, a survey, a page."""
+"""The inventory's reader, the allocation, a survey and the pages give each setting the same bounds."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ SOUND = yaml.safe_load(LEDGER)["all"]["vars"]["tiers_service"]
 
 
 class Vaulted:
-    """What stands in an inventory for a value that is encrypted."""
+    """The object that an inventory holds for an encrypted value."""
 
 
 def faults(**changes: Any) -> list[str]:

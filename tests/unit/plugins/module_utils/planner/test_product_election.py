@@ -37,7 +37,7 @@ def own_edge(plan: Mapping[str, Any], name: str, protocol: str) -> dict[str, Any
 
 
 def answer(plan: Mapping[str, Any], name: str, leader: str, **of_service: Any) -> dict[str, Any]:
-    """What a server says of itself while one node leads."""
+    """The answer of a server about itself while one node leads."""
     role = {"role": "provider" if name == leader else "replica", "position": {"commits": "20260101000000.000000Z"}}
     blank = {"ok": True, "why": "", "reachable": True, "position": {}, "role": None, "servers": {}, "at": None}
     blank |= {"latency_ms": 1.0, "refused_by": None}

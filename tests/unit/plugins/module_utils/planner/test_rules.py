@@ -59,7 +59,7 @@ def test_silent(judge, rule: Rule):
     "rule", [pytest.param(r, id=n) for n, r in REGISTRY.items() if r.severity == ERROR and not r.firm]
 )
 def test_a_lowered_error_still_gives_a_plan(judge, rule: Rule):
-    """What is not firm can be lowered, so the planner must get by with it."""
+    """Rules that are not firm can be overridden, so the planner must make a plan without them."""
     outcome = judge(rule.fires)
     broken = {finding.rule for finding in outcome.errors}
     if any(REGISTRY[name].firm for name in broken):

@@ -1,7 +1,7 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What follows from a server's tier, product and state, as its slice says it."""
+"""The fields of a slice follow from a server's tier, product and state."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ from cryptography.x509.oid import NameOID
 
 @dataclass
 class Store:
-    """What a product behind HTTP holds, and how it behaves. `paths` maps a path to a status and a body."""
+    """The data and behaviour of a product behind HTTP. `paths` maps a path to a status and a body."""
 
     rows: set[str] = field(default_factory=set)
     paths: dict[str, tuple[int, str]] = field(default_factory=dict)

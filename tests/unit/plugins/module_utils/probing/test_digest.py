@@ -21,7 +21,8 @@ HERE = Endpoint("s", "10.0.0.1", 636, "ldapi")
 
 
 class Directory:
-    """What searches find. `changes` are made one after the other, each before the next search for entries."""
+    """The entries that searches find. `changes` are made one after the other, each before the next search for
+    entries."""
 
     def __init__(self, entries: Entries, counted: int | None = None) -> None:
         self.entries, self.counted = entries, counted

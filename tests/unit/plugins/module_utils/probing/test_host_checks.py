@@ -254,7 +254,7 @@ def test_a_suspended_program_is_named(
 
 
 def unit_shown(active: str = "active", sub: str = "running", file: str = "enabled", main: str = "0") -> str:
-    """What `systemctl show` prints of a unit."""
+    """The output of `systemctl show` for a unit."""
     return f"MainPID={main}\nActiveState={active}\nSubState={sub}\nUnitFileState={file}\n"
 
 

@@ -1,7 +1,7 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What keeps a node of a pair from being active or a standby."""
+"""The probe names the reason why a node of a pair is neither active nor a standby."""
 
 from __future__ import annotations
 

@@ -473,7 +473,7 @@ def test_a_balancer_routes_to_one_node_of_a_pair(
 
 
 def test_haproxy_states() -> None:
-    """Of a member with a backup, the pool sees one server that is up if either is."""
+    """A member with a backup is one server to the pool, which is up if either is."""
     assert haproxy.servers(PAGE) == {
         "m1": "UP",
         "m2": "DOWN",

@@ -47,7 +47,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not instal
 
 
 def look(tmp_path: Path, page: str, widths: tuple[int, ...] = WIDTHS, use: str = "used: null") -> list[dict[str, Any]]:
-    """What a browser finds at each width. `use`: JavaScript that uses the page `inner`."""
+    """The findings of a browser at each width. `use`: JavaScript that uses the page `inner`."""
     frames = "".join(f'<iframe width="{width}" height="600" srcdoc="{html.escape(page)}"></iframe>' for width in widths)
     path = tmp_path / "wrapper.html"
     path.write_text(WRAPPER.replace("FRAMES", frames).replace("USE", use), encoding="utf-8")

@@ -35,7 +35,7 @@ def plan(judge: Any) -> dict[str, Any]:
 
 
 def answer(plan: dict[str, Any], name: str, position: str = NOW, **more: Any) -> dict[str, Any]:
-    """What tier_probe returns on a server about itself."""
+    """The result of tier_probe on a server about itself."""
     edge = {
         "name": name,
         "address": plan["servers"][name]["address"],

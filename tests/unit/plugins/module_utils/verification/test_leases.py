@@ -1,7 +1,7 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What verify says of the lease of a pair: that all agree, or everything that does not fit."""
+"""`verify` checks the lease of a pair: all nodes and voters agree, or it names every contradiction."""
 
 from __future__ import annotations
 

@@ -218,7 +218,7 @@ def interrupted(answers: Answers, name: str) -> None:
 
 
 def reports(answers: Answers, name: str, **states: str) -> None:
-    """What the HAProxy of a server reports of those below it."""
+    """The report of a server's HAProxy about the servers below it."""
     answers[name]["edges"].append(saw(name, "haproxy", address="127.0.0.1", servers=states))
 
 
