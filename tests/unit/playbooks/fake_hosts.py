@@ -188,6 +188,13 @@ class Host:
             self.state["stamps"][unit] = stamp
         return {"changed": True, "actions": ["start"]}
 
+    def on_tier_election(self, given: Mapping[str, Any], check_mode: bool) -> Result:
+        unit = {"joined": "started", "left": "stopped"}.get(given["state"])
+        if unit:
+            return self.on_systemd_service({"name": self.decides(), "state": unit}, check_mode)
+        is_late = given["state"] == "active" and not check_mode and not self.is_active()
+        return {"changed": False, "failed": True, "msg": "This node is not active"} if is_late else dict(OK)
+
     def on_tier_files(self, _given: Mapping[str, Any], _check_mode: bool) -> Result:
         return {"changed": False, "count": 0}
 

@@ -280,7 +280,7 @@ def test_a_node_that_stepped_down_rejoins_if_its_peer_does_not_serve(pair: Fleet
     pair.set_faults({"m2": {"serve": "fail"}})
     run = pair.run("switch_over", tiers_targets="m1")
     assert run.code == 2, run.text
-    assert run.of("m1") == ["probe", "stop keepalived", "start keepalived"]
+    assert run.of("m1") == ["probe", "stop keepalived", "probe", "start keepalived"]
 
 
 @pytest.mark.slow
@@ -329,6 +329,21 @@ def test_keepalived_goes_on_following_the_lease_while_its_node_restarts(tmp_path
     assert [call for call in run.of("m1") if call != "probe"] == [
         *["install", "configure_master", "record restart"],
         *["stop tiers-failover", "start", "check", "start tiers-failover", "remove record"],
+    ]
+
+
+@pytest.mark.slow
+def test_a_node_that_stepped_down_for_its_restart_changes_over_before_its_record_is_written(tmp_path: Path) -> None:
+    """Its peer ends the former way, so the node must serve by the new one at once."""
+    hosts = {**PAIR, "arbiter": {"v1": {}, "v2": {}, "v3": {}}}
+    fleet = Fleet.make(tmp_path, hosts, product={"active": "one"}, tiers_clients=[])
+    assert fleet.run("deploy").code == 0
+    fleet.change(tiers_failover="lease")
+    run = fleet.run("deploy", product_restart=1)
+    assert run.code == 0, run.text
+    assert run.of("m1")[-8:] == [
+        *["record restart", "stop keepalived", "reload tiers-standby", "start", "check"],
+        *["start tiers-failover", "record deployed", "remove record"],
     ]
 
 
