@@ -22,6 +22,10 @@ options:
     description: Whether the host has a deployment record.
     type: bool
     required: true
+  is_client:
+    description: Whether the host is one of a client.
+    type: bool
+    default: false
   is_voter:
     description: Whether a voter of the arbiter was deployed on the host.
     type: bool
@@ -50,7 +54,7 @@ RETURN = r"""
 _raw:
   description:
     - One dictionary. C(running) are the units that must run and have no protocol of their own, C(boot) those that must
-      start at a boot.
+      start at a boot. C(recorded) tells whether a deployment has recorded the settings of the host.
   type: list
   elements: dict
 """
@@ -59,7 +63,11 @@ from typing import Any
 
 from ansible.plugins.lookup import LookupBase
 
-from ansible_collections.distributed.tiers.plugins.module_utils.services.host_units import boot_units, running_units
+from ansible_collections.distributed.tiers.plugins.module_utils.services.host_units import (
+    boot_units,
+    is_recorded,
+    running_units,
+)
 
 
 class LookupModule(LookupBase):
@@ -68,5 +76,12 @@ class LookupModule(LookupBase):
     def run(self, terms: list[str], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[Any]:
         self.set_options(var_options=variables, direct=kwargs)
         host = [self.get_option(name) for name in ("server", "is_deployed")]
+        places = [self.get_option(name) for name in ("is_client", "is_voter")]
         others = [self.get_option(name) for name in ("is_voter", "product_unit", "has_firewall", "has_names")]
-        return [{"running": running_units(*host), "boot": boot_units(*host, *others)}]
+        return [
+            {
+                "running": running_units(*host),
+                "boot": boot_units(*host, *others),
+                "recorded": is_recorded(*host, *places),
+            }
+        ]

@@ -35,6 +35,12 @@ options:
       address: {description: The service's address., type: str}
       port: {description: The service's port., type: int}
       protocol: {description: The protocol of the service. Without TLS it has no certificate., type: str, default: tcp}
+      request:
+        description: >-
+          Bytes in hexadecimal that the service expects before it speaks TLS, as PostgreSQL does. With them its
+          certificate is read whatever O(certificates.protocol) is.
+        type: str
+        default: ""
   disks:
     description: Check how full the file systems under some paths are, and that they can be written to.
     type: dict
@@ -189,6 +195,7 @@ def main() -> None:
                     "address": {"type": "str"},
                     "port": {"type": "int"},
                     "protocol": {"type": "str", "default": "tcp"},
+                    "request": {"type": "str", "default": ""},
                 },
                 "required_together": [("address", "port")],
             },
@@ -226,9 +233,9 @@ def main() -> None:
     if params["names"]:
         found["names"] = host_checks.check_names(params["timeout"])
     if given := params["certificates"]:
-        protocol = given["protocol"] if given["address"] else ""
+        protocol, request = (given["protocol"], bytes.fromhex(given["request"])) if given["address"] else ("", b"")
         found["certificate"] = host_checks.check_certificates(
-            given["address"], given["port"], protocol, given["alert_days"], params["timeout"]
+            given["address"], given["port"], protocol, given["alert_days"], params["timeout"], request
         )
     if given := params["disks"]:
         found["disk"] = host_checks.judge_file_systems(

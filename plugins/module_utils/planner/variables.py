@@ -965,6 +965,7 @@ MADE_IN_RUNS = frozenset(
         "tiers_probe_protocol",
         "tiers_probe_units",
         "tiers_product_check",
+        "tiers_tls_request",
         "tiers_watchdog_can_write",
         "tiers_watchdog_check",
         "tiers_watchdog_paths",

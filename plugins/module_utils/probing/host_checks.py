@@ -50,6 +50,8 @@ SETTINGS = (
     "/etc/tiers/*",
     "/etc/tiers/failover.d/*",
     "/etc/tiers/lease/*.py",
+    "/etc/tiers/arbiter/*",
+    "/etc/systemd/system/etcd.service",
     "/etc/haproxy/haproxy.cfg",
     "/etc/keepalived/keepalived.conf",
     "/etc/systemd/system/keepalived.service.d/*.conf",
@@ -289,8 +291,11 @@ def judge_certificates(
     return reasons
 
 
-def check_certificates(address: str, port: int, protocol: str, alert_days: float, timeout: float) -> list[str]:
-    """The faults of the certificates on this host and of the one that its service presents. `timeout` in seconds."""
+def check_certificates(
+    address: str, port: int, protocol: str, alert_days: float, timeout: float, request: bytes = b""
+) -> list[str]:
+    """The faults of the certificates on this host and of the one that its service presents. `timeout` in seconds;
+    `request`: what the service expects before it speaks TLS."""
     if x509 is None:
         return ["python3-cryptography is missing on this host, so no certificate can be read. Run deploy"]
     files, reasons = {}, []
@@ -300,7 +305,7 @@ def check_certificates(address: str, port: int, protocol: str, alert_days: float
         except (OSError, ValueError) as error:
             reasons.append(f"{path} cannot be read: {error}. Run deploy")
     served = {}
-    if protocol in _TLS and (der := _served(address, port, timeout)):
+    if (request or protocol in _TLS) and (der := _served(address, port, timeout, request)):
         served[port] = _certificate(der)
     return reasons + judge_certificates(files, served, time.time(), alert_days)
 
@@ -318,14 +323,18 @@ def read_validity(now: float) -> list[dict[str, str | float]]:
     return found
 
 
-def _served(address: str, port: int, timeout: float) -> bytes | None:
+def _served(address: str, port: int, timeout: float, request: bytes) -> bytes | None:
     """The certificate that a service shows, good or not. None: it shows none, which its probes report."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     try:
-        with socket.create_connection((address, port), timeout) as plain, context.wrap_socket(plain) as stream:
-            return stream.getpeercert(binary_form=True)
+        with socket.create_connection((address, port), timeout) as plain:
+            if request:
+                plain.sendall(request)
+                plain.recv(1024)  # that it agrees
+            with context.wrap_socket(plain) as stream:
+                return stream.getpeercert(binary_form=True)
     except OSError:
         return None
 

@@ -20,6 +20,12 @@ def runs_server(server: Mapping[str, Any], is_deployed: bool) -> bool:
     return bool(server) and server["state"] != "down" and is_deployed
 
 
+def is_recorded(server: Mapping[str, Any], is_deployed: bool, is_client: bool, is_voter: bool) -> bool:
+    """Whether a deployment has recorded the settings of the host. `is_client`, `is_voter`: a client, or a deployed
+    voter of the arbiter, is on it."""
+    return runs_server(server, is_deployed) or is_client or (is_voter and not server)
+
+
 def running_units(server: Mapping[str, Any], is_deployed: bool) -> list[str]:
     """The units that must run and have no protocol of their own. The product and HAProxy are probed with theirs."""
     if not runs_server(server, is_deployed):

@@ -470,12 +470,11 @@ def report(
     findings += [
         {"host": lease.pair, "what": "its lease", "why": problem} for lease in leases for problem in lease.problems
     ]
-    servers = {host: answer for host, answer in hosts.items() if host in plan["servers"]}
+    # Clients need no exact time.
+    timed = {host: answer for host, answer in hosts.items() if host in plan["servers"] or host in plan["voters"]}
     content = {host: result.get("content") or {} for host, result in results.items() if host in plan["servers"]}
     findings += [{"host": host, "what": "content", "why": why} for host, why in differing(plan, content)]
-    findings += [
-        {"host": host, "what": "clock", "why": why} for host, why in host_findings.check_time_services(servers)
-    ]
+    findings += [{"host": host, "what": "clock", "why": why} for host, why in host_findings.check_time_services(timed)]
     healthy, planned, alerts = voters
     findings += [{"host": "arbiter", "what": "voters", "why": alert} for alert in alerts]
     along = [edge for _host, edge in probed if edge["protocol"] not in OF_THE_HOST]

@@ -96,6 +96,14 @@ def test_etcd_of_a_deployed_voter_must_start_at_boot() -> None:
     assert asked({}, ansible_facts=record)["boot"] == OF_EVERY_HOST, "the next deployment removes it"
 
 
+def test_settings_of_a_host_that_only_votes_are_compared_once_it_was_deployed() -> None:
+    record = {"ansible_local": {"tiers_voter": {"schema": 1}}}
+    assert asked({}, tiers_voter={"name": "v1"}, ansible_facts=record)["files"] is True
+    assert asked({}, tiers_voter={"name": "v1"}, ansible_facts={"ansible_local": {}})["files"] is False
+    # The deployment of its server records the settings at its end.
+    assert asked(MASTER, deployed=False, tiers_voter={"name": "m"}, ansible_facts=record)["files"] is False
+
+
 def test_the_data_of_a_server_and_the_rest_of_its_host_are_checked() -> None:
     found = asked(MASTER)
     assert found["disks"] == {"alert_percent": 90, "paths": ["/var/lib/ldap/tiers", "/var/log", "/"]}

@@ -49,6 +49,7 @@ def flat(tasks: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("role", "some"),
     [
+        ("arbiter", {"/etc/tiers/arbiter/settings.env", "/etc/systemd/system/etcd.service"}),
         ("balancer", {"/etc/haproxy/haproxy.cfg"}),
         (
             "failover",

@@ -224,5 +224,10 @@ def test_host_checks_certificates_and_disks(run: Run, monkeypatch: pytest.Monkey
     service = {"alert_days": 21, "address": "10.0.0.1", "port": 636, "protocol": "ldaps"}
     result = run(tier_host, certificates=service, disks={"alert_percent": 0, "paths": ["/"]})
     assert [finding["look"] for finding in result["findings"][:2]] == ["certificate", "disk"]
+    run(tier_host, certificates={**service, "protocol": "tcp", "request": "0000"})
     run(tier_host, certificates={"alert_days": 21})
-    assert asked == [("10.0.0.1", 636, "ldaps", 21.0, 5.0), (None, None, "", 21.0, 5.0)]
+    assert asked == [
+        ("10.0.0.1", 636, "ldaps", 21.0, 5.0, b""),
+        ("10.0.0.1", 636, "tcp", 21.0, 5.0, b"\0\0"),
+        (None, None, "", 21.0, 5.0, b""),
+    ]

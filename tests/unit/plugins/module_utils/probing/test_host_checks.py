@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import socket
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +20,7 @@ from ansible_collections.distributed.tiers.tests.unit.plugins.module_utils.probi
     Store,
     certificates,
     http_server,
+    scripted,
     server_context,
 )
 
@@ -212,6 +214,22 @@ def test_certificates_are_read_from_files_and_from_the_service(monkeypatch: pyte
     assert "cannot be read" in host_checks.check_certificates("", 0, "", 0, 2)[0]
     monkeypatch.setattr(host_checks, "x509", None)
     assert "python3-cryptography is missing" in host_checks.check_certificates("", 0, "", 0, 2)[0]
+
+
+def test_certificate_of_a_service_that_is_asked_for_tls_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    own, other = (certificates(tmp_path / name) for name in ("own", "other") if not (tmp_path / name).mkdir())
+    monkeypatch.setattr(host_checks, "CERTIFICATE", Path(own["certificate"]))
+    monkeypatch.setattr(host_checks, "AUTHORITY", Path(own["ca"]))
+
+    def agree(connection: socket.socket) -> None:
+        if connection.recv(1024) == b"\0\0\0\x08":
+            connection.sendall(b"S")
+            server_context(other).wrap_socket(connection, server_side=True).close()
+
+    with scripted(agree) as port:
+        (found,) = host_checks.check_certificates("127.0.0.1", port, "tcp", 0, 2, b"\0\0\0\x08")
+        assert f"port {port} serves a certificate that expires in" in found
+        assert host_checks.check_certificates("127.0.0.1", port, "tcp", 0, 2) == []
 
 
 def system(**more: Any) -> host_checks.FileSystem:

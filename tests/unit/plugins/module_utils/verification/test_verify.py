@@ -535,10 +535,15 @@ def test_an_ill_host_is_one_finding(plan: dict[str, Any]) -> None:
 
 def test_a_deviation_of_a_host_is_a_finding(plan: dict[str, Any]) -> None:
     gone = {"host": {"findings": [{"look": "names", "why": "m does not resolve"}]}, "probed": {"edges": []}}
-    unkept = {"host": {"findings": [], "clock": {"synchronized_by": [], "named": ""}}, "probed": {"edges": []}}
-    found = verify.report(plan, {"c": gone, "m": unkept})["findings"]
+    found = verify.report(plan, {"c": gone})["findings"]
     assert {"host": "c", "what": "names", "why": "m does not resolve"} in found
-    assert [f["host"] for f in found if f["what"] == "clock"] == ["m"]
+
+
+def test_time_service_must_run_on_servers_and_on_hosts_that_only_vote(plan: dict[str, Any]) -> None:
+    unkept = {"host": {"findings": [], "clock": {"synchronized_by": [], "named": ""}}, "probed": {"edges": []}}
+    plan["voters"] = {"v": {}}
+    found = verify.report(plan, dict.fromkeys(("c", "m", "v"), unkept))["findings"]
+    assert [f["host"] for f in found if f["what"] == "clock"] == ["m", "v"]
 
 
 @pytest.fixture
