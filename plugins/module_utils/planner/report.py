@@ -47,6 +47,7 @@ def report(topology: Topology, outcome: Outcome, previewed: list[Loss] | None = 
             moves(plan, **most),
             losses(preview(topology, plan) if previewed is None else previewed, **most),
             asked_loss(preview_asked(topology, plan)),
+            who_votes(plan),
             who_cannot_write(plan),
             ways_of_writes(plan),
         ]
@@ -225,6 +226,18 @@ def asked_loss(loss: Loss | None) -> str:
         return ""
     of = "" if loss["servers"] == [loss["name"]] else f" ({enumerate_names(loss['servers'])})"
     return f"As asked: {loss['name']} lost{of}, {consequence(loss)}.\n{table(LOSS_HEADS, [loss_row('as asked', loss)])}"
+
+
+def who_votes(plan: Plan) -> str:
+    """A sentence on the voters of the arbiter, and on how fast a node is replaced; empty without an arbiter."""
+    if plan["arbiter"] is None:
+        return ""
+    voters = [voter["name"] for voter in plan["arbiter"]["voters"]]
+    spare = (len(voters) - 1) // 2
+    parts = [f"{enumerate_names(voters, len(voters))} vote on which node of a pair serves; {spare} of them may fail"]
+    leases = [server["failover_ttl"] for server in plan["servers"].values() if server["failover_ttl"]]
+    parts += [f"a node that is down or cut off is replaced after about {max(leases):g} s"] if leases else []
+    return "; ".join(parts) + "."
 
 
 def who_cannot_write(plan: Plan) -> str:

@@ -70,6 +70,17 @@ def test_the_report_says_who_steps_aside_for_whom(read):
     assert {"m1 for m2", "px1 for px1-b"} <= set(aside)
 
 
+def test_the_report_names_the_voters(read):
+    topology = read("all: {vars: {tiers_failover: lease, tiers_active: one}}")
+    plan = make_plan(topology).plan
+    voters = ", ".join(sorted(plan["voters"]))
+    text = report(topology, make_plan(topology))
+    assert f"\n{voters} vote on which node of a pair serves; 1 of them may fail; a node that is down or cut" in text
+    assert "is replaced after about " in text
+    topology = read()
+    assert " vote on which node " not in report(topology, make_plan(topology))
+
+
 def test_the_report_of_errors_has_no_plan(read):
     topology = read("master: {hosts: {m1: !remove }}")
     text = report(topology, make_plan(topology))
