@@ -142,7 +142,7 @@ drill-campaign: venv ## Random faults of the deployed hosts of INVENTORY, chosen
 # ---- Tests
 
 .PHONY: test
-test: venv ## Lint, units (also with the oldest ansible-core), sanity, site and release, then scenarios
+test: venv ## Lint, units (what runs Ansible also with its oldest release), sanity, site and release, then scenarios
 	@.ci/test
 
 .PHONY: test-all

@@ -9,7 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import ERROR, WARNING, Problem
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.pairing import product_election
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.pairing import (
+    is_active_standby,
+    is_leased,
+    pairs,
+    product_election,
+)
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import RESERVED_PORTS
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.rules.registry import Allocation, rule
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Topology
@@ -62,6 +67,38 @@ def needs_arbiter(topology: Topology) -> bool:
 
 def has_product_election(topology: Topology) -> bool:
     return any(product_election(topology, server) for server in topology.servers.values())
+
+
+@rule(
+    "two-writers",
+    WARNING,
+    reason="The two nodes of a pair that cannot see each other both accept writes. When they can again, writes of one "
+    "of them are lost.",
+    remedy="Set tiers_failover: lease: three hosts of the system vote, which may also serve. For masters that may both "
+    "accept writes, tiers_active: both states that the later of two changes may replace the other.",
+    fires="""
+        all:
+          vars: {tiers_active: one}
+    """,
+    silent="""
+        all:
+          vars: {tiers_active: one, tiers_failover: lease}
+    """,
+)
+def two_writers(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    if topology.failover == "lease":
+        return
+    for primary, backup in pairs(topology):
+        product = topology.product_of(primary)
+        if topology.serves_as(primary) != "master" or product is None or not product.stateful:
+            continue
+        if product.described_by and not product.description:
+            continue  # Rule service-description has found why.
+        if is_leased(topology, primary) or (
+            is_active_standby(topology, primary) and not product_election(topology, primary)
+        ):
+            message = f"It and {backup.name} both accept writes while they cannot see each other."
+            yield Problem(primary.name, "tiers_failover", message)
 
 
 @rule(

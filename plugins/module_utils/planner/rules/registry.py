@@ -50,6 +50,7 @@ EXAMPLE = """\
 all:
   vars:
     tiers_product: openldap
+    tiers_active: both
     tiers_site: berlin
     tiers_ca_passphrase: from-a-vault
     product_openldap_probe_password: from-a-vault

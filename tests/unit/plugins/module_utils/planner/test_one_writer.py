@@ -14,7 +14,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.plan imp
 from ansible_collections.distributed.tiers.plugins.module_utils.verification import maintenance, promises, verify
 
 Judge = Callable[..., Outcome]
-LEASE = "all: {vars: {tiers_failover: lease}}"
+LEASE = "all: {vars: {tiers_failover: lease, tiers_active: one}}"
 PROXY_PAIR = "backup: {hosts: {px1-b: {ansible_host: 192.0.2.13, tiers_backup_of: px1, tiers_zone: rack-b}}}"
 
 
@@ -29,7 +29,7 @@ def planned(judge: Judge, *patches: str) -> dict[str, Any]:
     [
         (LEASE, True),
         ("all: {vars: {tiers_failover: lease, tiers_active: both}}", False),
-        ("all: {vars: {tiers_failover: vrrp}}", False),
+        ("all: {vars: {tiers_failover: vrrp, tiers_active: one}}", False),
     ],
 )
 def test_one_master_accepts_writes_with_a_lease(judge: Judge, patch: str, serves_alone: bool) -> None:
@@ -63,7 +63,7 @@ def test_writes_that_only_the_failed_master_had_return_with_it(judge: Judge) -> 
 
 def test_a_lease_for_masters_needs_three_hosts(judge: Judge) -> None:
     alone = """
-        all: {vars: {tiers_failover: lease, tiers_clients: !remove }}
+        all: {vars: {tiers_failover: lease, tiers_active: one, tiers_clients: !remove }}
         proxy: !remove
         parallel: !remove
         distributor: !remove
