@@ -54,7 +54,7 @@ RETURN = r"""
 _raw:
   description:
     - One dictionary. C(running) are the units that must run and have no protocol of their own, C(boot) those that must
-      start at a boot. C(recorded) tells whether a deployment has recorded the settings of the host.
+      start at a boot. C(recorded) is true if a deployment has recorded the settings of the host.
   type: list
   elements: dict
 """
