@@ -1,7 +1,8 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How long no write is acknowledged when the active node of a pair of OpenLDAP masters fails, on test hosts.
+"""How long no write is acknowledged when the active node of a pair of OpenLDAP masters fails, and what the failover
+agent costs, on test hosts.
 
     export TIERS_PASSWORD=…    # product_openldap_probe_password
     python benchmarks/failover.py --containers tiers- --client c1 m1=192.0.2.11 m2=192.0.2.12
@@ -13,6 +14,9 @@ fault, and waits until the first one serves again. A round in which both acknowl
 - off: the host is killed, and started again
 - cut: packets from and to the host are dropped for 15 s
 - switchover: its failover agent is stopped in order, as by `drain`
+
+Before the rounds, the processor time of the agent of each master is counted for `--cost-seconds`, with that of all
+commands that it starts, while the client writes. `--rounds 0` measures nothing else.
 
 Run it on a machine that does nothing else. Its containers share its clock.
 """
@@ -39,6 +43,7 @@ TIMEOUT = 0.5
 # Seconds for which packets are dropped, and within which a round must reach its next step.
 CUT_SECONDS = 15.0
 STEP_SECONDS = 120.0
+AGENT = "tiers-failover.service"
 # Seconds without a change before the next round.
 REST_SECONDS = 5.0
 PARENT = "ou=probe,ou=tiers"
@@ -106,6 +111,10 @@ class Hosts:
         words = ["podman", "exec", "-i", self.prefix + host, *command]
         subprocess.run(words, input=text, text=True, check=True, timeout=STEP_SECONDS, stdout=subprocess.DEVNULL)
 
+    def read(self, host: str, *command: str) -> str:
+        words = ["podman", "exec", self.prefix + host, *command]
+        return subprocess.run(words, text=True, check=True, timeout=STEP_SECONDS, capture_output=True).stdout
+
     def power(self, verb: str, host: str) -> None:
         words = ["podman", verb, self.prefix + host]
         subprocess.run(words, check=True, timeout=STEP_SECONDS, stdout=subprocess.DEVNULL)
@@ -116,7 +125,7 @@ class Hosts:
         elif kind == "cut":
             self.run(host, "nft", "-f", "-", text=RULES)
         else:
-            self.run(host, "systemctl", "stop", "--no-block", "tiers-failover")
+            self.run(host, "systemctl", "stop", "--no-block", AGENT)
 
     def undo(self, kind: str, host: str) -> None:
         if kind == "off":
@@ -124,7 +133,7 @@ class Hosts:
         elif kind == "cut":
             self.run(host, "nft", "delete", "table", "inet", "benchmark_cut")
         else:
-            self.run(host, "systemctl", "start", "tiers-failover")
+            self.run(host, "systemctl", "start", AGENT)
 
 
 class Load:
@@ -172,6 +181,38 @@ def nearest_rank(values: Sequence[float], share: float) -> float:
     return sorted(values)[math.ceil(share * len(values)) - 1]
 
 
+def processor_seconds(stat: str) -> float:
+    """The processor time of a process and of its children that ended, by /proc/PID/stat."""
+    # The name of the program, in parentheses, may have spaces. utime is the 14th field.
+    ticks = [int(field) for field in stat.rpartition(")")[2].split()[11:15]]
+    return sum(ticks) / os.sysconf("SC_CLK_TCK")
+
+
+def resident_megabytes(status: str) -> float:
+    """The memory of a process, by /proc/PID/status."""
+    (size,) = (line.split()[1] for line in status.splitlines() if line.startswith("VmRSS:"))
+    return int(size) / 1024
+
+
+def measure_cost(hosts: Hosts, nodes: Sequence[str], seconds: float) -> Iterator[str]:
+    """The share of a core and the memory that the agent of each node takes."""
+    agents = {
+        node: hosts.read(node, "systemctl", "show", "--property=MainPID", "--value", AGENT).strip() for node in nodes
+    }
+
+    def count() -> dict[str, tuple[float, float]]:
+        read = {node: hosts.read(node, "cat", f"/proc/{agents[node]}/stat") for node in nodes}
+        return {node: (time.time(), processor_seconds(stat)) for node, stat in read.items()}
+
+    before = count()
+    time.sleep(seconds)
+    for node, (ended, used) in count().items():
+        began, used_before = before[node]
+        memory = resident_megabytes(hosts.read(node, "cat", f"/proc/{agents[node]}/status"))
+        share = 100 * (used - used_before) / (ended - began)
+        yield f"agent of {node}: {share:.2f} % of a core, with its commands; {memory:.0f} MB"
+
+
 def measure(hosts: Hosts, load: Load, kinds: Sequence[str], nodes: tuple[str, str], rounds: int) -> Iterator[dict]:
     primary, backup = nodes
     for number in range(rounds):
@@ -204,6 +245,7 @@ def main() -> None:
     parser.add_argument("--client", default="c1", help="the host that writes")
     parser.add_argument("--suffix", default="dc=example,dc=org")
     parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--cost-seconds", type=float, default=60.0)
     parser.add_argument("--kinds", nargs="+", default=["off", "cut", "switchover"])
     parser.add_argument("--write", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("servers", nargs=2, metavar="NAME=ADDRESS", help="the master and its backup")
@@ -214,12 +256,15 @@ def main() -> None:
     hosts = Hosts(options.containers)
     load = Load(hosts, options.client, options.servers, options.suffix)
     primary, backup = (server.partition("=")[0] for server in options.servers)
+    load.wait_for(primary, time.time())
+    for line in measure_cost(hosts, (primary, backup), options.cost_seconds):
+        print(line, flush=True)
     results = []
     for result in measure(hosts, load, options.kinds, (primary, backup), options.rounds):
         print(json.dumps(result), flush=True)
         results.append(result)
     load.process.kill()
-    for kind in options.kinds:
+    for kind in options.kinds if results else ():
         for what in ("gap", "failback"):
             values = [result[what] for result in results if result["kind"] == kind]
             print(

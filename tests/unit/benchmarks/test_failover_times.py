@@ -1,11 +1,12 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The figures that the benchmark of failovers makes of acknowledged writes."""
+"""The figures that the benchmark of failovers makes of acknowledged writes and of the processor time of the agent."""
 
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
 
@@ -28,6 +29,15 @@ def test_longest_gap_includes_the_time_before_the_first_and_after_the_last_write
 def test_two_masters_that_acknowledge_in_turn_are_counted() -> None:
     assert failover.count_changes(WRITES, 9.0, 17.0) == 2
     assert failover.count_changes([*WRITES, Write(14.1, "m1")], 9.0, 17.0) == 4
+
+
+def test_cost_of_the_agent_includes_its_commands_and_its_memory() -> None:
+    ticks = os.sysconf("SC_CLK_TCK")
+    # pid (name) state, ten fields, then user and system time of the process and of its children, then more
+    times = f"{2 * ticks} {ticks} {3 * ticks} {4 * ticks}"
+    assert failover.processor_seconds(f"7 (a) b) S 1 2 3 4 5 6 7 8 9 10 {times} 20 0") == 10.0
+    assert failover.resident_megabytes("Name:\tx\nVmHWM:\t9 kB\nVmRSS:\t  26624 kB\n") == 26.0
+    assert failover.processor_seconds(Path("/proc/self/stat").read_text()) > 0
 
 
 def test_ninety_fifth_percentile_of_ten_values_is_the_largest() -> None:

@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -117,7 +119,8 @@ class Pair:
         self.holders: dict[str, Any] = {}
         self.down: set[str] = set()
         monkeypatch.setattr(holder, "clock", clock)
-        monkeypatch.setattr(holder.time, "sleep", clock.sleep)
+        # One clock for both: an agent that rests must not keep its peer from its next step.
+        monkeypatch.setattr(holder.Alarm, "rest", lambda _alarm, seconds: clock.sleep(min(seconds, 0.05)))
         monkeypatch.setattr(agent, "uptime", clock)
         monkeypatch.setattr(etcd, "client_context", lambda *_files: None)
         monkeypatch.setattr(holder.Transition, "start", holder.Transition.run)
@@ -411,6 +414,102 @@ def test_peer_of_a_node_that_stepped_down_waits_for_its_last_writes(pair: Pair) 
     assert not pair.serves("m2")
     data.positions["m2"] = data.positions["m1"]
     assert data.go_on(5, lambda: pair.serves("m2")) < 0.5
+
+
+def test_agent_of_a_quiet_node_rests_until_something_is_due(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each step costs processor time, on each node and as long as it runs."""
+    rests: list[float] = []
+    monkeypatch.setattr(
+        holder.Alarm, "rest", lambda _alarm, seconds: rests.append(seconds) or pair.clock.sleep(seconds)
+    )
+    for name, most in (("m1", 60), ("m2", 40)):
+        rests.clear()
+        held, end = pair.holders[name], pair.clock.now + 10
+        while pair.clock.now < end:
+            held.step(pair.clock.now)
+        assert 10 < len(rests) <= most, name
+    assert max(rests) <= holder.LOOK_INTERVAL
+
+
+def test_rest_ends_when_the_alarm_rings_and_otherwise_in_time() -> None:
+    alarm = holder.Alarm()
+    began = time.monotonic()
+    alarm.rest(0.1)
+    assert time.monotonic() - began >= 0.1
+    for delay in (0.0, 0.05):  # before the rest, and during it
+        threading.Timer(delay, alarm.ring).start()
+        time.sleep(0.02)
+        alarm.rest(30)
+    assert time.monotonic() - began < 20
+
+
+class Rung(Exception):
+    pass
+
+
+def ring() -> None:
+    raise Rung
+
+
+@pytest.mark.parametrize("what", ["end", "health", "transition"])
+def test_rest_of_the_loop_ends_when_something_happened(pair: Pair, what: str) -> None:
+    held = pair.holders["m1"]
+    held.alarm.ring = ring
+    happens = {
+        "end": held.end,
+        "health": holder.Health(held.node, ring).watch,
+        "transition": holder.Transition(held.node, held.health, "demote", ring).run,
+    }
+    with pytest.raises(Rung):
+        happens[what]()
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Callable[[str], Path]:
+    def write(text: str) -> Path:
+        path = tmp_path / "command"
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("text", "output"),
+    [("echo 001 17", "001 17\n"), ("echo 001 17; exit 1", None), ("printf '\\377'", None), ("kill -9 $$", None)],
+)
+def test_command_of_the_product_has_output_only_if_it_succeeded(
+    command: Callable[[str], Path], text: str, output: str | None
+) -> None:
+    commands = holder.Commands()
+    assert commands.run(command(text), 10) == output
+    assert commands.run(Path("/nonexistent"), 10) is None
+    assert not commands.running
+
+
+@pytest.mark.parametrize("ended_by", ["limit", "restart"])
+def test_command_that_hangs_is_ended_with_all_that_it_started(
+    tmp_path: Path, command: Callable[[str], Path], ended_by: str
+) -> None:
+    commands, fifo = holder.Commands(), tmp_path / "open"
+    os.mkfifo(fifo)
+    # Both the command and its child ignore SIGTERM, and have the FIFO open for writing.
+    hangs = command(f"trap '' TERM; exec 3>{fifo}; sleep 60 & wait; sleep 60")
+    found: list[str | None] = []
+    seconds = 0.5 if ended_by == "limit" else 50
+    thread = threading.Thread(target=lambda: found.append(commands.run(hangs, seconds)))
+    began = time.monotonic()
+    thread.start()
+    with fifo.open("rb") as reading:
+        while ended_by == "restart" and not found and not commands.running:
+            time.sleep(0.01)
+        if ended_by == "restart":
+            commands.kill_all()
+        assert reading.read() == b""  # All ends that could write are closed.
+    thread.join(20)
+    assert (found, commands.running) == ([None], set())
+    assert time.monotonic() - began < 20
 
 
 def test_position_of_a_node_is_a_number_for_each_writer() -> None:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from itertools import zip_longest
 from pathlib import Path
 from typing import ClassVar
 
@@ -193,16 +194,33 @@ def certificate(tmp_path_factory) -> Path:
 class Gateway(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     reply: ClassVar[dict] = {}
+    status = 200
+    headers_sent: ClassVar[dict] = {}
+    raw = b""  # sent instead of an answer of HTTP
+    chunk = 0  # bytes of each chunk; 0: the answer has a Content-Length
     seconds = 0.0
     drip = False
     asked: ClassVar[list] = []
+    connections: ClassVar[set] = set()
 
     def do_POST(self):
+        self.connections.add(self.client_address)
         self.asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
         time.sleep(self.seconds)
+        if self.raw:
+            self.wfile.write(self.raw)
+            self.close_connection = True
+            return
         body = json.dumps(self.reply).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
+        self.send_response(self.status)
+        for name, value in self.headers_sent.items():
+            self.send_header(name, value)
+        if self.chunk:
+            self.send_header("Transfer-Encoding", "chunked")
+            parts = [bytes(part) for part in zip_longest(*[iter(body)] * self.chunk, fillvalue=ord(" "))]
+            body = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in [*parts, b""])
+        else:
+            self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         for byte in body:
             self.wfile.write(bytes([byte]))
@@ -215,7 +233,7 @@ class Gateway(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def gateway(certificate):
-    handler = type("Handler", (Gateway,), {"asked": []})
+    handler = type("Handler", (Gateway,), {"asked": [], "connections": set()})
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -269,6 +287,53 @@ def test_request_ends_by_its_deadline(certificate, gateway, seconds, drip):
     with pytest.raises(etcd.Unanswered):
         store(certificate, gateway.port).ask(lease.Request("read", deadline=0.5))
     assert time.monotonic() - began < 1.5
+
+
+@pytest.mark.parametrize("chunk", [0, 1, 7, 1000])
+def test_answer_is_read_in_one_piece_or_in_chunks_over_one_connection(certificate, gateway, chunk):
+    """etcd sends a longer answer in chunks."""
+    gateway.chunk = chunk
+    asked = store(certificate, gateway.port)
+    for revision in range(1, 4):
+        record = lease.Record("m1", revision, 3.0)
+        key = encoded("lease", json.dumps(record._asdict()), revision)
+        gateway.reply = {"responses": [{"response_range": {"kvs": [key]}}]}
+        assert asked.ask(lease.Request("read", deadline=3)).view == lease.View(revision, record)
+    assert len(gateway.connections) == 1
+
+
+def test_connection_that_etcd_does_not_keep_is_opened_again(certificate, gateway):
+    gateway.headers_sent, gateway.reply = {"Connection": "close"}, {"responses": [{"response_range": {}}]}
+    asked = store(certificate, gateway.port)
+    for _request in range(2):
+        assert asked.ask(lease.Request("read", deadline=3)).view == lease.View()
+    assert len(gateway.connections) == 2
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"220 mail.example.org ESMTP\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -2\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}0\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n{}\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{{",
+        b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 2\r\n\r\n{}",
+    ],
+)
+def test_answer_that_etcd_does_not_give_counts_as_none(certificate, gateway, raw):
+    gateway.raw, gateway.status = raw, 500
+    asked = store(certificate, gateway.port)
+    with pytest.raises(etcd.Unanswered):
+        asked.ask(lease.Request("read", deadline=3))
+    # Nothing that is left of it becomes a part of the next answer.
+    gateway.raw, gateway.status, gateway.reply = b"", 200, {"responses": [{"response_range": {}}]}
+    assert asked.ask(lease.Request("read", deadline=3)).view == lease.View()
 
 
 def test_request_that_fails_leaves_the_next_one_to_the_next_endpoint(certificate, gateway):

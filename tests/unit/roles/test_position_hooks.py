@@ -43,10 +43,10 @@ def run(tmp_path: Path, template: Path, client: str, output: str, *arguments: st
 def test_openldap_prints_the_last_change_of_each_master_in_microseconds(tmp_path: Path, moment: str) -> None:
     time = datetime.datetime.fromisoformat(moment).replace(tzinfo=datetime.UTC)
     digits = time.strftime("%Y%m%d%H%M%S")
-    output = f"dn: dc=example\ncontextCSN: {digits}.000123Z#000000#001#000000\n"
+    output = f"dn: dc=example\ncontextCSN: {digits}.089123Z#000000#001#000000\n"
     output += "contextCSN: 19700101000001.000000Z#000000#002#000000\n\n"
     done = run(tmp_path, OPENLDAP, "ldapsearch", output, product_openldap_suffix="dc=example")
-    assert done.stdout == f"001 {int(time.timestamp()) * 1000000 + 123}\n002 1000000\n"
+    assert done.stdout == f"001 {int(time.timestamp()) * 1000000 + 89123}\n002 1000000\n"
 
 
 def test_openldap_that_does_not_answer_has_no_position(tmp_path: Path) -> None:

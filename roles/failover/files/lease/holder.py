@@ -4,8 +4,8 @@
 """Do what `lease.decide` decides: ask etcd, open and close the gate, promote and demote the product.
 
 One loop. Only a request to etcd holds it up, until the deadline of the request. Health checks and transitions run in
-threads, their commands under `timeout`. systemd kills the agent if the loop stops for as long as a lease lasts
-(`WatchdogSec`).
+threads, which wake the loop when they end. systemd kills the agent if the loop stops for as long as a lease lasts
+(`WatchdogSec`), and with it all commands that the agent started (`KillMode=mixed`).
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ import contextlib
 import json
 import math
 import os
+import select
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -30,8 +32,8 @@ import lease
 if TYPE_CHECKING:
     from failover_agent import Node
 
-# Seconds between two looks at threads and signals, and between two health checks.
-LOOK_INTERVAL = 0.05
+# Seconds between two looks at what wakes no loop, such as the files of the watchdog, and between two health checks.
+LOOK_INTERVAL = 0.25
 CHECK_INTERVAL = 1.0
 # Seconds from one check to the next while the peer waits for this node to be in step.
 HURRY_INTERVAL = 0.1
@@ -86,6 +88,60 @@ def pause_failover(node: Node, kind: Literal["pause", "resume"], seconds: int = 
     return 1
 
 
+class Alarm:
+    """Ends the rest of the loop: rung by a thread, or by the handler of a signal."""
+
+    def __init__(self) -> None:
+        self.counter = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+
+    def ring(self) -> None:
+        os.eventfd_write(self.counter, 1)
+
+    def rest(self, seconds: float) -> None:
+        if select.select([self.counter], [], [], seconds)[0]:
+            os.eventfd_read(self.counter)
+
+
+class Commands:
+    """Runs the commands of the product that check it, each with a time limit.
+
+    The agent itself keeps the limit: when it ends, systemd ends all that it started. A program `timeout` would need a
+    quarter of the processor time of a check.
+    """
+
+    def __init__(self) -> None:
+        self.running: set[subprocess.Popen[str]] = set()
+
+    def run(self, command: Path, seconds: float) -> str | None:
+        """The output of a command. None: it failed, or did not end in time."""
+        with contextlib.suppress(OSError, ValueError, subprocess.TimeoutExpired), self.start(command) as process:
+            output, _errors = process.communicate(timeout=seconds)
+            return output if process.returncode == 0 else None
+        return None
+
+    @contextlib.contextmanager
+    def start(self, command: Path) -> Iterator[subprocess.Popen[str]]:
+        quiet = {"stdin": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        with subprocess.Popen([command], stdout=subprocess.PIPE, text=True, start_new_session=True, **quiet) as process:
+            self.running.add(process)
+            try:
+                yield process
+            finally:
+                self.running.discard(process)
+                kill(process)
+
+    def kill_all(self) -> None:
+        for process in list(self.running):
+            kill(process)
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    """End a command and all that it started, unless it has ended."""
+    if process.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
 class Sample(NamedTuple):
     """The position of this node, read after its peer had published the other one."""
 
@@ -96,13 +152,14 @@ class Sample(NamedTuple):
 class Health:
     """Whether the product is healthy, and its position. It is believed to be ill after two failed checks in a row."""
 
-    def __init__(self, node: Node) -> None:
-        self.node = node
+    def __init__(self, node: Node, changed: Callable[[], None]) -> None:
+        self.node, self.changed = node, changed
         self.is_healthy = False
         self.healthy_from = lease.NEVER
         self.aim: lease.Position | None = None
         self.sample = Sample()
-        self.hooks = node.settings.hooks
+        self.check_hook, self.position_hook = node.settings.hooks / "check", node.settings.hooks / "position"
+        self.commands = Commands()
         self.failures = 0
         self.hurry = threading.Event()
 
@@ -110,6 +167,7 @@ class Health:
         while True:
             self.hurry.clear()
             self.look()
+            self.changed()
             rest = CHECK_INTERVAL if self.is_healthy and not self.failures else CHECK_INTERVAL / 2
             if self.hurry.wait(rest):
                 time.sleep(HURRY_INTERVAL)
@@ -122,8 +180,13 @@ class Health:
         position = self.read_position(self.node.settings.check_seconds)
         if position is not None:
             self.sample = Sample(position, aim)
-        answers = position is not None and not os.access(self.hooks / "check", os.X_OK)
-        self.note(is_idle or answers or self.node.is_healthy())
+        self.note(is_idle or self.passes_check(position is not None))
+
+    def passes_check(self, answers: bool) -> bool:
+        """Whether the service passes the product's own check, or else told its position, or accepts a connection."""
+        if os.access(self.check_hook, os.X_OK):
+            return self.commands.run(self.check_hook, self.node.settings.check_seconds) is not None
+        return answers or self.node.is_healthy()
 
     def note(self, passed: bool) -> None:
         self.failures = 0 if passed else self.failures + 1
@@ -132,15 +195,14 @@ class Health:
         self.is_healthy = passed or (self.is_healthy and self.failures < 2)
 
     def tells_position(self) -> bool:
-        return not self.node.settings.cold_units and os.access(self.hooks / "position", os.X_OK)
+        return not self.node.settings.cold_units and os.access(self.position_hook, os.X_OK)
 
-    def read_position(self, seconds: int) -> lease.Position | None:
+    def read_position(self, seconds: float) -> lease.Position | None:
         if not self.tells_position():
             return None
-        command = ["timeout", "--kill-after=1", str(seconds), str(self.hooks / "position")]
-        with contextlib.suppress(OSError, ValueError):
-            done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-            return parse_position(done.stdout) if done.returncode == 0 else None
+        text = self.commands.run(self.position_hook, seconds)
+        with contextlib.suppress(ValueError):
+            return None if text is None else parse_position(text)
         return None
 
 
@@ -152,24 +214,29 @@ def parse_position(text: str) -> lease.Position:
 class Transition(threading.Thread):
     """A promotion or a demotion. It waits for the one before."""
 
-    def __init__(self, node: Node, health: Health, kind: Literal["promote", "demote"]) -> None:
+    def __init__(
+        self, node: Node, health: Health, kind: Literal["promote", "demote"], ended: Callable[[], None]
+    ) -> None:
         super().__init__(daemon=True)
-        self.node, self.health, self.kind = node, health, kind
+        self.node, self.health, self.kind, self.ended = node, health, kind, ended
         self.status: Literal["", "runs", "succeeded", "failed"] = "runs"
         self.position: lease.Position | None = None
 
     def run(self) -> None:
         with self.node.transition():
-            if self.kind == "demote":
-                # With the last acknowledged writes: the peer waits for them. A product that is ill may hang.
-                self.position = self.health.read_position(LAST_SECONDS) if self.health.is_healthy else None
-                self.status = "succeeded" if self.node.bring_down() else "failed"
-            elif failure := self.node.bring_up():
-                self.node.note_failure(failure)
-                self.status = "failed"
-            else:
-                self.health.note(passed=True)
-                self.status = "succeeded"
+            self.status = "succeeded" if self.change() else "failed"
+        self.ended()
+
+    def change(self) -> bool:
+        if self.kind == "demote":
+            # With the last acknowledged writes: the peer waits for them. A product that is ill may hang.
+            self.position = self.health.read_position(LAST_SECONDS) if self.health.is_healthy else None
+            return self.node.bring_down()
+        if failure := self.node.bring_up():
+            self.node.note_failure(failure)
+        else:
+            self.health.note(passed=True)
+        return not failure
 
 
 class Holder:
@@ -189,7 +256,8 @@ class Holder:
         )
         self.store = open_store(settings)
         self.gate = open_gate(node)
-        self.health = Health(node)
+        self.alarm = Alarm()
+        self.health = Health(node, self.alarm.ring)
         self.state = lease.State()
         self.known = lease.View()
         self.transition: Transition | None = None
@@ -198,6 +266,8 @@ class Holder:
         self.ends = False
         self.must_resync: bool = settings["rejoin"] == "resync"
         self.is_resumed = False
+        self.aside = node.settings.run / "aside"
+        self.systemd = Systemd()
 
     def follow(self) -> None:
         signal.signal(signal.SIGTERM, self.end)
@@ -207,11 +277,11 @@ class Holder:
         if not self.is_resumed:
             self.stand_by()
             self.node.start_traffic()  # What stopped it while VRRP elected this node is no longer needed.
-        notify("READY=1")
+        self.systemd.notify("READY=1")
         threading.Thread(target=self.health.watch, daemon=True).start()
         while not (self.ends and self.state.phase == "standby"):
             self.step(clock())
-            notify("WATCHDOG=1")
+            self.systemd.notify("WATCHDOG=1")
         self.stand_by()
 
     def stand_by(self) -> None:
@@ -221,9 +291,11 @@ class Holder:
 
     def end(self, *_args: object) -> None:
         self.ends = True
+        self.alarm.ring()
 
     def restart(self, *_args: object) -> None:
         """Go on with another program or other settings: as after a crash, while the kernel counts on."""
+        self.health.commands.kill_all()
         os.execv(sys.argv[0], [sys.argv[0], "hold"])
 
     def step(self, now: float) -> None:
@@ -256,7 +328,7 @@ class Holder:
                 self.state = self.state._replace(counting=False, granted=False, gate_open=False, due=lease.NEVER)
 
     def condition(self, now: float) -> lease.Condition:
-        kept_out = self.node.relieved.exists() or (self.node.settings.run / "aside").exists()
+        kept_out = os.path.exists(self.node.relieved) or os.path.exists(self.aside)
         sample, last = self.health.sample, self.transition.position if self.transition else None
         return lease.Condition(
             healthy=self.health.is_healthy,
@@ -281,7 +353,7 @@ class Holder:
 
     def act(self, action: lease.Action) -> None:
         if action.kind == "wait":
-            time.sleep(min(max(action.until - clock(), 0), LOOK_INTERVAL))
+            self.alarm.rest(min(max(action.until - clock(), 0), LOOK_INTERVAL))
         elif action.kind == "request":
             self.ask(action.request)
         elif action.kind == "close":
@@ -296,7 +368,7 @@ class Holder:
         else:
             if action.kind == "promote":
                 self.replace_file(self.node.undemoted, f"{self.state.epoch}\n")
-            self.transition = Transition(self.node, self.health, action.kind)
+            self.transition = Transition(self.node, self.health, action.kind, self.alarm.ring)
             self.transition.start()
 
     def note_end(self, end: float) -> None:
@@ -364,14 +436,20 @@ class Holder:
 
     @staticmethod
     def replace_file(path: Path, text: str) -> None:
-        new = path.with_name(f"{path.name}.new")
-        new.write_text(text, encoding="utf-8")
-        new.replace(path)
+        new = f"{path}.new"
+        with open(new, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(new, path)
 
 
-def notify(text: str) -> None:
-    """Send systemd a message, where it started this program."""
-    path = os.environ.get("NOTIFY_SOCKET")
-    if path:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as end:
-            end.sendto(text.encode(), path.replace("@", "\0", 1) if path.startswith("@") else path)
+class Systemd:
+    """The end of systemd to which this program, if systemd started it, sends messages."""
+
+    def __init__(self) -> None:
+        path = os.environ.get("NOTIFY_SOCKET", "")
+        self.address = path.replace("@", "\0", 1) if path.startswith("@") else path
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+
+    def notify(self, text: str) -> None:
+        if self.address:
+            self.socket.sendto(text.encode(), self.address)
