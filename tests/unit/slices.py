@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.traits import traits
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.traits import listeners, traits
 
 PLAIN = {"serves_as": "master", "state": "active", "redundancy": None, "active_standby": False, "proxy_mode": None}
 PLAIN |= {"product_election": False}
@@ -19,8 +19,11 @@ def complete(given: Mapping[str, Any]) -> dict[str, Any]:
     """The slice with the fields that follow from those given."""
     known = {"proxy_mode": "product" if given.get("serves_as") == "proxy" else None, **given}
     derived = traits(**{key: known.get(key, value) for key, value in PLAIN.items()})
-    port = known.get("port")
-    return {**derived, "leader_election": False, "failover": None, "write_port": port, "client_ports": [port], **known}
+    port, addresses = known.get("port"), [known.get("address"), (known.get("pair") or {}).get("address")]
+    derived |= {"leader_election": False, "failover": None, "write_port": port, "client_ports": [port]}
+    derived |= {"pair_addresses": [address for address in addresses if address], "distributors": []}
+    has_write_port = len(known.get("client_ports", ())) > 1
+    return {**derived, "listeners": [*listeners(derived, has_write_port)], **known}
 
 
 class Slice(dict[str, Any]):

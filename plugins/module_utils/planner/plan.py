@@ -36,7 +36,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.sequence
     upgrade_waves,
 )
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Client, Server, Topology
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.traits import traits
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.traits import listeners, traits
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.variables import recorded_settings
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.voters import Host, lease_seconds, timing
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.wiring import POOL, Wiring, reach
@@ -182,8 +182,8 @@ class _Planner:
             self.wiring.peer_of(server),
             self.wiring.shared_address(server),
         )
-        pool = self.wiring.pool()
-        redundancy = redundancy_of(self.topology, server)
+        pool, client_ports = self.wiring.pool(), self.wiring.client_ports(server)
+        redundancy, has_election = redundancy_of(self.topology, server), has_leader_election(self.topology, server)
         proxy_mode = product.proxy_mode if work == "proxy" else None
         derived = traits(
             serves_as=work,
@@ -204,18 +204,20 @@ class _Planner:
             "backup": backup.name if backup else None,
             "redundancy": redundancy,
             "failback": failback_of(self.topology, server),
-            "leader_election": has_leader_election(self.topology, server),
+            "leader_election": has_election,
             "failover": self.failover(server),
             "failover_ttl": self.failover_ttl(server),
             "arbiter_endpoints": self.wiring.arbiter_endpoints(server),
             **derived,
+            "engines": [*(("haproxy",) if derived["has_balancer"] else ()), *(("keepalived",) if has_election else ())],
             "address": server.address,
             "port": server.port,
             "protocol": product.protocol,
             "tls": product.tls,
             "local_port": product.local_port if derived["terminates_tls"] else None,
             "write_port": self.wiring.write_ports[server.name],
-            "client_ports": self.wiring.client_ports(server),
+            "client_ports": client_ports,
+            "listeners": [*listeners(derived, has_write_port=len(client_ports) > 1)],
             "proxy_mode": proxy_mode,
             "site": server.site,
             "zone": server.zone,
@@ -231,7 +233,9 @@ class _Planner:
             "upstream_catches_up": self.upstream_catches_up(server),
             "peers": self.wiring.peers(server),
             "pair": reach(other) if other else None,
+            "pair_addresses": [server.address, *([other.address] if other else ())],
             "members": [self.member(member) for member in self.wiring.members] if work == "distributor" else [],
+            "distributors": [d.name for d in self.wiring.distributors] if server.tier == "parallel" else [],
             "virtual_address": shared,
             "virtual_router_id": self.wiring.router_id(server),
             "failure_detection": failure_detection(self.topology, server),

@@ -192,6 +192,11 @@ class ServerSlice(TypedDict):
     ]
     kept_running: Annotated[bool, "Whether its service must run at all times: it is neither down nor a cold backup."]
     takes_clients: Annotated[bool, "Whether clients may be routed to it: it is active and no cold backup."]
+    refuses_clients: Annotated[
+        bool,
+        "Whether it refuses new connections while its traffic is stopped. Members of the pool are disabled at the "
+        "distributors instead, and a node of an active/standby pair steps down.",
+    ]
     runs_product: Annotated[
         bool, "Whether the program of the product runs on it; HAProxy or nginx does the work of the others."
     ]
@@ -210,6 +215,9 @@ class ServerSlice(TypedDict):
     ]
     has_relay: Annotated[bool, "Whether it reaches the active master through a HAProxy of its own on loopback."]
     has_balancer: Annotated[bool, "Whether HAProxy runs on it."]
+    engines: Annotated[
+        list[Literal["haproxy", "keepalived"]], "The programs that are installed on it beside that of the product."
+    ]
     terminates_tls: Annotated[bool, "Whether HAProxy on it ends TLS for the product, which listens at `local_port`."]
     speaks_tls: Annotated[bool, "Whether it is spoken to over TLS."]
     replication_role: Annotated[
@@ -234,6 +242,11 @@ class ServerSlice(TypedDict):
         "active master; null where it takes none.",
     ]
     client_ports: Annotated[list[int], "The ports at which clients reach it."]
+    listeners: Annotated[
+        list[Literal["relay", "end_of_tls", "pass", "write_port"]],
+        "The listeners of its HAProxy besides the pool of a distributor: its relay, the one that ends TLS for the "
+        "product, the one of a pass-through proxy, and the write port.",
+    ]
     proxy_mode: Annotated[
         Literal["product", "pooler", "pass", "cache"] | None,
         "The program that does a proxy's work: the product, a program of the product without data (`pooler`), HAProxy "
@@ -268,6 +281,8 @@ class ServerSlice(TypedDict):
         " no port for them.",
     ]
     pair: Annotated[PlannedEndpoint | None, "The peer in its pair."]
+    pair_addresses: Annotated[list[str], "Its address, and that of the peer in its pair."]
+    distributors: Annotated[list[str], "The distributors that route clients to a member of the pool."]
     members: Annotated[list[PoolMember], "The servers to which a distributor routes clients."]
     virtual_address: Annotated[str | None, "The address it shares with its peer."]
     virtual_router_id: Annotated[int | None, "The number VRRP knows its pair by; null without a leader election."]

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import (
@@ -19,6 +20,18 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.products
 def runs_balancer(serves_as: str, proxy_mode: str | None, tls: str) -> bool:
     """Whether HAProxy runs on a server: it follows the master, balances a pool, or ends TLS for the product."""
     return serves_as != "master" or (runs_product(serves_as, proxy_mode) and tls == "terminated")
+
+
+def listeners(derived: Mapping[str, Any], has_write_port: bool) -> Iterator[str]:
+    """The listeners of a server's HAProxy besides those of its tier. `derived`: the fields of `traits`."""
+    if derived["has_relay"]:
+        yield "relay"
+    if derived["terminates_tls"]:
+        yield "end_of_tls"
+    if derived["passes_through"]:
+        yield "pass"
+    if has_write_port:
+        yield "write_port"
 
 
 def traits(
@@ -51,6 +64,8 @@ def traits(
         "promotable": active_standby or not cold,
         "kept_running": state != "down" and not cold,
         "takes_clients": state == "active" and not cold,
+        # A standby has no clients, and members of the pool are disabled at the distributors.
+        "refuses_clients": serves_as in ("master", "proxy") and (passes_through or not active_standby),
         "runs_product": runs,
         "holds_data": holds_data,
         "uses_product_role": uses_product_role,

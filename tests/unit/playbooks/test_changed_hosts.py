@@ -121,7 +121,6 @@ def test_each_use_of_the_whole_plan_in_a_role_is_covered_by_the_inputs() -> None
         "roles/client/vars/main.yml",  # for the export on the controller
         "roles/product_openldap/templates/entries.yml.j2",  # on masters
         "roles/product_openldap/vars/main.yml", "roles/product_postgresql/vars/main.yml",  # first deployments
-        "roles/server/vars/main.yml",  # the distributors, which disable a member during its restart
     }  # fmt: skip
     uses = set()
     for path in [*REPOSITORY.glob("roles/*/*/*.yml"), *REPOSITORY.glob("roles/*/templates/*.j2")]:

@@ -86,6 +86,22 @@ def test_a_server_without_an_active_peer_stays(demo):
     assert planned["px-paris"]["steps_aside_for"] == "px-paris-b"
 
 
+def test_members_of_the_pool_know_their_distributors(plan):
+    found = {name: server["distributors"] for name, server in plan["servers"].items() if server["distributors"]}
+    assert found == {name: ["d1", "d2"] for name in ("p1", "p2", "p3")}
+
+
+def test_nodes_of_a_pair_know_both_addresses(plan):
+    servers = plan["servers"]
+    assert servers["m2"]["pair_addresses"] == [servers["m2"]["address"], servers["m1"]["address"]]
+    assert servers["p1"]["pair_addresses"] == [servers["p1"]["address"]]
+
+
+def test_haproxy_and_keepalived_are_installed_where_they_run(plan):
+    engines = {name: plan["servers"][name]["engines"] for name in ("m1", "px-paris", "p1", "d1")}
+    assert engines == {"m1": [], "px-paris": ["haproxy"], "p1": ["haproxy"], "d1": ["haproxy", "keepalived"]}
+
+
 def test_the_shared_address(plan):
     for name in ("d1", "d2"):
         server = plan["servers"][name]

@@ -72,6 +72,38 @@ def test_haproxy_ends_tls_for_a_product_without_tls(tier: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("server", "listeners"),
+    [
+        ({"serves_as": "master"}, []),
+        ({"serves_as": "master", "tls": "terminated"}, ["end_of_tls"]),
+        ({"serves_as": "proxy"}, ["relay"]),
+        ({"serves_as": "parallel", "tls": "terminated"}, ["relay", "end_of_tls"]),
+        ({"serves_as": "proxy", "proxy_mode": "pass", "tls": "terminated"}, ["pass"]),
+        ({"serves_as": "proxy", "client_ports": [6379, 6380]}, ["relay", "write_port"]),
+        ({"serves_as": "distributor", "client_ports": [6379, 6380]}, ["write_port"]),
+    ],
+)
+def test_haproxy_has_a_listener_for_each_of_its_tasks(server: dict[str, Any], listeners: list[str]) -> None:
+    assert complete(server)["listeners"] == listeners
+
+
+@pytest.mark.parametrize(
+    ("server", "refuses"),
+    [
+        ({"serves_as": "master"}, True),
+        ({"serves_as": "proxy"}, True),
+        ({"serves_as": "master", "active_standby": True}, False),
+        # HAProxy forwards on each node of the pair.
+        ({"serves_as": "proxy", "active_standby": True, "proxy_mode": "pass"}, True),
+        ({"serves_as": "parallel"}, False),
+        ({"serves_as": "distributor"}, False),
+    ],
+)
+def test_masters_and_proxies_refuse_clients_unless_their_peer_serves(server: dict[str, Any], refuses: bool) -> None:
+    assert complete(server)["refuses_clients"] is refuses
+
+
+@pytest.mark.parametrize(
     ("state", "redundancy", "active_standby", "expected"),
     [
         ("active", None, False, {"promotable", "kept_running", "takes_clients"}),
