@@ -3,13 +3,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A plugin of pytest for `make quick`: no test begins later than `--seconds` after the first one.
 
-A test that still runs after half as long again is ended, and counts as not run.
+A test that still runs after half as long again is ended, and counts as not run. With `--changed`, tests with the marker
+`of_file` run only for the files that it names: their result depends on the file of their parameter alone.
 """
 
 from __future__ import annotations
 
 import signal
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ import pytest
 
 def pytest_addoption(parser: Any) -> None:
     parser.addoption("--seconds", type=float, default=0.0, help="begin no test after this time; 0: no limit")
+    parser.addoption("--changed", action="append", type=Path, default=[], help="a file that changed; repeat it")
 
 
 class Budget:
@@ -60,6 +63,19 @@ class Budget:
                 f"Not run within {self.seconds:g} s: {self.tests - self.done} of {self.tests} tests that touch these "
                 "files. `make unit` runs all."
             )
+
+
+def is_of_unchanged_file(item: Any, changed: set[Path]) -> bool:
+    """Whether a test only checks a file that did not change. A test file that changed runs as a whole."""
+    if not item.get_closest_marker("of_file") or item.path in changed:
+        return False
+    return not {value for value in item.callspec.params.values() if isinstance(value, Path)} & changed
+
+
+def pytest_collection_modifyitems(config: Any, items: list[Any]) -> None:
+    if changed := {path.resolve() for path in config.getoption("--changed")}:
+        config.hook.pytest_deselected(items=[item for item in items if is_of_unchanged_file(item, changed)])
+        items[:] = [item for item in items if not is_of_unchanged_file(item, changed)]
 
 
 def pytest_configure(config: Any) -> None:

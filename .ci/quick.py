@@ -164,7 +164,8 @@ def main() -> int:
         print("Nothing changed.")
         return 0
     tests = touching_tests(paths)
-    pytest = ["pytest", "-q", "--no-header", "-m", "not slow", "-p", "budget", f"--seconds={SECONDS}", *tests]
+    limits = [f"--seconds={SECONDS}", *(f"--changed={path}" for path in paths)]
+    pytest = ["pytest", "-q", "--no-header", "-m", "not slow", "-p", "budget", *limits, *tests]
     with ThreadPoolExecutor() as pool:
         linted = pool.submit(lint, paths)
         environment = os.environ | {"PYTHONPATH": str(ROOT / ".ci")}

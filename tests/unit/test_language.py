@@ -207,17 +207,20 @@ def test_rules_are_written_in_sentences_with_a_subject(name: str) -> None:
         assert not RIDDLE.search(text), text
 
 
+@pytest.mark.of_file
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
 def test_pages_use_the_words_of_the_glossary(page: Path) -> None:
     text = prose(page)
     assert [match[0] for form in (FORBIDDEN, IN_PAGES, RIDDLE) for match in form.finditer(text)] == []
 
 
+@pytest.mark.of_file
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
 def test_headings_are_tasks_or_nouns(page: Path) -> None:
     assert [match[0] for match in HEADINGS.finditer(prose(page))] == []
 
 
+@pytest.mark.of_file
 @pytest.mark.parametrize("path", sorted(REPOSITORY.glob("playbooks/*.yml")), ids=lambda path: path.stem)
 def test_headers_of_playbooks_use_the_words_of_the_glossary(path: Path) -> None:
     """Operators read them in the file and in docs/operations.md."""
@@ -228,35 +231,41 @@ def test_headers_of_playbooks_use_the_words_of_the_glossary(path: Path) -> None:
     assert [match[0] for form in (FORBIDDEN, IN_PAGES, RIDDLE) for match in form.finditer(text)] == []
 
 
+@pytest.mark.of_file
 @pytest.mark.parametrize("path", COMMENTED, ids=lambda path: str(path.relative_to(REPOSITORY)))
 def test_comments_use_the_words_of_the_glossary(path: Path) -> None:
     forms = (FORBIDDEN, IN_PAGES, RIDDLE, IN_COMMENTS)
     assert [match[0] for text in comments(path) for form in forms for match in form.finditer(text)] == []
 
 
+@pytest.mark.of_file
 @pytest.mark.parametrize("path", DOCUMENTED, ids=lambda path: str(path.relative_to(REPOSITORY)))
 def test_documentation_of_roles_and_plugins_uses_the_words_of_the_glossary(path: Path) -> None:
     texts = [re.sub(r"[A-Z]+\([^)]*\)", "", text) for text in documentation(path)]
     assert [match[0] for text in texts for form in (FORBIDDEN, IN_PAGES, RIDDLE) for match in form.finditer(text)] == []
 
 
+@pytest.mark.of_file
 @pytest.mark.parametrize("path", DOCUMENTED, ids=lambda path: str(path.relative_to(REPOSITORY)))
 def test_descriptions_of_options_name_the_option(path: Path) -> None:
     assert [text for text in documentation(path) if IN_DOCSTRINGS.search(text)] == []
 
 
+@pytest.mark.of_file
 @pytest.mark.parametrize("path", DOCSTRINGS, ids=lambda path: str(path.relative_to(REPOSITORY)))
 def test_docstrings_say_what_the_function_returns_or_does(path: Path) -> None:
     forms = (FORBIDDEN, IN_DOCSTRINGS)
     assert [f"{where}: {text}" for where, text in docstrings(path) if any(form.search(text) for form in forms)] == []
 
 
+@pytest.mark.of_file
 @pytest.mark.parametrize("path", CODE, ids=lambda path: str(path.relative_to(REPOSITORY)))
 def test_identifiers_use_the_words_of_the_glossary(path: Path) -> None:
     wrong = [f"{where}: {name}" for where, name in identifiers(path) if FORBIDDEN_PART.search(name.lower())]
     assert [one for one in wrong if one.rsplit(" ", 1)[1] not in ALLOWED_IDENTIFIERS] == []
 
 
+@pytest.mark.of_file
 @pytest.mark.parametrize("path", TESTS, ids=lambda path: str(path.relative_to(REPOSITORY)))
 def test_names_of_tests_state_a_behaviour(path: Path) -> None:
     names = [(where, name) for where, name in identifiers(path) if name.startswith("test_")]

@@ -55,6 +55,19 @@ def test_main_yml_of_a_role_chooses_no_test_of_other_roles(quick: Any) -> None:
     )
 
 
+def run_pytest(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """A run of the tests in a folder, as `make quick` runs tests."""
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "budget", *options, folder],
+        env=os.environ | {"PYTHONPATH": str(CI)},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
 @pytest.mark.parametrize(
     ("seconds", "first", "second", "code", "words"),
     [
@@ -70,14 +83,28 @@ def test_the_time_of_the_tests_is_limited(
 ) -> None:
     text = f"import time\ndef test_first():\n    {first}\ndef test_second():\n    {second}\n"
     (tmp_path / "test_two.py").write_text(text, encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "budget", f"--seconds={seconds}", tmp_path],
-        env=os.environ | {"PYTHONPATH": str(CI)},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = run_pytest(tmp_path, f"--seconds={seconds}")
     assert done.returncode == code, done.stdout
     assert re.search(words, done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        (["b.md"], "2 passed, 1 deselected"),
+        # The tests themselves changed.
+        (["test_pages.py"], "3 passed"),
+        ([], "3 passed"),
+    ],
+    ids=["a page", "the tests", "nothing is said"],
+)
+def test_a_test_of_one_file_runs_only_if_the_file_changed(tmp_path: Path, changed: list[str], words: str) -> None:
+    pages = f"[pathlib.Path({str(tmp_path)!r}) / name for name in ('a.md', 'b.md')]"
+    (tmp_path / "test_pages.py").write_text(
+        "import pathlib, pytest\n"
+        f"@pytest.mark.of_file\n@pytest.mark.parametrize('page', {pages}, ids=str)\ndef test_page(page): pass\n"
+        "def test_all_pages(): pass\n",
+        encoding="utf-8",
+    )
+    done = run_pytest(tmp_path, *(f"--changed={name}" for name in changed))
+    assert words in done.stdout, done.stdout
