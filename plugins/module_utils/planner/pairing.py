@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import Product
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import FAILBACK, Product
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Server, Topology
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.values import parsed_address
 
@@ -50,9 +50,15 @@ def is_cold(topology: Topology, server: Server) -> bool:
     return redundancy_of(topology, server) == "cold"
 
 
-def failback_kinds(tier: str, product: Product | None) -> tuple[str, ...]:
-    """The kinds of failback there are in a tier, the default first."""
-    return DISTRIBUTOR_FAILBACK if tier == "distributor" or product is None else product.failback
+def failback_kinds(topology: Topology, server: Server) -> tuple[str, ...]:
+    """The kinds of failback there are for the server's pair, the default first."""
+    product = topology.product_of(server)
+    if topology.serves_as(server) == "distributor" or product is None:
+        return DISTRIBUTOR_FAILBACK
+    if topology.failover == "lease" and is_leased(topology, server):
+        # The lease alone decides which node serves, whatever both could do without it.
+        return tuple(dict.fromkeys((*product.failback, *FAILBACK)))
+    return product.failback
 
 
 def failback_of(topology: Topology, server: Server) -> str | None:
@@ -60,7 +66,7 @@ def failback_of(topology: Topology, server: Server) -> str | None:
     backup = server if server.tier == "backup" else topology.backup_of(server.name)
     if backup is None or backup.failback:
         return backup.failback if backup else None
-    return next(iter(failback_kinds(topology.serves_as(server) or server.tier, topology.product_of(server))), None)
+    return next(iter(failback_kinds(topology, server)), None)
 
 
 def both_may_serve(topology: Topology, server: Server) -> bool:

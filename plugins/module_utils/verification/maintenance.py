@@ -425,9 +425,11 @@ def _explain_unable(
             f"drain {primary}."
         )
     elif server["failback"] == "auto":
+        may_stay = server["active_standby"] or server["product_election"] or server["serves_as"] == "distributor"
+        for_good = f" For good, set tiers_failback of {backup} to manual, deploy, and run switch_over again."
         yield (
-            f"{primary} fails back by itself (tiers_failback: auto). While {backup} must serve, drain "
-            f"{primary}; for good, set tiers_failback of {backup} to manual and deploy."
+            f"{primary} fails back by itself (tiers_failback: auto), so {backup} would not stay active. While {backup} "
+            f"must serve, drain {primary}.{for_good if may_stay else ''}"
         )
     elif len(serving) != 1:
         who = f"Both {primary} and {backup} serve" if serving else f"Neither {primary} nor {backup} serves"

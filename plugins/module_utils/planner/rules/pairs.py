@@ -305,7 +305,8 @@ def redundancy_supported(topology: Topology, _allocation: Allocation) -> Iterato
     "failback-supported",
     ERROR,
     reason="The plan can promise only what the product supports.",
-    remedy="Set tiers_failback to what the product supports, or leave it out.",
+    remedy="Set tiers_failback to what the product supports, or leave it out. Masters of OpenLDAP support manual and "
+    "never with tiers_failover: lease.",
     fires="""
         backup:
           hosts:
@@ -319,7 +320,7 @@ def redundancy_supported(topology: Topology, _allocation: Allocation) -> Iterato
 )
 def failback_supported(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
     for primary, backup in pairs(topology):
-        kinds = failback_kinds(primary.tier, topology.product_of(backup))
+        kinds = failback_kinds(topology, primary)
         if backup.failback is not None and backup.failback not in kinds:
             of = primary.tier if primary.tier == "distributor" else f"{primary.tier} of {backup.product}"
             message = f"Failback to a {of} can be {', '.join(kinds)}, not {backup.failback}."

@@ -44,6 +44,26 @@ def test_one_master_accepts_writes_with_a_lease(judge: Judge, patch: str, serves
     assert plan["servers"]["px1-b"]["active_standby"] is False
 
 
+@pytest.mark.parametrize("failback", ["manual", "never"])
+def test_failback_of_a_master_can_wait_for_an_operator_only_with_a_lease(judge: Judge, failback: str) -> None:
+    wanted = f"backup: {{hosts: {{m2: {{tiers_failback: {failback}}}}}}}"
+    servers = planned(judge, LEASE, wanted)["servers"]
+    assert [servers[name]["failback"] for name in ("m1", "m2")] == [failback, failback]
+    for without in ("tiers_failover: vrrp", "tiers_failover: lease, tiers_active: both"):
+        (error,) = judge(f"all: {{vars: {{{without}}}}}", wanted).errors
+        assert (error.rule, error.host) == ("failback-supported", "m2")
+        assert "tiers_failover: lease" in error.remedy
+
+
+def test_masters_with_a_lease_fail_back_by_themselves_without_a_setting(judge: Judge) -> None:
+    assert planned(judge, LEASE)["servers"]["m1"]["failback"] == "auto"
+
+
+def test_failback_of_proxies_stays_with_the_product_although_masters_have_a_lease(judge: Judge) -> None:
+    pair = "backup: {hosts: {px1-b: {ansible_host: 192.0.2.13, tiers_backup_of: px1, tiers_failback: manual}}}"
+    assert "failback-supported" in {error.rule for error in judge(LEASE, pair).errors}
+
+
 def test_clients_must_be_refused_by_the_master_without_the_lease_and_its_peer_must_not(judge: Judge) -> None:
     plan = planned(judge, LEASE)
 

@@ -379,6 +379,19 @@ def test_the_active_node_switches_over_to_its_peer(plan: dict[str, Any], answers
     assert (step["edge"]["protocol"], step["edge"]["address"], step["edge"]["expect"]) == ("address", "v", "open")
 
 
+@pytest.mark.parametrize("may_stay", [True, False])
+def test_refusal_to_switch_over_names_how_the_backup_stays_active(
+    plan: dict[str, Any], answers: Answers, may_stay: bool
+) -> None:
+    """Masters that both serve and share an address always fail back: only a drain keeps the address at the backup."""
+    for name in ("m", "mb"):
+        plan["servers"][name].update(leader_election=True, active_standby=may_stay, failback="auto")
+    (why,) = maintenance.switch_over(plan, answers, ["mb"])["wrong"]
+    assert why.startswith("m fails back by itself (tiers_failback: auto), so mb would not stay active. While mb must")
+    assert "drain m." in why
+    assert ("set tiers_failback of mb to manual, deploy, and run switch_over again" in why) is may_stay
+
+
 def test_an_active_standby_pair_switches_back(plan: dict[str, Any], answers: Answers) -> None:
     for name, serves in (("d", False), ("db", True)):
         plan["servers"][name].update(active_standby=True, redundancy="cold" if name == "db" else None)
