@@ -809,3 +809,18 @@ def test_a_described_service_is_asked_as_it_says(
 ) -> None:
     check = units(settings(SERVICE, service, **server)).get("ledger.service")
     assert check == (check | expected if check and expected else expected)
+
+
+@pytest.mark.parametrize(
+    ("units", "after"),
+    [
+        (["slapd"], "haproxy.service slapd.service"),
+        (["patroni.service", "x@1.socket"], "haproxy.service patroni.service x@1.socket"),
+    ],
+)
+def test_watchdog_starts_after_the_units_of_the_product_by_their_full_names(units: list[str], after: str) -> None:
+    role = PROGRAM.parents[1]
+    text = (role / "templates/tiers-watchdog.service.j2").read_text(encoding="utf-8")
+    known = yaml.safe_load((role / "vars/main.yml").read_text(encoding="utf-8")) | {"__server_os": {"nft": "nft"}}
+    known |= {"tiers_server": {"uses_product_role": True}, "tiers_probe_units": units, "ansible_managed": "managed"}
+    assert f"\nAfter={after}\n" in template(text, known)
