@@ -96,7 +96,7 @@ def servers(plan: Plan, most: int = ROWS_SHOWN) -> str:
     rows: list[tuple[Any, ...]] = []
     ordered = sorted(plan["servers"].values(), key=beside_its_primary)
     if len(ordered) > most:
-        # Who cannot see all wants to see those that do not serve.
+        # If not all fit, those that do not serve matter most.
         ordered.sort(key=lambda server: bool(server["state"] == "active"))
     for server in ordered[:most]:
         tier, primary = server["tier"], server["primary"]
@@ -127,7 +127,7 @@ def shares(plan: Plan, most: int = ROWS_SHOWN) -> str:
         return ""
     proxies = list(allocation["proxies"].items())
     if len(proxies) > most:
-        # Who cannot see all wants to see the fullest.
+        # If not all fit, the fullest matter most.
         proxies.sort(key=lambda entry: (-entry[1]["weight"] / (entry[1]["capacity"] or math.inf), entry[0]))
     rows: list[tuple[Any, ...]] = [
         (name, len(share["clients"]), share["weight"], gauge(share["weight"], share["capacity"]))
@@ -183,13 +183,13 @@ def losses(previewed: list[Loss], most: int = LOSSES_SHOWN) -> str:
     """The cost of each failure that costs anything."""
     costly = [loss for loss in previewed if is_costly(loss)]
     if not costly:
-        return "No loss of a single server, zone or site costs a client its server."
+        return "No failure of a single server, zone or site leaves a client without a server."
     worst = costly[0]
     text = table(LOSS_HEADS, (loss_row(f"{loss['kind']} {loss['name']}", loss) for loss in costly[:most]))
     rest = len(costly) - most
     milder = f"and {rest} milder ones. " if rest > 0 else ""
     worst_case = f"Worst case: {worst['kind']} {worst['name']} fails, {consequence(worst)}."
-    return f"{worst_case}\n{text}\n{milder}Any other loss costs no client its server."
+    return f"{worst_case}\n{text}\n{milder}No other failure leaves a client without a server."
 
 
 def loss_row(what: str, loss: Loss) -> tuple[Any, ...]:

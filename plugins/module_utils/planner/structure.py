@@ -252,7 +252,7 @@ class ServerSlice(TypedDict):
         "The program that does a proxy's work: the product, a program of the product without data (`pooler`), HAProxy "
         "(`pass`), nginx (`cache`); null if it is no proxy.",
     ]
-    site: Annotated[str, "The place it stands at."]
+    site: Annotated[str, "The place it is at."]
     zone: Annotated[str | None, "Failure domain inside the site."]
     state: Annotated[State, "The state that the inventory asks for."]
     capacity: Annotated[int | None, "Connections it can hold; null is unlimited."]

@@ -162,7 +162,7 @@ TABLE: tuple[Variable, ...] = (
     Variable(
         "tiers_port", "server", "port", "the product's", "The port it serves on.", integer(1, 65535), recorded="port"
     ),
-    Variable("tiers_site", "server, client", "word", "default", "The place it stands at.", word, recorded="site"),
+    Variable("tiers_site", "server, client", "word", "default", "The place it is at.", word, recorded="site"),
     Variable(
         "tiers_region", "server", "word", "", "A group of sites, for the selector `region:x`.", word, field="region"
     ),
@@ -486,8 +486,8 @@ TABLE: tuple[Variable, ...] = (
         "all",
         "list",
         "",
-        "A failure that the preview must show besides its own: a server's name, `site:x`, `zone:x` (or `zone:site/x`). "
-        "Several, with commas between them, fail together: `px1,site:paris`.",
+        "One more failure for the preview to show: a server's name, `site:x`, `zone:x` (or `zone:site/x`). Several, "
+        "with commas between them, fail together: `px1,site:paris`.",
         comma_separated,
         asked=True,
         field="loss",
@@ -497,7 +497,7 @@ TABLE: tuple[Variable, ...] = (
         "all",
         "number",
         "10 to 40",
-        "Most rows of each table that `validate` and `plan` print, and most findings of each rule.",
+        "The largest number of rows of each table that `validate` and `plan` print, and of findings of each rule.",
         one_or_more,
         asked=True,
         field="report_rows",
@@ -633,8 +633,8 @@ TABLE: tuple[Variable, ...] = (
         "all",
         "number",
         "24",
-        "A CA or a certificate that was issued in so many last hours counts as rotated: `rotate_certificates` does not "
-        "issue it again, so that a second run continues the first. 0 issues all again.",
+        "Hours for which a CA or a certificate counts as rotated after it was issued: `rotate_certificates` does not "
+        "issue it again, so that a second run continues the first. 0: all are issued again.",
         number(0),
         asked=True,
     ),
@@ -652,8 +652,8 @@ TABLE: tuple[Variable, ...] = (
         "all",
         "path",
         "",
-        "A plan as JSON (docs/plan.md), relative to where the command is run: `plan` writes it, all other playbooks "
-        "take it instead of computing one.",
+        "The path of a plan as JSON (docs/plan.md), relative to the working directory: `plan` writes it, all other "
+        "playbooks use it instead of computing one.",
         asked=True,
     ),
     Variable(
@@ -661,23 +661,23 @@ TABLE: tuple[Variable, ...] = (
         "all",
         "plan",
         "",
-        "A plan as data instead of in a file: `plan` hands it to the next jobs of a workflow, which take it.",
+        "A plan as data instead of in a file: `plan` passes it to the next jobs of a workflow, which use it.",
     ),
     Variable(
         "tiers_plan_digest",
         "all",
         "text",
         "",
-        "The `digest` of the plan that was approved; a run that comes to another plan stops. `plan` hands it on too.",
+        "The `digest` of the plan that was approved; a run that computes another plan stops. `plan` passes it on, too.",
     ),
     Variable(
         "tiers_findings_file",
         "all",
         "path",
         "",
-        "Where `validate` writes its findings as JSON, relative to where the command is run: `schema` 1, `findings`, "
-        "each with `rule`, `severity`, `host` as a text, `hosts` as a list of the first 1,000 names, `count` of all of "
-        "them, `variable`, `message`, `remedy` and, where it was lowered, `why`.",
+        "The path of the file, relative to the working directory, into which `validate` writes its findings as JSON: "
+        "`schema` 1, `findings`, each with `rule`, `severity`, `host` as a text, `hosts` as a list of the first 1,000 "
+        "names, `count` of all of them, `variable`, `message`, `remedy` and, if its severity was overridden, `why`.",
         asked=True,
     ),
     Variable(
@@ -685,8 +685,8 @@ TABLE: tuple[Variable, ...] = (
         "all",
         "text",
         "",
-        "The id of a run that is dead but still holds the lock of the system, from the message that names it: its lock "
-        "is taken over. Make sure first that the run is dead.",
+        "The id of a killed run that still holds the lock of the system, as the refusal names it: this run takes the "
+        "lock over. Make sure first that the other run has ended.",
         asked=True,
     ),
     # What playbooks and roles use.

@@ -200,7 +200,7 @@ def judge(
         elif kind == "distributor":
             backup = experiment["backup"]
             out = [
-                seen.judge_recovery(f"{backup} takes the pool over", POOL_READS, allowed["distributor_takeover"]),
+                seen.judge_recovery(f"the pool fails over to {backup}", POOL_READS, allowed["distributor_takeover"]),
                 seen.judge_no_failure("clients of the proxies are not affected", HOME),
             ]
             if experiment["virtual_address"]:
@@ -511,7 +511,7 @@ def _is_at_the_master(plan: Mapping[str, Any], client: str) -> bool:
 
 def excuse_missing(plan: Mapping[str, Any], target: str, missing: Iterable[str]) -> set[str] | None:
     """Rows that may be missing for good because they were when the master was lost: where its backup goes on alone and
-    the master follows it afterwards. None: any may be, for nothing is replicated."""
+    the master follows it afterwards. None: any may be, because nothing is replicated."""
     master = plan["servers"][target]
     if master.get("replication") == "none":
         return None

@@ -218,7 +218,7 @@ def test_late_ticks_are_read_apart_from_the_requests() -> None:
 def test_a_limit_missed_while_a_client_host_stalled_is_not_measured(stall: Stall, verdict: bool | None) -> None:
     late = load(outage("c2", drill.POOL_READS, 101, 109.5))
     seen = judged("distributor", late, stalls=[stall])
-    assert seen["db takes the pool over"] is verdict
+    assert seen["the pool fails over to db"] is verdict
     assert seen["clients of the proxies are not affected"] is True
 
 
@@ -361,7 +361,7 @@ def test_no_load_is_no_proof() -> None:
 def test_distributor(end: float, ok: bool) -> None:
     broken = outage("c1", drill.POOL_READS, 100.4, end) | outage("c2", drill.POOL_READS, 100.4, end)
     verdict = judged("distributor", load(broken))
-    assert verdict["db takes the pool over"] is ok
+    assert verdict["the pool fails over to db"] is ok
     assert verdict["clients of the proxies are not affected"]
 
 
@@ -370,7 +370,7 @@ def test_address_of_the_distributor(end: float, ok: bool) -> None:
     broken = outage("c1", (drill.POOL_WATCH,), 100.4, end)
     verdict = judged("distributor", load(broken))
     assert verdict["v answers again"] is ok
-    assert verdict["db takes the pool over"]
+    assert verdict["the pool fails over to db"]
 
 
 def test_master_kept() -> None:
