@@ -27,11 +27,9 @@ from ansible_collections.distributed.tiers.plugins.plugin_utils.inventory import
 from ansible_collections.distributed.tiers.plugins.plugin_utils.judging import PLAN, JudgingAction
 from ansible_collections.distributed.tiers.plugins.plugin_utils.reading import (
     READ,
-    UNREACHABLE,
-    is_ill,
     known,
     local_fact,
-    why_failed,
+    why_unread,
 )
 
 RENEW_DAYS = "host_certificate_renew_days"
@@ -48,7 +46,11 @@ class ActionModule(JudgingAction):
     }
 
     def judge(self, options: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
-        if options["scope"] != (load_extra_vars(self._loader).get("tiers_scope") or ALL):
+        hostvars = variables["hostvars"]
+        raw_of = getattr(hostvars, "raw_get", hostvars.__getitem__)
+        # Without the variables of plays and tasks, by which a playbook sets a scope of its own
+        scope = raw_of(str(variables["inventory_hostname"])).get("tiers_scope")
+        if scope is not None and scope != load_extra_vars(self._loader).get("tiers_scope"):
             raise AnsibleActionFail(
                 "No host was touched. tiers_scope is set in the inventory, and it belongs to one run. Remove it there, "
                 "and give it to the run: -e tiers_scope=changed."
@@ -59,8 +61,7 @@ class ActionModule(JudgingAction):
             templar.available_variables = raw
             return templar.template(raw[name])
 
-        plan, hostvars, authorities = options["plan"], variables["hostvars"], options["authorities"]
-        raw_of = getattr(hostvars, "raw_get", hostvars.__getitem__)
+        plan, authorities = options["plan"], options["authorities"]
         hosts = [str(host) for host in variables["ansible_play_hosts_all"]]
         key = self.key(authorities, template, str(variables["inventory_hostname"]), raw_of) if hosts else None
         inputs = HostInputs(plan, hostvars, template, authorities)
@@ -108,13 +109,6 @@ class ActionModule(JudgingAction):
             path = Path(str(authorities.get("directory") or ""), "ca.key")
             secret = path.read_bytes() if path.is_file() else b""
         return hashlib.sha256(b"distributed.tiers inputs\0" + secret).digest() if secret.strip() else None
-
-
-def why_unread(read: Any) -> str:
-    """Why the host could not be read; empty if it was."""
-    if not is_ill(read):
-        return ""
-    return UNREACHABLE if read.get("unreachable") else why_failed(read)
 
 
 def lacking(plan: Mapping[str, Any], host: str, facts: Mapping[str, Any]) -> Iterator[str]:

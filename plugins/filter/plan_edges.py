@@ -39,6 +39,13 @@ options:
       - V(quick) may only count what is there. V(whole) reads everything.
     type: str
     choices: [quick, whole]
+  replaced:
+    description:
+      - Only the edges by which the host checks that the failed machines of these servers do not serve.
+      - They lead to the names of the servers. A host knows them with their addresses as deployed.
+      - The servers are a list, or a text with commas.
+    type: raw
+    version_added: 0.1.0
   monitor:
     description: The port of HAProxy's monitor on the hosts.
     type: int
@@ -64,11 +71,15 @@ _value:
 from collections.abc import Mapping
 from typing import Any
 
+from ansible.errors import AnsibleFilterError
+
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import MONITOR_PORT
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.values import BadValueError, comma_separated
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.verify import (
     content_edges,
     host_edges,
     newest,
+    old_machine_edges,
     own_edges,
 )
 from ansible_collections.distributed.tiers.plugins.plugin_utils.arguments import mapping
@@ -82,8 +93,14 @@ def plan_edges(
     monitor: int = MONITOR_PORT,
     protocol: Any = None,
     content: str = "",
+    replaced: Any = None,
 ) -> list[dict[str, Any]]:
     known: Mapping[str, Any] = mapping("plan_edges", "the plan", plan)
+    if replaced is not None:
+        try:
+            return old_machine_edges(known, host, comma_separated(replaced))
+        except BadValueError as error:
+            raise AnsibleFilterError(f"plan_edges: replaced {error}") from error
     if content:
         return content_edges(known, host, content, protocol or None)
     if own:

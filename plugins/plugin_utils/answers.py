@@ -14,6 +14,7 @@ from ansible_collections.distributed.tiers.plugins.plugin_utils.reading import (
     known,
     local_fact,
     why_failed,
+    why_unread,
 )
 
 
@@ -41,6 +42,11 @@ class Answers:
             for host, variables in self._variables.items()
         }
         return {host: fact if isinstance(fact, Mapping) else {} for host, fact in facts.items()}
+
+    def unread(self) -> dict[str, str]:
+        """For each host that this run could not read, why."""
+        found = {host: why_unread(variables.get(READ)) for host, variables in self._variables.items()}
+        return {host: why for host, why in found.items() if why}
 
     def values(self, name: str, default: Any = None) -> dict[str, Any]:
         """For each host the value of a variable that a task has set."""

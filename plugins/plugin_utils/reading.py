@@ -77,6 +77,13 @@ def is_ill(read: Any) -> bool:
     return isinstance(read, Mapping) and bool(read.get("unreachable") or read.get("failed"))
 
 
+def why_unread(read: Any) -> str:
+    """Why a host could not be read; empty if it was."""
+    if not is_ill(read):
+        return ""
+    return UNREACHABLE if read.get("unreachable") else why_failed(read)
+
+
 def why_failed(read: Mapping[str, Any]) -> str:
     """The last output of a program on the host, else the first line of the error of Ansible."""
     message = str(read.get("msg") or "")

@@ -311,8 +311,8 @@ class TestRetire:
         assert again.returncode == 0, again.stdout
         assert not changed(again.stdout), again.stdout
 
-    def test_it_comes_back_as_a_fresh_server(self) -> None:
-        deployed = demo.run("deploy")
-        assert deployed.returncode == 0, deployed.stdout
+    def test_its_host_is_deployed_as_a_new_machine(self) -> None:
+        replaced = demo.run("replace", tiers_targets="p3", tiers_replace_confirm=True)
+        assert replaced.returncode == 0, replaced.stdout
         strict = demo.run("status", tiers_status_strict=True)
         assert strict.returncode == 0, strict.stdout

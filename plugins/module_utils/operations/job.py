@@ -19,7 +19,8 @@ PRIVATE = PurePosixPath("/runner")
 FLEETING = ("overlay", "tmpfs", "ramfs")
 OPERATIONS = (
     *("back_up", "clients", "deploy", "drain", "drill", "monitoring", "pause_failover", "plan", "report"),
-    *("restore", "resume_failover", "resync", "retire", "roll_back", "rotate_certificates", "rotate_secrets"),
+    *("replace", "restore", "resume_failover", "resync", "retire", "roll_back", "rotate_certificates"),
+    *("rotate_secrets",),
     *("status", "support_bundle", "switch_over", "undrain", "validate", "verify"),
 )
 

@@ -508,8 +508,8 @@ TABLE: tuple[Variable, ...] = (
         "list",
         "",
         "The servers that `drain`, `undrain`, `switch_over`, `pause_failover`, `resume_failover`, `resync` (one), "
-        "`retire` and `back_up` (one) must act on: their names in the inventory, with commas between them, such as "
-        "`px1,px2`.",
+        "`replace`, `retire` and `back_up` (one) must act on: their names in the inventory, with commas between them, "
+        "such as `px1,px2`.",
         comma_separated,
         asked=True,
     ),
@@ -536,8 +536,8 @@ TABLE: tuple[Variable, ...] = (
         "all",
         "flag",
         "false",
-        "Allows `deploy` and `roll_back` to restart a server although the servers that must serve meanwhile are not "
-        "healthy.",
+        "Allows `deploy`, `replace` and `roll_back` to restart a server although the servers that must serve meanwhile "
+        "are not healthy.",
         flag,
         asked=True,
     ),
@@ -550,6 +550,16 @@ TABLE: tuple[Variable, ...] = (
         "docs/scope.md. `all`: it touches every host, and finds what was changed by hand.",
         choice(("all", "changed")),
         ("all", "changed"),
+        asked=True,
+    ),
+    Variable(
+        "tiers_replace_confirm",
+        "all",
+        "flag",
+        "false",
+        "Confirms to `replace` that the old machine of each server is switched off, or cut off from the network, and "
+        "stays so.",
+        flag,
         asked=True,
     ),
     Variable(
@@ -937,6 +947,8 @@ MADE_IN_RUNS = frozenset(
         "tiers_accepts_next",
         "tiers_rotation",
         "tiers_round",
+        "tiers_old_machine_probed",
+        "tiers_scope_of_run",
         "tiers_part_of_inventory",
         "tiers_probe_deadline",
         "tiers_probe_driver",

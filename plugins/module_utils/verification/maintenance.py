@@ -280,6 +280,95 @@ def resync(plan: Mapping[str, Any], answers: ProbeAnswers, asked: Iterable[str],
     return {"todo": todo, "wrong": wrong, "lost": lost, "text": text}
 
 
+def replace(
+    plan: Mapping[str, Any],
+    answers: ProbeAnswers,
+    records: Mapping[str, Mapping[str, Any]],
+    unread: Mapping[str, str],
+    tried: ProbeAnswers,
+    asked: Iterable[str],
+) -> dict[str, Any]:
+    """Whether new machines can be deployed in the place of failed ones of the same names, and where their data come
+    from. `answers`: tier_probe's per server; `records`: the local fact of each server, empty where there is none;
+    `unread`: why a host could not be read; `tried`: tier_probe's of `old_machine_edges` per host. Gives `todo`, what is
+    `wrong`, and all as `text`."""
+    seen = _read_states(plan, answers)
+    names, wrong = _split_known(plan, asked)
+    if names and not any(record for name, record in records.items() if name not in names):
+        wrong.append(f"No other server of {plan['system']} is deployed: run deploy.")
+    rows = []
+    away = {*names, *(name for name, one in seen.items() if _is_away(plan["servers"][name], one))}
+    for name in names:
+        server = plan["servers"][name]
+        sources = [source for source in _list_sources(plan, seen, name) if source not in names]
+        wrong += _explain_not_replaceable(plan, seen, name, records.get(name, {}), unread.get(name, ""), sources)
+        wrong += _explain_old_machine(plan, seen, name, tried, names)
+        rows.append(
+            (
+                name,
+                server["address"],
+                sources[0] if sources and _copies_data(server) else "-",
+                _describe_substitute(plan, seen, name, away, True),
+            )
+        )
+    text = table(("SERVER", "NEW MACHINE", "DATA FROM", "MEANWHILE"), rows) if rows else ""
+    return {"todo": names, "wrong": wrong, "text": text}
+
+
+def _copies_data(server: Mapping[str, Any]) -> bool:
+    """Whether a new server gets data from another one."""
+    replicates = server["replication"] != "none" and server["redundancy"] not in ("cold", "warm")
+    return bool(server["holds_data"] and replicates)
+
+
+def _explain_not_replaceable(
+    plan: Mapping[str, Any],
+    seen: Mapping[str, ServerState],
+    name: str,
+    record: Mapping[str, Any],
+    unread: str,
+    sources: list[str],
+) -> Iterator[str]:
+    """Why the machine that answers as a server cannot be deployed in its place."""
+    server = plan["servers"][name]
+    if server["state"] == "down":
+        yield f"{name} is down in the inventory: remove its tiers_state first."
+    elif unread:
+        yield f"{name}: {unread}. Install the new machine, and let Ansible connect to it."
+    elif record:
+        yield (
+            f"{name} has a deployment record: it is no new machine. If its data are damaged, run resync. If replace "
+            "was interrupted, run deploy."
+        )
+    elif _copies_data(server) and server["serves_as"] == "master" and not server["pair"]:
+        yield f"{name} is the only master: no other server has its data. Run deploy, then restore a backup."
+    elif _copies_data(server) and not sources:
+        yield f"{name} gets its data from another master, and none is up and in service: start one first."
+
+
+def _explain_old_machine(
+    plan: Mapping[str, Any], seen: Mapping[str, ServerState], name: str, tried: ProbeAnswers, names: Collection[str]
+) -> Iterator[str]:
+    """The signs that the failed machine of a server still serves. The new one runs no program of the system yet."""
+    connected = [
+        host
+        for host, answer in tried.items()
+        if any(edge["name"] == name and edge["reachable"] for edge in answer.get("edges", ()))
+    ]
+    routing = [host for host, one in seen.items() if host != name and (one.routes_to or {}).get(name) == "UP"]
+    signs = [f"{enumerate_names(connected)} can connect to it"] if connected else []
+    signs += [f"HAProxy of {enumerate_names(routing)} reports it UP"] if routing else []
+    if signs:
+        yield f"{name} still serves: {' and '.join(signs)}. Switch the old machine off, or cut it off from the network."
+        return
+    peer = (plan["servers"][name]["pair"] or {}).get("name")
+    if peer and peer not in names and _is_active_node(plan["servers"][peer], seen[peer]) is False:
+        yield (
+            f"{peer}, the peer of {name}, is not active. The old machine of {name} may still serve: switch it off, "
+            "and run this again when status shows that the peer is active."
+        )
+
+
 def _read_states(plan: Mapping[str, Any], answers: ProbeAnswers) -> dict[str, ServerState]:
     return read_states([*plan["servers"].values()], answers, {})
 
@@ -357,9 +446,9 @@ def _explain_cut_off(
             yield f"{other} would reach no master without {name}: its HAProxy reports {enumerate_names(down)}."
 
 
-def _is_active_node(server: Mapping[str, Any], seen: ServerState) -> bool:
-    """Whether this node of a pair that elects is the active one."""
-    return bool(seen.serves if server["active_standby"] or server["product_election"] else seen.holds)
+def _is_active_node(server: Mapping[str, Any], seen: ServerState) -> bool | None:
+    """Whether this node of a pair that elects is the active one. None: the pair does not elect, or no answer."""
+    return seen.serves if server["active_standby"] or server["product_election"] else seen.holds
 
 
 def _explain_lost_service(plan: Mapping[str, Any], away: set[str], todo: list[str], min_online: int) -> Iterator[str]:

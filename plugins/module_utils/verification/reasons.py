@@ -37,6 +37,16 @@ def retire_reasons(found: Mapping[str, Any], confirmed: bool) -> list[str]:
     return [] if confirmed else ["This removes a server from its host. Allow it: -e tiers_retire_confirm=true."]
 
 
+def replace_reasons(found: Mapping[str, Any], confirmed: bool) -> list[str]:
+    """Why new machines must not be deployed now, by what `maintenance.replace` found."""
+    if found["wrong"]:
+        return list(found["wrong"])
+    ask = (
+        "Make sure that each old machine is switched off and stays off. Then confirm it: -e tiers_replace_confirm=true."
+    )
+    return [] if confirmed else [ask]
+
+
 def switch_over_reasons(found: Mapping[str, Any]) -> list[str]:
     """Why no node must step down now, by what `maintenance.switch_over` found."""
     return list(found["wrong"])

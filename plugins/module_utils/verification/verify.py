@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from statistics import median
 from typing import Any
@@ -122,6 +122,22 @@ def content_edges(
     spoken = protocol or server["protocol"]
     edge = {"name": name, "address": server["address"], "port": server["port"], "expect": "open"}
     return [{**edge, "protocol": _AT_HOME.get(spoken, spoken), "digest": digest}]
+
+
+def old_machine_edges(plan: Mapping[str, Any], host: str, names: Collection[str]) -> list[dict[str, Any]]:
+    """The edges by which a host checks that the failed machines of these servers do not serve. They lead to the names
+    of the servers, which a host knows with their addresses as deployed; the plan has those of the new machines."""
+    servers = plan["servers"]
+    reached = {
+        edge["to"]
+        for edge in plan["edges"]
+        if edge["from"] == host and edge["to"] in names and edge["to"] in servers and edge["protocol"] == "tcp"
+        if (edge["address"], edge["port"]) == (servers[edge["to"]]["address"], servers[edge["to"]]["port"])
+    }
+    return [
+        _make_edge(name, f"{name}.{plan['domain']}", servers[name]["port"], "port", expect="refused")
+        for name in sorted(reached)
+    ]
 
 
 def _list_own_service(

@@ -54,6 +54,7 @@ RUN = {
     "mkdir config": ("molecule/default/tests/test_maintenance.py", '"mkdir config"'),
     "slapcat -F config": ("molecule/default/tests/test_maintenance.py", "slapcat -F config"),
     "ansible-playbook distributed.tiers.resync": ("molecule/default/tests/test_maintenance.py", 'run("resync"'),
+    "ansible-playbook distributed.tiers.replace": ("molecule/default/tests/test_maintenance.py", 'run("replace"'),
     "ansible-playbook distributed.tiers.support_bundle": (
         "molecule/default/tests/test_deployment.py",
         'run("support_bundle"',

@@ -364,6 +364,8 @@ class Host:
             names = [*edge.get("up", []), *(name for names in edge.get("one_up_of", []) for name in names)]
             found["servers"] = {name: self.backend(name) for name in names}
             reachable = True
+        elif str(edge["address"]).startswith(f"{edge['name']}."):
+            reachable = "old machine" in self.faults().get(edge["name"], {})
         elif protocol in ("port", "writes") or not state["product"]:
             reachable = self.state["units"].get("haproxy.service") == "active" or protocol in ("port", "writes")
         else:

@@ -159,6 +159,11 @@ class Fleet:
         data[group]["hosts"][name] = {"tiers_address": "192.0.2.99", "tiers_zone": name}
         self.inventory.write_text(yaml.safe_dump(data), encoding="utf-8")
 
+    def renew(self, *names: str) -> None:
+        """Have new machines answer as these hosts, with nothing on them."""
+        for name in names:
+            shutil.rmtree(self.home / "hosts" / name)
+
     def set_active(self, name: str) -> None:
         """Have this node of an active/standby pair be the elected one."""
         (self.home / "holders").write_text(json.dumps([name]), encoding="utf-8")

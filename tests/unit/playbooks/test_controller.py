@@ -180,7 +180,7 @@ def test_a_run_makes_a_ca_only_if_no_host_of_the_system_has_a_certificate_of_one
     (given,) = [
         part["vars"]["host_ca_make"]
         for name, part in parts(lambda part: "host_ca_make" in part.get("vars", ()))
-        if name.startswith("deploy.yml")
+        if name.startswith("deployment.yml")
     ]
     inventory = write(tmp_path / "hosts.yml", {"ungrouped": {"hosts": {name: {} for name in hosts}}})
     system = {"tiers_system_hosts": {"hosts": [*hosts], "outside": [name for name in hosts if name != "px2"]}}

@@ -150,7 +150,7 @@ def play(hosts: str, *what: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("running", ["m2", "px1"])
 def test_a_deployment_ends_at_a_master_that_could_not_be_prepared(tmp_path: Path, running: str) -> None:
     """Without a backup that runs, the other servers would be started with nobody to follow."""
-    deploy = yaml.safe_load((REPOSITORY / "playbooks/deploy.yml").read_text())
+    deploy = yaml.safe_load((REPOSITORY / "playbooks/parts/deployment.yml").read_text())
     name = "Fail before the first server is started without a master"
     (stops,) = (found for found in deploy if found["name"] == name)
     fails = play(

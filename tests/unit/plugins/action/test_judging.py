@@ -15,7 +15,10 @@ from ansible.errors import AnsibleError
 from ansible_collections.distributed.tiers.plugins.plugin_utils.judging import JudgingAction
 from ansible_collections.distributed.tiers.tests.unit.plugins.action.judging import PACKAGE, documented, run_action
 
-TARGETED = ("drain_check", "pause_check", "resync_check", "retire_check", "switch_over_check", "undrain_check")
+TARGETED = (
+    *("drain_check", "pause_check", "replace_check", "resync_check", "retire_check", "switch_over_check"),
+    "undrain_check",
+)
 # Each action, with what it needs besides the plan
 REQUIRED: dict[str, dict[str, Any]] = {
     **{
@@ -40,7 +43,7 @@ PLANLESS: dict[str, dict[str, Any]] = {
 }
 ACTIONS = (*REQUIRED, *PLANLESS)
 # What the operator must allow
-ALLOWED = {action: {"confirmed": True} for action in ("resync_check", "retire_check")}
+ALLOWED = {action: {"confirmed": True} for action in ("replace_check", "resync_check", "retire_check")}
 ILL = {"failed": True, "msg": "Task failed.", "module_stderr": "OSError: [Errno 28] No space left on device"}
 DOWN = {"unreachable": True, "msg": "no route to host"}
 # Those that serve while m1 restarts, or know which do
@@ -241,6 +244,25 @@ def test_retire_takes_no_record_of_a_host_that_this_run_could_not_read(plan: dic
     assert run_action("retire_check", options, hosts)["todo"] == []
 
 
+def test_replace_takes_a_machine_without_a_record_and_asks_for_a_confirmation(plan: dict[str, Any]) -> None:
+    for name in ("m1", "m2"):
+        plan["servers"][name]["replication"] = "multi"
+    hosts = {name: {**deployed(plan["digest"]), **variables} for name, variables in seen(plan).items()}
+    hosts["px1"] = {"tiers_probed": {"edges": [edge("px1", reachable=False, ok=False, why="closed")]}}
+    options = {"plan": plan, "targets": "px1"}
+    found = run_action("replace_check", options, hosts)
+    assert (found["todo"], found["wrong"]) == (["px1"], [])
+    assert found["forbidden"].startswith("No server was touched. Make sure that each old machine is switched off")
+    assert run_action("replace_check", {**options, "confirmed": True}, hosts)["forbidden"] == ""
+    hosts["c1"] = {"tiers_old_machine_probed": {"edges": [edge("px1", "port")]}}
+    found = run_action("replace_check", {**options, "confirmed": True}, hosts)
+    assert found["forbidden"].startswith("No server was touched. px1 still serves: c1 can connect to it.")
+    hosts["px1"] = {"tiers_record_read": DOWN, "ansible_facts": deployed("x")["ansible_facts"]}
+    del hosts["c1"]
+    (wrong,) = run_action("replace_check", options, hosts)["wrong"]
+    assert wrong == "px1: the host is unreachable. Install the new machine, and let Ansible connect to it."
+
+
 def test_switch_over_tells_the_active_node_from_its_peer(judge: Any) -> None:
     plan = judge(
         """
@@ -385,7 +407,12 @@ def test_a_scope_that_the_inventory_sets_is_refused(plan: dict[str, Any], monkey
     monkeypatch.setattr(JudgingAction, "_loader", None, raising=False)
     monkeypatch.setattr(f"{PACKAGE}.action.deployment_scope.load_extra_vars", lambda _loader: {})
     with pytest.raises(AnsibleError, match="tiers_scope is set in the inventory"):
-        run_action("deployment_scope", {"plan": plan, "scope": "changed", "authorities": {}})
+        run_action(
+            "deployment_scope",
+            {"plan": plan, "scope": "changed", "authorities": {}},
+            {"m1": {"tiers_scope": "changed"}},
+            inventory_hostname="m1",
+        )
 
 
 def probed(plan: dict[str, Any], **more: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -64,9 +64,10 @@ def test_product_offers_what_it_describes(render: Render) -> None:
     [
         "[] | distributed.tiers.plan_edges('m1')",
         "'x' | distributed.tiers.plan_edges('m1', content='whole')",
+        "{} | distributed.tiers.plan_edges('m1', replaced=7)",
         "[] | distributed.tiers.probe_offers('https')",
     ],
 )
 def test_input_of_another_type_is_refused(render: Render, template: str) -> None:
-    with pytest.raises(AnsibleError, match="must be a dict"):
+    with pytest.raises(AnsibleError, match=r"must be a (dict|list of words)"):
         render(template)

@@ -693,3 +693,102 @@ def test_resync_names_the_service_that_would_fail(stateful: dict[str, Any], answ
 def test_resync_takes_one_server_at_a_time(stateful: dict[str, Any], answers: Answers) -> None:
     assert maintenance.resync(stateful, answers, ["m", "x"])["wrong"][0].startswith("Name one server")
     assert maintenance.resync(stateful, answers, [])["wrong"] == [maintenance.NAME_THEM]
+
+
+# New machines in the place of failed servers
+
+
+@pytest.fixture
+def failed(stateful: dict[str, Any], answers: Answers) -> Any:
+    """Have servers fail, and new machines answer in their place: returns the arguments of `replace`."""
+
+    def fail(*names: str) -> dict[str, Any]:
+        for name in names:
+            closed = {"reachable": False, "ok": False, "why": "closed", "role": None, "position": None}
+            answers[name] = {"edges": [saw(name, **closed), saw(name, "drained", traffic="not deployed", **closed)]}
+        records = {name: {} if name in names else {"plan_digest": "now"} for name in stateful["servers"]}
+        return {"plan": stateful, "answers": answers, "records": records, "unread": {}, "tried": {}, "asked": names}
+
+    return fail
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "meanwhile"),
+    [
+        ("m", "mb", "mb serves"),
+        ("mb", "m", "m is without a backup"),
+        ("x", "m", "xb serves"),
+        ("y", "m", "2 clients go to x"),
+        ("z", "m", "no server serves"),
+        ("p1", "m", "p2 of the pool serve"),
+        ("db", "-", "d is without a backup"),
+    ],
+)
+def test_a_new_machine_gets_its_data_from_a_master(failed: Any, name: str, source: str, meanwhile: str) -> None:
+    found = maintenance.replace(**failed(name))
+    assert (found["todo"], found["wrong"]) == ([name], [])
+    assert found["text"].splitlines()[1].split(None, 3) == [name, name, source, meanwhile]
+
+
+def test_servers_that_failed_together_are_replaced_together(failed: Any) -> None:
+    found = maintenance.replace(**failed("mb", "x", "p1"))
+    assert (found["todo"], found["wrong"]) == (["mb", "x", "p1"], [])
+    (one, other) = maintenance.replace(**failed("m", "mb"))["wrong"]
+    assert one == "m gets its data from another master, and none is up and in service: start one first."
+    assert other.startswith("mb gets its data from another master")
+
+
+@pytest.mark.parametrize(
+    ("change", "wrong"),
+    [
+        ({"records": {"x": {"plan_digest": "now"}}}, "x has a deployment record: it is no new machine."),
+        ({"unread": {"x": "the host is unreachable"}}, "x: the host is unreachable. Install the new machine"),
+        ({"records": {}}, "No other server of s is deployed: run deploy."),
+        ({"asked": ["w"]}, "'w' is no server of s."),
+        ({"asked": []}, maintenance.NAME_THEM),
+    ],
+)
+def test_only_a_new_machine_in_a_running_system_is_deployed(failed: Any, change: dict[str, Any], wrong: str) -> None:
+    given = failed("x")
+    if change.get("records"):
+        change = {"records": given["records"] | change["records"]}
+    assert any(one.startswith(wrong) for one in maintenance.replace(**(given | change))["wrong"])
+
+
+def test_a_server_that_is_down_by_the_inventory_is_not_replaced(failed: Any) -> None:
+    given = failed("y")
+    given["plan"]["servers"]["y"]["state"] = "down"
+    assert maintenance.replace(**given)["wrong"] == ["y is down in the inventory: remove its tiers_state first."]
+
+
+def test_the_only_master_is_not_replaced(failed: Any) -> None:
+    given = failed("m")
+    given["plan"]["servers"]["m"].update(pair=None, backup=None)
+    (wrong,) = maintenance.replace(**given)["wrong"]
+    assert wrong == "m is the only master: no other server has its data. Run deploy, then restore a backup."
+
+
+def test_an_old_machine_that_still_serves_is_named_with_those_that_reach_it(failed: Any, answers: Answers) -> None:
+    given = failed("p1")
+    answers["d"]["edges"].append(saw("d", "haproxy", servers={"p1": "UP", "p2": "UP"}))
+    answers["db"]["edges"].append(saw("db", "haproxy", servers={"p1": "DOWN", "p2": "UP"}))
+    given["tried"] = {"c1": {"edges": [saw("p1", "port")]}, "c2": {"edges": [saw("p1", "port", reachable=False)]}}
+    assert maintenance.replace(**given)["wrong"] == [
+        "p1 still serves: c1 can connect to it and HAProxy of d reports it UP. Switch the old machine off, or cut it "
+        "off from the network."
+    ]
+
+
+@pytest.mark.parametrize("shown_by", ["address", "active"])
+def test_no_node_of_a_pair_is_replaced_before_its_peer_is_active(failed: Any, answers: Answers, shown_by: str) -> None:
+    given = failed("d" if shown_by == "address" else "m")
+    (name,) = given["asked"]
+    peer = f"{name}b"
+    if shown_by == "active":
+        for one in (name, peer):
+            given["plan"]["servers"][one].update(leader_election=True, active_standby=True, failback="manual")
+        answers[peer]["edges"].append(saw(peer, "active", reachable=False))
+    (wrong,) = maintenance.replace(**given)["wrong"]
+    assert wrong.startswith(f"{peer}, the peer of {name}, is not active. The old machine of {name} may still serve")
+    answers[peer]["edges"][-1]["reachable"] = True
+    assert maintenance.replace(**given)["wrong"] == []

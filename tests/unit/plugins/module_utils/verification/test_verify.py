@@ -111,6 +111,19 @@ def test_every_master_checks_whether_it_can_write(plan: dict[str, Any]) -> None:
     assert checks == {name: name in ("m", "mb", "x") for name in plan["servers"]}
 
 
+def test_hosts_look_for_the_old_machine_at_the_address_that_they_know(plan: dict[str, Any]) -> None:
+    """The plan has the address of the new one, and the address that a pair shares leads to the other node."""
+    plan["domain"] = "example"
+    looks = {host: verify.old_machine_edges(plan, host, ["m", "d"]) for host in ("m", "mb", "p", "c")}
+    assert {host: [(one["name"], one["address"], one["port"]) for one in found] for host, found in looks.items()} == {
+        "m": [],
+        "mb": [("m", "m.example", 636)],
+        "p": [("m", "m.example", 636)],
+        "c": [("d", "d.example", 636)],
+    }
+    assert looks["p"][0]["expect"] == "refused"
+
+
 def test_a_master_probes_itself_and_its_peer_and_is_refused_by_the_rest(plan: dict[str, Any]) -> None:
     assert short(verify.host_edges(plan, "m")) == [
         ("m", "10.0.0.1", "ldaps", "open", "provider"),
