@@ -220,7 +220,7 @@ def operations() -> str:
     names = ["validate", "plan", "deploy", "clients", "status", "verify"]
     names += ["drain", "undrain", "switch_over", "pause_failover", "resume_failover", "resync", "back_up", "restore"]
     names += ["rotate_certificates", "rotate_secrets"]
-    names += ["replace", "retire", "roll_back", "drill", "support_bundle"]
+    names += ["replace", "retire", "upgrade", "roll_back", "drill", "support_bundle"]
     names += sorted({path.stem for path in PLAYBOOKS.glob("*.yml")} - {*names})
     found = {name: read_operation(name) for name in names}
     rows = [[f"[{name}](#{name})", one.short_description, one.downtime or "-"] for name, one in found.items()]

@@ -91,6 +91,10 @@ options:
     description: Seconds to try again until everything is as expected.
     type: float
     default: 0
+  lasts:
+    description: Seconds for which everything must stay as expected. The first probe that differs ends it.
+    type: float
+    default: 0
   concurrency:
     description: How many edges are probed at the same time.
     type: int
@@ -176,6 +180,8 @@ edges:
     why: {description: The difference from the expected result, type: str}
 """
 
+import time
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.options import ACCESS_SPEC, ADDRESS_NEEDED
@@ -185,6 +191,9 @@ from ansible_collections.distributed.tiers.plugins.module_utils.probing.probe im
 )
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols import PROTOCOLS
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import Access
+
+# Seconds between two probes of servers that must stay as expected
+PAUSE = 1.0
 
 
 def main() -> None:
@@ -219,6 +228,7 @@ def main() -> None:
                 ],
             },
             "wait": {"type": "float", "default": 0},
+            "lasts": {"type": "float", "default": 0},
             "concurrency": {"type": "int", "default": 32},
             "deadline": {"type": "float", "default": 10},
             **ACCESS_SPEC,
@@ -226,14 +236,19 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
-    seen = probe_all(
-        params["edges"],
-        Access.of(params["access"]),
-        params["timeout"],
-        params["wait"],
-        params["concurrency"],
-        params["deadline"],
-    )
+    end = time.monotonic() + params["lasts"]
+    while True:
+        seen = probe_all(
+            params["edges"],
+            Access.of(params["access"]),
+            params["timeout"],
+            params["wait"],
+            params["concurrency"],
+            params["deadline"],
+        )
+        if time.monotonic() >= end or not all(edge["ok"] for edge in seen):
+            break
+        time.sleep(PAUSE)
     result = {"changed": False, "edges": seen}
     wrong = [f"{edge['name']} ({edge['address']}:{edge['port']}): {edge['why']}" for edge in seen if not edge["ok"]]
     if wrong:

@@ -120,8 +120,8 @@ def test_running_servers_go_on_and_the_run_reports_why_it_ended(wrong: str) -> N
 
 class TestUpgrade:
     def test_the_new_release_serves_and_the_old_one_stays(self) -> None:
-        deployment = vendor.run("deploy", gauge_version="2.0")
-        assert deployment.returncode == 0, deployment.stdout
+        upgraded = vendor.run("upgrade", gauge_version="2.0", tiers_soak_seconds=5)
+        assert upgraded.returncode == 0, upgraded.stdout
         assert versions_served() == ["2.0", "2.0"]
         assert current("m1") == current("m2") == "2.0"
         assert releases("m1") == releases("m2") == ["1.0", "2.0"]

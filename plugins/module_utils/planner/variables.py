@@ -536,9 +536,18 @@ TABLE: tuple[Variable, ...] = (
         "all",
         "flag",
         "false",
-        "Allows `deploy`, `replace` and `roll_back` to restart a server although the servers that must serve meanwhile "
-        "are not healthy.",
+        "Allows `deploy`, `replace`, `roll_back` and `upgrade` to restart a server although the servers that must "
+        "serve meanwhile are not healthy.",
         flag,
+        asked=True,
+    ),
+    Variable(
+        "tiers_soak_seconds",
+        "all",
+        "number",
+        "60",
+        "Seconds for which `upgrade` watches the canary before the other servers get the release.",
+        number(0),
         asked=True,
     ),
     Variable(
@@ -945,7 +954,7 @@ MADE_IN_RUNS = frozenset(
         "tiers_pause_ends",
         "tiers_pause_seconds",
         "tiers_accepts_next",
-        "tiers_rotation",
+        "tiers_rounds_of",
         "tiers_round",
         "tiers_old_machine_probed",
         "tiers_scope_of_run",

@@ -20,6 +20,13 @@ def restart_reasons(found: Mapping[str, Any], loss_confirmed: bool) -> list[str]
     return [*found["lost"], *found["missing"], remedy]
 
 
+def upgrade_reasons(found: Mapping[str, Any], loss_confirmed: bool) -> list[str]:
+    """Why no server must be upgraded now, by what `upgrade.check_upgrade` found."""
+    if found["wrong"] or loss_confirmed or not found["ill"]:
+        return list(found["wrong"])
+    return [*found["ill"], "Repair this first, or accept it: -e tiers_restart_confirm=true."]
+
+
 def drain_reasons(found: Mapping[str, Any], loss_confirmed: bool) -> list[str]:
     """Why servers must not be drained now, by what `maintenance.drain` found."""
     return [*found["wrong"], *_loss(found, loss_confirmed)]

@@ -79,6 +79,7 @@ RUN = {
         'run("rotate_secrets"',
     ),
     "ansible-playbook distributed.tiers.retire": ("molecule/default/tests/test_maintenance.py", 'run("retire"'),
+    "ansible-playbook distributed.tiers.upgrade": ("molecule/vendor/tests/test_vendor.py", 'run("upgrade"'),
     "ansible-playbook distributed.tiers.roll_back": ("molecule/vendor/tests/test_vendor.py", 'run("roll_back"'),
     "ansible-playbook distributed.tiers.drill": ("molecule/shared/drill.yml", "distributed.tiers.drill"),
     "ansible-playbook distributed.tiers.awx": ("tests/awx/test_playbook.py", "distributed.tiers.awx"),

@@ -33,6 +33,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "backup_check": {"directory": "backups"},
     "restore_check": {},
     "secrets_check": {},
+    "upgrade_check": {},
     "rotation_check": {"authorities": {"current": "", "next": "", "given": False}, "hours": 24},
 }
 # Actions that need no plan

@@ -60,6 +60,21 @@ def test_probe_fails_with_everything_at_once(run: Run, listening: int) -> None:
     assert len(result["edges"]) == 2
 
 
+@pytest.mark.parametrize("stays", [True, False])
+def test_probe_lasts_until_the_time_is_over_or_an_answer_differs(
+    run: Run, monkeypatch: pytest.MonkeyPatch, stays: bool
+) -> None:
+    answers = iter([True, True, stays, True, True, True])
+    edge = {"name": "s", "address": "127.0.0.1", "port": 1, "why": "closed"}
+    now = iter(range(100))
+    monkeypatch.setattr(tier_probe, "probe_all", lambda *_: [{**edge, "ok": next(answers)}])
+    monkeypatch.setattr(tier_probe.time, "monotonic", lambda: next(now))
+    monkeypatch.setattr(tier_probe.time, "sleep", lambda _seconds: None)
+    result = run(tier_probe, edges=[{"name": "s", "address": "127.0.0.1", "port": 1}], lasts=5)
+    assert result.get("failed", False) is not stays
+    assert len([*answers]) == (1 if stays else 3)
+
+
 def test_probe_wants_an_address(run: Run) -> None:
     assert "address" in run(tier_probe, edges=[{"name": "s", "protocol": "ldaps"}])["msg"]
 
