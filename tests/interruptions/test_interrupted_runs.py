@@ -37,7 +37,7 @@ LIMIT = 1200
 MEMBER, CLIENT, PROXY = "p2", "c1", "px1"
 DRAINED = ["m1", "m2", "px1", "p1", "d1"]
 # Of each playbook, how many tasks it surely begins. A deployment that restarts all servers begins more: see `state`.
-TASKS = {"deploy": 200, "drain": 35, "undrain": 30, "switch_over": 30, "retire": 30}
+TASKS = {"deploy": 200, "drain": 35, "undrain": 30, "switch_over": 22, "retire": 30}
 RECORD = "/etc/ansible/facts.d/tiers_drained.fact"
 # A client with a proxy, what stands in for it, and the pool
 ASK = "ldapsearch -x -LLL -o nettimeout=3 -s base -b '' 1.1"
