@@ -39,7 +39,7 @@ class Host:
     def answer(self, name: str) -> None:
         def serve() -> None:
             with contextlib.suppress(OSError):
-                connection, _ = self.listeners[name].accept()
+                connection, _address = self.listeners[name].accept()
                 connection = self.tls.wrap_socket(connection, server_side=True) if name == "patroni" else connection
                 with connection:
                     connection.recv(100)
