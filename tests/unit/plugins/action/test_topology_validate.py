@@ -192,7 +192,7 @@ def test_only_the_approved_plan_comes_out(tmp_path):
 def test_a_vaulted_option_is_not_opened(tmp_path):
     hosts = tmp_path / "hosts.yml"
     hosts.write_text(
-        f"{ONE_HOST}    product_openldap_suffix: {VAULTED}"
+        f"{ONE_HOST}    tiers_active: both\n    product_openldap_suffix: {VAULTED}"
         "backup: {hosts: {m2: {ansible_host: 192.0.2.2, tiers_backup_of: m1}}}\n",
         encoding="utf-8",
     )
