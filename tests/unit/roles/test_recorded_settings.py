@@ -83,3 +83,17 @@ def test_the_settings_are_recorded_after_all_of_them_are_written(path: str) -> N
     tasks = yaml.safe_load((ROLES / path).read_text(encoding="utf-8"))
     assert [place for place, task in enumerate(tasks) if "distributed.tiers.tier_files" in task] == [len(tasks) - 1]
     assert "when" not in tasks[-1]
+
+
+def test_settings_of_a_host_that_only_votes_are_recorded_after_its_last_change() -> None:
+    plays = yaml.safe_load((ROLES.parent / "playbooks/parts/arbiter.yml").read_text(encoding="utf-8"))
+    places = [place for place, play in enumerate(plays) if "distributed.tiers.tier_files" in play["tasks"][0]]
+    assert len(places) == 1
+    assert {play["hosts"] for play in plays[places[0] + 1 :]} == {"tiers_former_voters"}
+    condition = plays[places[0]]["tasks"][0]["when"]
+
+    def is_recorded(only_votes: bool, client: dict[str, Any]) -> Any:
+        return template(f"{{{{ {condition} }}}}", {"tiers_voter": {"only_votes": only_votes}, "tiers_client": client})
+
+    # The last task of a server's or a client's deployment records the settings of its host.
+    assert (is_recorded(True, {}), is_recorded(False, {}), is_recorded(True, {"name": "c1"})) == (True, False, False)

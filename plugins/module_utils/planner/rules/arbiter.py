@@ -73,7 +73,7 @@ def has_product_election(topology: Topology) -> bool:
     "two-writers",
     WARNING,
     reason="The two nodes of a pair that cannot see each other both accept writes. When they can again, writes of one "
-    "of them are lost.",
+    "of them may be lost.",
     remedy="Set tiers_failover: lease: three hosts of the system vote, which may also serve. For masters that may both "
     "accept writes, tiers_active: both states that the later of two changes may replace the other.",
     fires="""
