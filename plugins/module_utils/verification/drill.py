@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
@@ -58,7 +58,15 @@ class Target:
             return tier == "proxy" and backup and has_clients
         if self.kind == "member":
             return bool(tier == "parallel")
+        if self.kind == "standby":
+            return tier == "master" and backup and _waits_for_standby(server)
         return tier == self.kind and backup
+
+
+def _waits_for_standby(server: Mapping[str, Any]) -> bool:
+    """Whether a write is acknowledged only when the standby has it, so that its failure may delay writes."""
+    has_standby = server.get("active_standby") or server.get("product_election")
+    return bool(has_standby) and server.get("replication") == "synchronous"
 
 
 TARGETS = (
@@ -67,6 +75,7 @@ TARGETS = (
     Target("member", "a parallel member", "there is no pool of parallel members"),
     Target("distributor", "the distributor", "there is no distributor with a backup"),
     Target("master", "the master", "the master has no backup"),
+    Target("standby", "the standby of the master", "no master waits for a standby before it acknowledges a write"),
     Target("site", "a site", "no site without a master has a proxy that serves a client host"),
     Target("voter", "a voter of the arbiter", "there is no arbiter"),
     Target("voters", "most voters of the arbiter", "there is no arbiter"),
@@ -368,9 +377,7 @@ def _choose_servers(plan: Mapping[str, Any], target: Target, aside: set[str]) ->
     fitting.sort(key=lambda name: name not in homes)
     found = []
     for primary in fitting:
-        name, backup = primary, servers[primary]["backup"]
-        if name in aside:
-            name, backup = backup, name
+        name, backup = _order_pair(target.kind, primary, servers[primary]["backup"], aside)
         found.append(
             {
                 "target": name,
@@ -382,6 +389,26 @@ def _choose_servers(plan: Mapping[str, Any], target: Target, aside: set[str]) ->
             }
         )
     return found
+
+
+def _order_pair(kind: str, name: str, peer: str | None, aside: Collection[str]) -> tuple[str, str | None]:
+    """The node of a pair that fails in an experiment, and its peer. A node that is standby takes the place of its peer
+    only where the standby is to fail."""
+    if kind == "standby":
+        return (name, peer) if name in aside or peer is None else (peer, name)
+    return (peer, name) if name in aside and peer is not None else (name, peer)
+
+
+def aim(experiment: Mapping[str, Any], plan: Mapping[str, Any], standing_by: Iterable[str]) -> dict[str, Any]:
+    """An experiment with the node of its pair that serves now. An earlier experiment may have made the other one the
+    active node, and not every pair fails back by itself."""
+    if not experiment["backup"]:
+        return dict(experiment)
+    name, peer = _order_pair(experiment["kind"], experiment["target"], experiment["backup"], set(standing_by))
+    target = next(one for one in TARGETS if one.kind == experiment["kind"])
+    fault = next(one for one in FAULTS if one.name == experiment["fault"] and one.concerns(target))
+    found = {**experiment, "target": name, "backup": peer, "what": name, "pair": [one for one in (name, peer) if one]}
+    return {**found, "title": f"{target.noun} {fault.verb}: {name}", "faults": _host_faults(plan, fault, found)}
 
 
 def _host_faults(plan: Mapping[str, Any], fault: ServerFault, found: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -39,6 +39,7 @@ ALLOWED: dict[str, float] = {
     "distributor_takeover": 8,
     "address_takeover": 3,
     "master_takeover": 10,
+    "standby_failure": 15,
     "hanging_takeover": 20,
     "full_takeover": 20,
     "return_gap": 5,
@@ -211,6 +212,8 @@ def judge(
             unaffected = []
         elif kind == "voter":
             out = [seen.judge_no_failure("no client is affected", HOME, pool=True)]
+        elif kind == "standby":
+            out = _judge_without_standby(seen, allowed)
         elif kind == "voters":
             out, unaffected = _judge_no_majority(plan, seen, times, allowed), []
         elif experiment["fault"] in _SERVES_LESS:
@@ -282,7 +285,7 @@ def _judge_evidence(
             f"{target} is alive, and the fault lasts", measured, "all the time", is_alive and lasted and dropped > 0
         )
     ]
-    if plan["servers"][target].get("active_standby"):
+    if plan["servers"][target].get("active_standby") or plan["servers"][target].get("product_election"):
         serving = sorted(
             name
             for name in (target, experiment["backup"])
@@ -305,9 +308,20 @@ def _judge_cut_from_peer(
     allowed: Mapping[str, float],
 ) -> list[dict[str, Any]]:
     """Clients still reach the server. A pair elected by VRRP may have two active nodes, and its address may move."""
-    if plan["servers"][experiment["target"]].get("active_standby"):
+    server = plan["servers"][experiment["target"]]
+    if server.get("product_election") and server.get("replication") == "synchronous":
+        return _judge_without_standby(seen, allowed)
+    if server.get("active_standby"):
         return [seen.judge_recovery("clients are served", (*HOME, *POOL_READS), allowed["master_takeover"])]
     return [seen.judge_no_failure("no client is affected", HOME, pool=True)]
+
+
+def _judge_without_standby(seen: _Measurements, allowed: Mapping[str, float]) -> list[dict[str, Any]]:
+    """A master that waits for its standby gives it up after a while. Reads need no standby."""
+    return [
+        seen.judge_no_failure("reads go on", HOME_READS, pool=True),
+        seen.judge_recovery("writes go on without the standby", HOME_WRITES, allowed["standby_failure"]),
+    ]
 
 
 # Faults of a master that still answers some requests, or answers them late

@@ -34,7 +34,8 @@ RECORD = {
     "drill_broken": {},
     "drill_evidence": {},
     "drill_takeover": {},
-    "drill_health": {"degraded": []},
+    "drill_health": {"degraded": [], "standby": []},
+    "drill_aimed": {},
     "drill_campaign_end": 0,
 }
 HOST = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
@@ -50,7 +51,8 @@ def drill(
     inventory.write_text(json.dumps({"tiers_servers": {"hosts": {"p1": HOST | {"tiers_server": server}}}}))
     load = directory / "load.jsonl"
     load.touch()
-    said = {"broken": "{{ drill_broken }}", "switched": "{{ drill_times.keys() | list }}"}
+    said: dict[str, str] = {"failed": "{{ drill_aimed | dict2items | map(attribute='value.target') | list }}"}
+    said |= {"broken": "{{ drill_broken }}", "switched": "{{ drill_times.keys() | list }}"}
     play = {
         "hosts": "tiers_servers",
         "gather_facts": False,
@@ -74,7 +76,7 @@ def drill(
             {
                 "ansible.builtin.include_tasks": str(REPOSITORY / "playbooks/tasks/drill/experiment.yml"),
                 "loop": experiments,
-                "loop_control": {"loop_var": "drill_experiment"},
+                "loop_control": {"loop_var": "drill_planned"},
             },
             {
                 "ansible.builtin.copy": {"content": "{{ said | to_json }}", "dest": str(record)},
@@ -94,6 +96,7 @@ def test_a_system_that_stays_degraded_is_recorded_and_ends_the_drill(tmp_path: P
     noted = drill(tmp_path, {}, [EXPERIMENT, EXPERIMENT | {"name": "distributor_off", "kind": "distributor"}])
     assert noted["broken"] == {"member_off": "not healthy again after 1 s: p1: no answer"}
     assert noted["switched"] == ["member_off"]
+    assert noted["failed"] == ["p1"]
 
 
 @pytest.mark.parametrize(("late", "times"), [(2.0, 2), (0.2, 1)])

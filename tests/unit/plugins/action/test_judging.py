@@ -26,6 +26,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
         for action in (*TARGETED, "content_check", "lag_check", "restart_order", "roll_back_check", "verify_rows")
     },
     "restart_check": {"server": "m1", "probes": [{"item": "m1"}]},
+    "drill_aim": {"experiment": {"backup": None}},
     "drill_health": {"results": "probed"},
     "drill_plan": {"run": "r"},
     "drill_report": {"run": "r", "samples": "/nowhere", "record": {"experiments": [], "skipped": []}},
@@ -464,7 +465,7 @@ def test_drill_is_planned_judged_and_its_writes_are_searched(plan: dict[str, Any
     (tmp_path / "c1.jsonl").write_text('["home writes",1,1,"x",1,7,"",0]\n')
     hosts = probed(plan)
     planned = run_action("drill_plan", {"plan": plan, "run": "r", "rates": {"write": 0}}, hosts)
-    assert len(planned["todo"]) + len(planned["skipped"]) == 5
+    assert len(planned["todo"]) + len(planned["skipped"]) == 6
     assert planned["streams"]["c1"] and all(stream["kind"] != "write" for stream in planned["streams"]["c1"])
     drill = {"plan": plan, "samples": str(tmp_path), "run": "r"}
     assert run_action("drill_rows", drill, hosts)["names"] == ["r-c1-00007"]

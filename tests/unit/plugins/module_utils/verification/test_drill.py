@@ -101,7 +101,7 @@ def judged(
     plan: dict[str, Any] | None = None,
     stalls: list[Stall] | None = None,
 ) -> dict[str, bool]:
-    promises = judge(experiment(kind), plan or PLAN, samples, TIMES, ALLOWED, missing, stalls=stalls or [])
+    promises = judge(experiment(kind, plan=plan), plan or PLAN, samples, TIMES, ALLOWED, missing, stalls=stalls or [])
     return {promise["promise"]: promise["ok"] for promise in promises}
 
 
@@ -121,7 +121,7 @@ def test_experiments_come_from_the_plan() -> None:
         ("distributor", "d", []),
         ("master", "m", []),
     ]
-    assert found["skipped"] == []
+    assert [one["kind"] for one in found["skipped"]] == ["standby"]
 
 
 def test_experiments_without_a_target_are_skipped_with_a_reason() -> None:
@@ -133,6 +133,7 @@ def test_experiments_without_a_target_are_skipped_with_a_reason() -> None:
         "member": "there is no pool of parallel members",
         "distributor": "there is no distributor with a backup",
         "master": "the master has no backup",
+        "standby": "no master waits for a standby before it acknowledges a write",
     }
 
 
@@ -189,6 +190,61 @@ def test_the_active_node_of_a_pair_fails_in_the_drill() -> None:
     assert (found["master"]["target"], found["master"]["backup"]) == ("mb", "m")
     assert found["master"]["title"] == "the master fails: mb"
     assert (found["distributor"]["target"], found["distributor"]["backup"]) == ("d", "db")
+
+
+@pytest.mark.parametrize(("aside", "target", "peer"), [(["mb"], "m", "mb"), (["m"], "mb", "m"), ([], "m", "mb")])
+def test_the_node_that_serves_now_fails_although_the_other_one_was_planned(
+    aside: list[str], target: str, peer: str
+) -> None:
+    planned = experiment("master", "cut_from_peer")
+    aimed = drill.aim(planned, PLAN, aside)
+    assert (aimed["name"], aimed["target"], aimed["backup"]) == ("master_cut_from_peer", target, peer)
+    assert aimed["title"] == f"the master is cut off from its peer alone: {target}"
+    assert {host: fault["peers"] for host, fault in aimed["faults"].items()} == {
+        target: [PLAN["servers"][peer]["address"]]
+    }
+
+
+ELECTING: dict[str, Any] = {"product_election": True, "replication": "synchronous"}
+SYNCHRONOUS: dict[str, Any] = {
+    **PLAN,
+    "servers": {**PLAN["servers"], "m": server("m", "master", backup="mb", **ELECTING), "mb": server("mb", "backup")},
+}
+
+
+def test_a_standby_fails_only_where_the_master_waits_for_it() -> None:
+    planned = experiment("standby", plan=SYNCHRONOUS)
+    assert (planned["target"], planned["backup"]) == ("mb", "m")
+    assert drill.aim(planned, SYNCHRONOUS, ["m"])["target"] == "m"
+    assert drill.aim(planned, SYNCHRONOUS, ["mb"])["target"] == "mb"
+    late = replace_product(replication="asynchronous")
+    assert drill.experiments(late, wanted=["standby_off"])["todo"] == []
+
+
+def replace_product(**more: Any) -> dict[str, Any]:
+    servers = SYNCHRONOUS["servers"]
+    return {**SYNCHRONOUS, "servers": {**servers, "m": {**servers["m"], **more}}}
+
+
+@pytest.mark.parametrize(("seconds", "ok"), [(9, True), (99, False)])
+def test_writes_may_pause_while_the_master_waits_for_its_standby(seconds: float, ok: bool) -> None:
+    late = load(outage("c1", drill.HOME_WRITES, 100.4, 100.4 + seconds))
+    seen = judged("standby", late, plan=SYNCHRONOUS)
+    assert (seen["writes go on without the standby"], seen["reads go on"]) == (ok, True)
+    lost = load(outage("c1", drill.HOME_READS, 100.4, 101))
+    assert judged("standby", lost, plan=SYNCHRONOUS)["reads go on"] is False
+
+
+def test_a_leader_that_is_cut_off_from_its_standby_may_pause_writes_alone() -> None:
+    late = judged_cut("cut_from_peer", load(outage("c1", drill.HOME_WRITES, 100.4, 109)), SYNCHRONOUS)
+    assert (late["writes go on without the standby"]["ok"], late["reads go on"]["ok"]) == (True, True)
+    lost = judged_cut("cut_from_peer", load(outage("c1", drill.HOME_READS, 100.4, 101)), SYNCHRONOUS)
+    assert lost["reads go on"]["ok"] is False
+
+
+def test_a_leader_chosen_by_the_product_may_not_serve_beside_its_peer() -> None:
+    assert judged_cut("cut", load(), SYNCHRONOUS, serving=("m", "mb"))[ONE]["ok"] is False
+    assert judged_cut("cut", load(), SYNCHRONOUS, serving=("mb",))[ONE]["ok"] is True
 
 
 def test_samples_are_read_up_to_a_line_that_was_cut_off() -> None:
