@@ -98,7 +98,7 @@ def _moves(problem: AllocationProblem, choice: Choice) -> list[dict[str, Any]]:
     found = []
     for proxy, pieces in choice.placement.arriving.items():
         target = problem.active[proxy].name
-        for k, _weight, names in pieces:
+        for k, weight, names in pieces:
             reach = problem.demands[k].reach
             for name in names if problem.previous else ():
                 source = problem.previous.get(name)
@@ -119,6 +119,8 @@ def _moves(problem: AllocationProblem, choice: Choice) -> list[dict[str, Any]]:
                     why = f"{source} is no longer allowed"
                 elif name in problem.crowded:
                     why = f"another of its spread group is on {source}"
+                elif weight > problem.limits[index]:
+                    why = f"larger than {source} may carry"
                 else:
                     why = f"{source} is over its limit"
                 forced = move is None or move.needed

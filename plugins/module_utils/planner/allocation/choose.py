@@ -157,7 +157,11 @@ def _decide(problem: AllocationProblem, hubs: Hubs, move_cost: int) -> Choice:
     budget = problem.policy.move_budget
     if budget is None or _asked(choice) <= budget:
         return choice
-    return _within(problem, hubs, budget, still, bound)
+    return _within(problem, hubs, budget, still, bound, _left_out(placement))
+
+
+def _left_out(placement: Placement) -> tuple[int, int]:
+    return value(placement, 0)[:2]
 
 
 def value(placement: Placement, move_cost: int) -> tuple[int, int, int]:
@@ -211,7 +215,7 @@ def _voluntary(problem: AllocationProblem, placement: Placement, needed: int) ->
             site = problem.demands[k].site
             for name in names:
                 home = number.get(problem.previous.get(name, ""))
-                if home in stays and name not in problem.crowded:
+                if home is not None and weight in stays.get(home, ()) and name not in problem.crowded:
                     gain = between(site, problem.active[home].site) - between(site, server.site)
                     moves.append((gain, name, weight, home))
     found = []
@@ -228,8 +232,13 @@ def _asked(choice: Choice) -> int:
     return sum(not move.needed for move in choice.voluntary)
 
 
-def _within(problem: AllocationProblem, hubs: Hubs, budget: int, still: Solved, bound: Solved) -> Choice:
-    """Go from the least moves towards the best placement, by the steps that gain most a move, until none is left."""
+def _within(
+    problem: AllocationProblem, hubs: Hubs, budget: int, still: Solved, bound: Solved, left_out: tuple[int, int]
+) -> Choice:
+    """Go from the least moves towards the best placement, by the steps that gain most a move, until none is left.
+
+    A client without a proxy is worse than a client that moves: nothing is held back for which more would be left out.
+    """
     steps = _split_into_reroutes(problem, hubs, still, bound.flow)
     allowed = budget
     for _try in range(TRIES):
@@ -238,7 +247,9 @@ def _within(problem: AllocationProblem, hubs: Hubs, budget: int, still: Solved, 
         choice = Choice(placement, bound, needed, _voluntary(problem, placement, needed), True)
         beyond = _asked(choice) - budget
         if beyond <= 0:
-            return choice
+            if _left_out(placement) <= left_out:
+                return choice
+            break
         allowed -= max(beyond, allowed // 10)
         if allowed <= 0:
             break

@@ -210,14 +210,42 @@ def test_anything_else_is_refused_and_never_a_traceback(case: dict[str, Any], da
         assert error.problems
 
 
+# c3 no longer fits px3, which is no move for the sake of another; and c0 has a proxy only if c2 leaves it.
+OUTGROWN: dict[str, Any] = {
+    "clients": {
+        **{f"c{index}": {"site": "s", "weight": 1} for index in (1, 4, 6, 7, 8, 9)},
+        "c0": {"site": "s", "weight": 1, "allow": ["px0"], "spread": "g"},
+        "c2": {"site": "s", "weight": 1, "spread": "g"},
+        "c3": {"site": "s", "weight": 2},
+        "c5": {"site": "s", "weight": 1, "spread": "g"},
+    },
+    "proxies": {
+        name: {"site": "s", "capacity": capacity, "state": "active", "weight": 1}
+        for name, capacity in (("px0", None), ("px1", None), ("px2", None), ("px3", 1))
+    },
+    "latency": None,
+    "previous": {"c0": "px1", "c1": "px3", "c2": "px0", "c3": "px3"},
+    "policy": {"move_cost": 0},
+}
+
+
+@example(OUTGROWN, 0)
 @given(problems(most_clients=10, most_proxies=4), st.integers(0, 3))
 def test_the_budget_of_moves_is_kept(case: dict[str, Any], budget: int) -> None:
-    case["policy"]["move_budget"] = budget
-    result = allocate(**case)
+    policy = {**case["policy"], "move_budget": budget}
+    result = allocate(**{**case, "policy": policy})
     assert broken(case, placed(result)) == []
     assert sum(not move["forced"] for move in result["moves"]) <= budget
     if result["stats"]["held_back"]:
         assert result["digest"].startswith("unfinished-")
+
+
+@example(OUTGROWN, 0)
+@given(problems(most_clients=6, most_proxies=4), st.integers(0, 3))
+def test_no_client_is_left_out_for_the_budget_of_moves(case: dict[str, Any], budget: int) -> None:
+    policy = {**case["policy"], "move_budget": budget}
+    left = [allocate(**{**case, "policy": each})["stats"]["unplaced_weight"] for each in (policy, case["policy"])]
+    assert left[0] <= left[1]
 
 
 @given(problems(most_clients=10, most_proxies=4))
