@@ -14,7 +14,7 @@ import nox
 
 # ansible-core -> Python. Always its newest patch: what breaks with that is to be seen here and not at a user's.
 CORES = {"2.18": "3.11", "2.19": "3.11", "2.20": "3.13", "2.21": "3.13"}
-TOOLS = ("hypothesis", "jsonschema", "pytest")
+TOOLS = ("hypothesis", "jsonschema", "pytest", "pytest-xdist")
 REPOSITORY = Path(__file__).parent
 PINS = dict(
     line.split("==") for line in (REPOSITORY / "requirements" / "dev.txt").read_text("utf-8").split() if "==" in line

@@ -34,6 +34,12 @@ settings.register_profile("collection", deadline=None, derandomize="CI" in os.en
 settings.load_profile("collection")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest where several run at once, so that none is left for the end."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: item.path.parent.name not in ("roles", "playbooks"))
+
+
 @pytest.fixture(autouse=True)
 def nothing_deprecated(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Fail the test at each deprecation of Ansible, in this process and in the commands that the test runs."""
