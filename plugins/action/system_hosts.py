@@ -26,6 +26,10 @@ class ActionModule(JudgingAction):
         run = [str(host) for host in variables["ansible_play_hosts_all"]]
         found = systems_of(run, variables["groups"], variables["hostvars"], template)
         if not found:
-            return {"hosts": {}, "outside": []}
-        outside = [host for host in found[0].servers() if host not in set(run)]
-        return {"hosts": dict.fromkeys(found[0].connected(), True), "outside": outside}
+            return {"hosts": {}, "outside": [], "left_out": []}
+        hosts, in_run = found[0].connected(), set(run)
+        return {
+            "hosts": dict.fromkeys(hosts, True),
+            "outside": [host for host in found[0].servers() if host not in in_run],
+            "left_out": [host for host in hosts if host not in in_run],
+        }

@@ -43,4 +43,9 @@ outside:
   returned: always
   type: list
   elements: str
+left_out:
+  description: All hosts of the system that are not in the run, clients too.
+  returned: always
+  type: list
+  elements: str
 """

@@ -32,6 +32,13 @@ options:
     description: Digest of the table that must be confirmed. The action plugin sets it.
     type: str
     default: ""
+  keep_former:
+    description:
+      - Whether planned edges of the loaded rules that O(content) no longer has stay permitted. Clients still use them
+        until they have their new endpoints. A later call without it removes them.
+      - Planned edges are the lines between C(# planned edges) and C(# end of the planned edges).
+    type: bool
+    default: false
   connection:
     description: The ssh connection over which the table was loaded. The action plugin sets it.
     type: str
@@ -57,6 +64,11 @@ why:
   returned: changed
   type: list
   elements: str
+former:
+  description: The rules of former edges that stay, with O(keep_former).
+  returned: success
+  type: list
+  elements: str
 """
 
 import hashlib
@@ -73,12 +85,30 @@ CANDIDATE = Path("/run/tiers-firewall.candidate.nft")
 PREVIOUS = Path("/run/tiers-firewall.previous.nft")
 UNDO = "tiers-firewall-undo"
 TABLE = "table inet tiers"
+EDGES, END_OF_EDGES = "# planned edges\n", "        # end of the planned edges\n"
 _SECONDS = 5
 
 
 def way_back(listing: str | None) -> str:
     """Commands that restore a table from its listing, in one transaction; None without a table."""
     return f"{TABLE}\ndelete {TABLE}\n{listing or ''}"
+
+
+def planned_edges(rules: str) -> dict[str, str]:
+    """The rules of the planned edges, by what they accept: the reason in the comment may change."""
+    block = rules.partition(EDGES)[2].partition(END_OF_EDGES)[0]
+    return {line.partition(" accept")[0].strip(): line for line in block.splitlines()}
+
+
+def former_rules(rules: str, deployed: str) -> list[str]:
+    """The rules of the deployed edges that are no longer planned."""
+    planned = planned_edges(rules)
+    return [line for what, line in planned_edges(deployed).items() if what not in planned]
+
+
+def add_rules(rules: str, more: list[str]) -> str:
+    """The rules with more planned edges."""
+    return rules.replace(END_OF_EDGES, "".join(f"{rule}\n" for rule in more) + END_OF_EDGES)
 
 
 class Firewall:
@@ -132,8 +162,10 @@ def load(module: AnsibleModule, firewall: Firewall) -> dict[str, Any]:
     """Load the table if it is due, and leave it to be confirmed."""
     content = module.params["content"]
     deployed = host_checks.FIREWALL.read_text(encoding="utf-8") if host_checks.FIREWALL.exists() else ""
+    former = former_rules(content, deployed) if module.params["keep_former"] else []
+    content = add_rules(content, former)
     why = host_checks.check_firewall(_SECONDS) if content == deployed else ["the planned rules are others"]
-    result: dict[str, Any] = {"changed": bool(why), "why": why}
+    result: dict[str, Any] = {"changed": bool(why), "why": why, "former": [rule.strip() for rule in former]}
     if not why:
         return result
     result["diff"] = {
@@ -178,6 +210,7 @@ def main() -> None:
         argument_spec={
             "content": {"type": "str", "required": True},
             "confirm_seconds": {"type": "int", "default": 60},
+            "keep_former": {"type": "bool", "default": False},
             "loaded": {"type": "str", "default": ""},
             "connection": {"type": "str", "default": ""},
         },

@@ -212,6 +212,18 @@ class Host:
         clock = {"synchronized_by": ["chrony"], "named": given.get("time_service", ""), "began": now, "ended": now}
         return {"changed": False, "findings": [], "clock": clock, "ssh": {"connection": "", "ports": [22]}}
 
+    def on_tier_firewall(self, given: Mapping[str, Any], check_mode: bool) -> Result:
+        from ansible_collections.distributed.tiers.plugins.modules import tier_firewall
+
+        name = str(tier_firewall.host_checks.FIREWALL)
+        rules, deployed = given["content"], self.read(name)
+        former = tier_firewall.former_rules(rules, deployed) if given["keep_former"] else []
+        rules = tier_firewall.add_rules(rules, former)
+        if rules != deployed and not check_mode:
+            self.write(name, rules)
+            self.log("close former ports" if tier_firewall.former_rules(rules, deployed) else "open planned ports")
+        return {"changed": rules != deployed, "former": former}
+
     def on_tier_voter(self, _given: Mapping[str, Any], _check_mode: bool) -> Result:
         members = [{"id": name, "name": name, "peer": url, "learner": False} for name, url in self.state["voters"]]
         runs = bool(members)

@@ -67,7 +67,7 @@ class Host:
 
 class Module:
     def __init__(self, host: Host, path: Path, **params: Any) -> None:
-        self.params = {"confirm_seconds": 60, "loaded": "", "connection": "", **params}
+        self.params = {"confirm_seconds": 60, "keep_former": False, "loaded": "", "connection": "", **params}
         self.check_mode = params.pop("check", False)
         self.run_command = host.run_command
         self.tmpdir = str(path)
@@ -115,7 +115,32 @@ def test_a_confirmed_firewall_is_kept_and_loaded_at_every_boot(host: Host) -> No
     host.wait()
     assert host.table == "planned" and is_deployed(host)
     assert not tier_firewall.PREVIOUS.exists() and not tier_firewall.CANDIDATE.exists()
-    assert deploy(host, "planned") == {"changed": False, "why": []}
+    assert deploy(host, "planned") == {"changed": False, "why": [], "former": []}
+
+
+def rules(*edges: str) -> str:
+    return "".join(
+        ("        # planned edges\n", *edges, "        # end of the planned edges\n", "        operator's own rule\n")
+    )
+
+
+def test_a_client_that_moves_is_let_in_until_it_has_its_new_endpoints(host: Host) -> None:
+    stays, moves, comes = (
+        f'        ip saddr 192.0.2.{number} tcp dport 389 accept comment "a client is served"\n' for number in (1, 2, 3)
+    )
+    deploy(host, rules(stays, moves))
+    planned = rules(stays.replace("served", "at home"), comes)
+    first = deploy(host, planned, keep_former=True, check=True)
+    assert first["former"] == [moves.strip()]
+    deploy(host, planned, keep_former=True)
+    kept = host.table
+    assert kept == planned.replace("        # end", f"{moves}        # end")
+    # A run that was killed here, and the next one, which keeps the rule too.
+    assert deploy(host, planned, keep_former=True) == {"changed": False, "why": [], "former": [moves.strip()]}
+    assert host.table == kept
+    deploy(host, planned)
+    assert host.table == planned
+    assert deploy(host, planned, keep_former=True) == {"changed": False, "why": [], "former": []}
 
 
 def test_the_kept_connection_confirms_nothing(host: Host) -> None:

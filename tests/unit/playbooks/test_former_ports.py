@@ -1,0 +1,57 @@
+# Copyright: The distributed.tiers authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A client that moves to another proxy is let in by its former one until it has its new endpoints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.distributed.tiers.tests.unit.playbooks.fleet import Fleet
+
+SERVERS: dict[str, dict[str, dict[str, Any]]] = {
+    "master": {"m1": {}},
+    "proxy": {"px1": {}, "px2": {}},
+    "client": {"c1": {"tiers_allow": ["px1"]}, "c2": {}},
+}
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Fleet:
+    """Deployed servers whose client c1 moves with the next deployment."""
+    fleet = Fleet.make(tmp_path_factory.mktemp("fleet") / "first", SERVERS, host_firewall=True)
+    run = fleet.run("deploy")
+    assert run.code == 0, run.text
+    fleet.change(c1={"tiers_allow": ["px2"]})
+    return fleet
+
+
+def test_former_proxy_closes_its_port_after_the_client_is_configured(fleet: Fleet, tmp_path: Path) -> None:
+    run = fleet.copy(tmp_path / "fleet").run("deploy")
+    assert run.code == 0, run.text
+    assert run.hosts("close former ports") == ["px1"]
+    (opens,), (configured,) = run.places("px2", "open planned ports"), run.places("c1", "client")
+    (closes,) = run.places("px1", "close former ports")
+    assert opens < configured < closes
+
+
+@pytest.mark.slow
+def test_former_proxy_stays_open_while_the_client_was_not_configured(fleet: Fleet, tmp_path: Path) -> None:
+    own = fleet.copy(tmp_path / "fleet")
+    limited = own.run("deploy", "--limit", "m1,px1,px2")
+    assert limited.code == 0, limited.text
+    assert limited.hosts("close former ports") == []
+    assert "px1: ports of the former plan stay open. This run did not configure c1, c2" in limited.words
+    own.set_faults({"c1": {"client": "fail"}})
+    failed = own.run("deploy")
+    assert failed.code != 0 and failed.hosts("close former ports") == []
+    own.set_faults({})
+    # px1 has no record of a complete deployment, so this run touches it, too.
+    last = own.run("deploy", tiers_scope="changed")
+    assert last.code == 0, last.text
+    assert last.hosts("close former ports") == ["px1"]
+    again = own.run("deploy")
+    assert again.hosts("close former ports") + again.hosts("open planned ports") == []
