@@ -39,8 +39,10 @@ class ActionModule(JudgingAction):
     def judge(self, options: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
         plan, now = options["plan"], datetime.now(UTC)
         found = choose_source(plan, answers_of(variables).of("tiers_probed"), target_names(options["targets"]))
-        wrong = [*found["wrong"], *([LOST] if is_removed_after_job(options["directory"], variables) else [])]
         source = plan["servers"].get(found["todo"][0], {}) if found["todo"] else {}
+        stays_in_repository = source.get("repository") is not None
+        is_lost = not stays_in_repository and is_removed_after_job(options["directory"], variables)
+        wrong = [*found["wrong"], *([LOST] if is_lost else [])]
         return {
             "todo": found["todo"],
             "text": found["text"],

@@ -103,7 +103,7 @@ def read_inventory(
             paired = {str(name) for name in primaries if isinstance(name, str)}
             paired |= {host for host in hosts if "backup" in hosts[host]}
             for host in hosts:
-                views.add_secrets(host, seen[host], product.secrets)
+                views.add_secrets(host, seen[host], product.secrets + product.repository_secrets)
                 if product.numbers and seen[host].get("tiers_product") == name:
                     seen[host][variables.NUMBERS] = views.numbers(host, product)
                 if host in paired and seen[host].get("tiers_product") == name:

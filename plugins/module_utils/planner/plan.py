@@ -208,6 +208,7 @@ class _Planner:
             "failover": self.failover(server),
             "failover_ttl": self.failover_ttl(server),
             "arbiter_endpoints": self.wiring.arbiter_endpoints(server),
+            "repository": self.repository(server),
             **derived,
             "engines": [*(("haproxy",) if derived["has_balancer"] else ()), *(("keepalived",) if has_election else ())],
             "address": server.address,
@@ -253,6 +254,12 @@ class _Planner:
             "upgrade_wave": self.upgrade_waves[server.name],
             **server.handed_on,
         }
+
+    def repository(self, server: Server) -> dict[str, Any] | None:
+        """The repository of backups, for its host and for the servers whose data it has."""
+        found = self.wiring.repository()
+        takes_part = found and (server.name == found["name"] or server in self.wiring.backed_up)
+        return found if takes_part else None
 
     def failover(self, server: Server) -> str | None:
         """The mechanism that decides which node of the pair serves, or has the shared address."""

@@ -121,6 +121,10 @@ class Product:
     # Whether its check gets an answer of the program: the kernel accepts connections also for one that hangs.
     watched: bool = True
     more_ports: tuple[Port, ...] = ()
+    # The port of its repository of backups, and of the servers that it backs up; None if it has no such repository.
+    repository_port: int | None = None
+    # Secrets that a system needs only with a repository.
+    repository_secrets: tuple[str, ...] = ()
     # What runs where the inventory says no version.
     version: str | None = None
     # Variables of the role whose values rules compare, with their defaults.
@@ -257,6 +261,8 @@ KEYS = (
     "write_port",
     "watched",
     "more_ports",
+    "repository_port",
+    "repository_secrets",
     "version",
     "numbers",
     "described_by",
@@ -316,6 +322,10 @@ def parse_product(name: str, data: Any) -> tuple[Product | None, list[str]]:
         write_port=read.port("write_port", data["write_port"]) if data.get("write_port") is not None else None,
         watched=read.flag("watched", True),
         more_ports=read.more_ports("more_ports"),
+        repository_port=read.port("repository_port", data["repository_port"])
+        if data.get("repository_port") is not None
+        else None,
+        repository_secrets=read.words("repository_secrets", default=()),
         version=read.word("version") if data.get("version") is not None else None,
         numbers=read.numbers("numbers"),
         described_by=read.word("described_by", DESCRIPTIONS) if described else None,

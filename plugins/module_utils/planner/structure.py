@@ -147,6 +147,15 @@ class VoterSlice(TypedDict):
     metrics: Annotated[list[MetricsEndpoint], "Where the metrics of its host are scraped, as of a server."]
 
 
+class DataRepository(TypedDict):
+    """The repository in which the product keeps its backups."""
+
+    name: Annotated[str, "Inventory name of the server on whose host it is."]
+    address: Annotated[str, "IP address of that host."]
+    port: Annotated[PortNumber, "The port at which it and the servers that it backs up reach each other."]
+    servers: Annotated[list[PlannedEndpoint], "The servers whose data it has, with that port."]
+
+
 class ServerSlice(TypedDict):
     """The slice of one server: what its roles need to know."""
 
@@ -179,6 +188,11 @@ class ServerSlice(TypedDict):
         list[PlannedEndpoint],
         "The voters that a node of an active/standby pair asks, or a server with data of a product that elects by "
         "itself; empty for all other servers, and without an arbiter.",
+    ]
+    repository: Annotated[
+        DataRepository | None,
+        "The repository of backups, of the server on whose host it is and of those whose data it has; null for all "
+        "others, and without `tiers_backup_repository`.",
     ]
     active_standby: Annotated[bool, "Whether one node of its pair serves at a time: the standby refuses clients."]
     product_election: Annotated[
@@ -490,6 +504,7 @@ DEFINITIONS = {
     "client": ClientSlice,
     "arbiter": Arbiter,
     "voter": Voter,
+    "repository": DataRepository,
     "voter_slice": VoterSlice,
     "endpoint": PlannedEndpoint,
     "role_endpoint": ClientEndpoint,

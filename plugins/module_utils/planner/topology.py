@@ -216,6 +216,8 @@ class Topology:
     failover_ttl: float | None = None
     arbiter_client_port: int = 2379
     arbiter_peer_port: int = 2380
+    # The server on whose host the product keeps its backups; empty if it keeps none.
+    backup_repository: str = ""
     resolve: bool = False
     # The loss that was asked for, as selectors of servers.
     loss: tuple[str, ...] = ()
@@ -448,6 +450,8 @@ class _VariableReader:
         product_name = self.value(name, "tiers_product", "")
         product = products.get(product_name)
         secrets = product.secrets if product else ()
+        if product and self.hostvars.get(name, {}).get("tiers_backup_repository"):
+            secrets += product.repository_secrets
         if variables.OWN_CERTIFICATE not in self.hostvars.get(name, {}):
             secrets = (variables.UNLOCKS_CA, *secrets)
         return Server(

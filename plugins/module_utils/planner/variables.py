@@ -432,6 +432,17 @@ TABLE: tuple[Variable, ...] = (
         integer(1, 65535),
         field="arbiter_peer_port",
     ),
+    # Backups of the data.
+    Variable(
+        "tiers_backup_repository",
+        "all",
+        "host",
+        "",
+        "The server on whose host the product keeps its backups, for products with a repository of backups (PostgreSQL "
+        "with pgBackRest). A server without data that runs the product: with PostgreSQL, a proxy.",
+        word,
+        field="backup_repository",
+    ),
     # Clients and how they are assigned.
     Variable(
         "tiers_clients",
@@ -587,6 +598,16 @@ TABLE: tuple[Variable, ...] = (
         "false",
         "Has `retire` remove the product's data, too.",
         flag,
+        asked=True,
+    ),
+    Variable(
+        "tiers_backup_type",
+        "all",
+        "choice",
+        "diff",
+        "What `back_up` makes in a repository of backups: `full`, or `diff` for the changes since the last full one.",
+        choice(("diff", "full")),
+        ("diff", "full"),
         asked=True,
     ),
     Variable(
@@ -993,6 +1014,7 @@ MADE_IN_RUNS = frozenset(
         "tiers_earlier",
         "tiers_backup_file",
         "tiers_bundle_read",
+        "tiers_backup_report",
         "tiers_backup_why",
         "tiers_restored",
         "tiers_resync_why",

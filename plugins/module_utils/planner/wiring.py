@@ -75,6 +75,12 @@ class Wiring:
         self.voters = choose_voters(topology)
         self.monitors = topology.monitors()
         self.asking = users_of(topology) if self.voters else []
+        self.backed_up = [
+            server
+            for work in ("master", "parallel")
+            for server in self.by_work.get(work, ())
+            if server.state != "down" and topology.products[server.product].repository_port is not None
+        ]
         self.write_ports = {s.name: write_port(topology, s) for s in servers.values()}
         # Of the servers that take writes at another port than the one they serve on
         self.own_write_ports = {
@@ -180,6 +186,7 @@ class Wiring:
                         yield edge(client, target, "clients write through the pool", address, port)
         yield from self.more_edges()
         yield from self.arbiter_edges()
+        yield from self.repository_edges()
         yield from self.monitor_edges()
 
     def arbiter_edges(self) -> Iterator[dict[str, Any]]:
@@ -193,6 +200,25 @@ class Wiring:
             for server in self.asking:
                 if server.name != voter.name:
                     yield edge(server, voter, "the nodes of a pair ask the arbiter which of them serves", port=clients)
+
+    def repository_edges(self) -> Iterator[dict[str, Any]]:
+        """The connections between the repository of backups and the servers with data."""
+        found = self.repository()
+        if found is None:
+            return
+        for server in self.backed_up:
+            host, port = self.topology.servers[found["name"]], Port("repository", found["port"], "tcp", (), ())
+            yield edge(server, host, "a server with data archives and restores", port=port)
+            yield edge(host, server, "the repository copies the data", port=port)
+
+    def repository(self) -> dict[str, Any] | None:
+        """The repository of backups, with the servers whose data it has; None without one."""
+        host = self.topology.servers.get(self.topology.backup_repository)
+        port = self.topology.products[host.product].repository_port if host else None
+        if host is None or port is None:
+            return None
+        servers = [{"name": s.name, "address": s.address, "port": port} for s in self.backed_up]
+        return {"name": host.name, "address": host.address, "port": port, "servers": servers}
 
     def monitor_edges(self) -> Iterator[dict[str, Any]]:
         """The connections by which the hosts of the group `monitor` scrape the metrics of servers and voters."""

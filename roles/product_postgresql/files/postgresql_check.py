@@ -24,6 +24,9 @@ MB = 1024 * 1024
 # PostgreSQL refuses writes 3 million transactions before 2^31. Its own autovacuum begins at 200 million.
 OLDEST_TRANSACTION = 1_500_000_000
 NAMED = 3
+SERVES_BACKUPS = "tiers-pgbackrest.service"
+# WAL is archived within seconds of its end. A backup may hold it up for some more.
+ARCHIVED_SECONDS = 120
 # A standby does not start with less of these than its leader has, so they are reduced on the leader first.
 NOT_LESS = (
     "max_connections",
@@ -50,6 +53,14 @@ SELECT json_build_object(
         WHERE state = 'streaming' AND sync_state IN ('sync', 'quorum')),
     'slots', (SELECT coalesce(json_agg(json_build_array(slot_name, wal_status) ORDER BY slot_name), '[]')
         FROM pg_replication_slots),
+    'archiver', (SELECT json_build_object(
+            'mode', current_setting('archive_mode'),
+            'is_failing', last_failed_time IS NOT NULL AND last_failed_time > coalesce(last_archived_time, '-infinity'),
+            'last_wal', last_archived_wal,
+            'waiting', (SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'),
+            'seconds', (SELECT coalesce(extract(epoch FROM now() - min(modification)), 0)::int
+                FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'))
+        FROM pg_stat_archiver),
     'wal_bytes', (SELECT coalesce(sum(size), 0)::bigint FROM pg_ls_waldir()),
     'checksum_failures', (SELECT coalesce(sum(checksum_failures), 0)::bigint FROM pg_stat_database),
     'oldest_transaction', (SELECT max(age(datfrozenxid)) FROM pg_database),
@@ -91,6 +102,8 @@ def judge(server: Mapping[str, Any], patroni: Mapping[str, Any], settings: Mappi
         if state in ("unreserved", "lost"):
             removed = "is removed" if state == "lost" else "is being removed"
             yield f"the server of the slot {slot} lacks WAL that {removed}. Run resync for it"
+    if settings["archives"]:
+        yield from judge_archiving(server)
     if server["checksum_failures"]:
         yield f"{server['checksum_failures']} pages of the data have a wrong checksum (pg_stat_database)"
     if server["oldest_transaction"] > OLDEST_TRANSACTION:
@@ -104,6 +117,24 @@ def judge(server: Mapping[str, Any], patroni: Mapping[str, Any], settings: Mappi
     elif is_restart_due(patroni, server, settings):
         names = f" ({enumerate_some(server['waiting'])})" if server["waiting"] else ""
         yield f"a changed setting{names} waits for a restart of PostgreSQL. Run deploy"
+
+
+def judge_archiving(server: Mapping[str, Any]) -> Iterator[str]:
+    """The findings of a server with a repository of backups. Only the leader archives."""
+    archiver = server["archiver"]
+    last = archiver["last_wal"] or "none"
+    if not server["gives_backups"]:
+        yield f"{SERVES_BACKUPS} does not run: the repository cannot copy the data. See journalctl -u {SERVES_BACKUPS}"
+    if not server["leads"]:
+        return
+    if archiver["mode"] == "off":
+        yield "archive_mode is off: changes since the last backup cannot be restored. Run deploy"
+    elif archiver["waiting"] and (archiver["is_failing"] or archiver["seconds"] > ARCHIVED_SECONDS):
+        yield (
+            f"archiving does not work: WAL has waited for {archiver['seconds']} s ({archiver['waiting']} files). The"
+            f" last archived one is {last}. Changes after it cannot be restored, and WAL fills the disk. See"
+            " journalctl -u patroni"
+        )
 
 
 def judge_promise(server: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterator[str]:
@@ -181,6 +212,9 @@ def main() -> int:
             for database in (server["databases"] if server["leads"] else [])
             for name in ask(UNLOGGED, settings, database)
         ]
+        # Only a server with a repository has the unit.
+        active = subprocess.run(["systemctl", "is-active", "--quiet", SERVES_BACKUPS], check=False, timeout=SECONDS)
+        server["gives_backups"] = active.returncode == 0
         disk = os.statvfs(settings["data"])
         server["free_bytes"] = disk.f_bavail * disk.f_frsize
     except Failed as error:

@@ -25,6 +25,7 @@ SETTINGS = {
     "data": "/",
     "promises_no_loss": True,
     "permits_unlogged": False,
+    "archives": True,
     "start_values": {"max_connections": 200, "wal_level": "replica"},
 }
 PATRONI = {"patroni": {"scope": "shop"}}
@@ -46,6 +47,8 @@ HEALTHY: dict[str, Any] = {
     "waiting": [],
     "synchronous": 1,
     "slots": [["m2", "reserved"]],
+    "archiver": {"mode": "on", "is_failing": False, "last_wal": "000000010000000000000008", "waiting": 1, "seconds": 9},
+    "gives_backups": True,
     "wal_bytes": 1 << 30,
     "free_bytes": 5 << 30,
     "checksum_failures": 0,
@@ -104,6 +107,36 @@ def test_a_healthy_server_has_no_finding(program: ModuleType) -> None:
 def test_a_broken_promise_is_a_finding(program: ModuleType, change: dict[str, Any], why: str) -> None:
     (found,) = findings(program, change)
     assert why in found
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"mode": "off"}, "archive_mode is off"),
+        ({"is_failing": True, "seconds": 61}, "WAL has waited for 61 s (1 files). The last archived one is 00000001"),
+        # A command that hangs neither fails nor succeeds.
+        ({"seconds": 121}, "archiving does not work"),
+        ({"is_failing": True, "last_wal": None}, "last archived one is none"),
+    ],
+)
+def test_wal_that_is_not_archived_is_a_finding_of_the_leader(
+    program: ModuleType, change: dict[str, Any], why: str
+) -> None:
+    archiver = HEALTHY["archiver"] | change
+    (found,) = findings(program, {"archiver": archiver})
+    assert why in found
+    assert findings(program, {"archiver": archiver, "leads": False}) == []
+    assert findings(program, {"archiver": archiver}, archives=False) == []
+
+
+def test_a_failure_before_the_last_archived_wal_is_past(program: ModuleType) -> None:
+    assert findings(program, {"archiver": HEALTHY["archiver"] | {"is_failing": True, "waiting": 0}}) == []
+
+
+def test_a_server_that_gives_no_backups_is_a_finding(program: ModuleType) -> None:
+    for leads in (True, False):
+        (found,) = findings(program, {"gives_backups": False, "leads": leads})
+        assert "the repository cannot copy the data" in found
 
 
 def test_the_inventory_decides_what_is_promised(program: ModuleType) -> None:

@@ -147,3 +147,51 @@ def pools_exceed_connections(topology: Topology, _allocation: Allocation) -> Ite
                 f"{counted(len(pools), 'PgBouncer')} have {sum(pools):g}, and the servers need {OWN_CONNECTIONS}."
             )
             yield Problem(master.name, CONNECTIONS, message)
+
+
+@rule(
+    "backup-repository",
+    ERROR,
+    reason="The repository of backups is on the host of a server that has no data itself: the failure of one host must "
+    "not take both. pgBackRest also runs there under the role of the product.",
+    remedy="Set tiers_backup_repository to a server that runs the product without data, for PostgreSQL a proxy.",
+    fires="""
+        all:
+          vars:
+            tiers_product: postgresql
+            product_postgresql_probe_password: from-a-vault
+            product_postgresql_backup_passphrase: from-a-vault
+            tiers_backup_repository: m1
+        parallel: !remove
+        distributor: !remove
+        backup: {hosts: {d2: !remove }}
+    """,
+    silent="""
+        all:
+          vars:
+            tiers_product: postgresql
+            product_postgresql_probe_password: from-a-vault
+            product_postgresql_backup_passphrase: from-a-vault
+            tiers_backup_repository: px1
+        parallel: !remove
+        distributor: !remove
+        backup: {hosts: {d2: !remove }}
+    """,
+)
+def backup_repository(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    name = topology.backup_repository
+    if not name:
+        return
+    server = topology.servers.get(name)
+    product = topology.product_of(server) if server else None
+    why = ""
+    if server is None:
+        why = f"{name} is no server of the system."
+    elif product is None or product.repository_port is None:
+        why = f"The product {server.product} of {name} has no repository of backups."
+    elif server.state == "down":
+        why = f"{name} is down."
+    elif (tier := topology.serves_as(server)) and not (tier == "proxy" and product.proxy_mode == "pooler"):
+        why = f"{name} has the data itself."
+    if why:
+        yield Problem(None, "tiers_backup_repository", why)
