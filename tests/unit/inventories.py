@@ -37,6 +37,7 @@ SIMPLE = {
 PRODUCTS: dict[str, Any] = {
     "example.simple.product": SIMPLE,
     "example.other.product": {**SIMPLE, "name": "other"},
+    "example.stateless.product": {**SIMPLE, "name": "stateless", "stateful": False},
     "example.broken.product": {"port": "x"},
     "example.voting.product": {
         **SIMPLE,

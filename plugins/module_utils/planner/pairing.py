@@ -16,6 +16,8 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.values i
 # The distributor and its shared address are this collection's own work, whatever the product.
 DISTRIBUTOR_REDUNDANCY = ("hot", "warm")
 DISTRIBUTOR_FAILBACK = ("auto", "manual")
+# Of two hosts that cannot see each other, neither is a majority.
+FEWEST_VOTERS = 3
 
 
 def pairs(topology: Topology) -> Iterator[tuple[Server, Server]]:
@@ -55,7 +57,7 @@ def failback_kinds(topology: Topology, server: Server) -> tuple[str, ...]:
     product = topology.product_of(server)
     if topology.serves_as(server) == "distributor" or product is None:
         return DISTRIBUTOR_FAILBACK
-    if topology.failover == "lease" and is_leased(topology, server):
+    if failover_way(topology, server) == "lease" and is_leased(topology, server):
         # The lease alone decides which node serves, whatever both could do without it.
         return tuple(dict.fromkeys((*product.failback, *FAILBACK)))
     return product.failback
@@ -74,7 +76,29 @@ def both_may_serve(topology: Topology, server: Server) -> bool:
     product, work = topology.product_of(server), topology.serves_as(server)
     if not (product and work and product.runs_on(work)):
         return True
-    return product.active == "both" and not (topology.failover == "lease" and is_leased(topology, server))
+    return product.active == "both" and not (failover_way(topology, server) == "lease" and is_leased(topology, server))
+
+
+def failover_way(topology: Topology, server: Server) -> str:
+    """The way in which the nodes of an active/standby pair decide which of them serves: as the inventory says, else a
+    lease for a product that holds state if there are hosts to vote."""
+    by_default = "lease" if holds_state(topology, server) and could_vote(topology) else "vrrp"
+    return topology.failover or by_default
+
+
+def holds_state(topology: Topology, server: Server) -> bool:
+    """Whether the server's product has data that a failover could lose. False for a service without a description,
+    of which another rule speaks."""
+    product = topology.product_of(server)
+    return bool(product and product.stateful and (product.description or not product.described_by))
+
+
+def could_vote(topology: Topology) -> bool:
+    """Whether enough hosts could vote if all of them were up. A system that has voters keeps its leases when it loses
+    hosts: it must not go back to VRRP by itself."""
+    hosts = topology.arbiter_group or topology.servers
+    has_voters = any(server.voters for server in topology.servers.values())
+    return len(hosts) >= FEWEST_VOTERS or has_voters
 
 
 def is_leased(topology: Topology, server: Server) -> bool:
@@ -103,12 +127,12 @@ def product_election(topology: Topology, server: Server) -> bool:
 
 
 def asks_arbiter(topology: Topology, server: Server) -> bool:
-    """Whether the server asks the voters: a node of an active/standby pair, or one that holds data of a product that
-    elects by itself."""
+    """Whether the server asks the voters: a node that serves by a lease, or one with data of a product that elects by
+    itself."""
     product, work = topology.product_of(server), topology.serves_as(server)
     if product and product.election == "product":
         return work in ("master", "parallel") and product.runs_on(work)
-    return is_active_standby(topology, server)
+    return is_active_standby(topology, server) and failover_way(topology, server) == "lease"
 
 
 def router_ids(topology: Topology) -> dict[str, int]:

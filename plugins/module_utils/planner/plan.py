@@ -19,6 +19,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.pairing import (
     both_may_serve,
     failback_of,
+    failover_way,
     failure_detection,
     has_leader_election,
     is_active_standby,
@@ -266,7 +267,7 @@ class _Planner:
         if product_election(self.topology, server):
             return "product"
         if is_active_standby(self.topology, server):
-            return self.topology.failover
+            return failover_way(self.topology, server)
         return "vrrp" if has_leader_election(self.topology, server) else None
 
     def failover_ttl(self, server: Server) -> float | None:

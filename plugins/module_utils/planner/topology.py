@@ -211,7 +211,8 @@ class Topology:
     client_timeout: float | None = None
     reloads_at_once: int | None = None
     upgrading: bool = False
-    failover: str = "vrrp"
+    # As the inventory says; None leaves it to each pair.
+    failover: str | None = None
     active: str = "one"
     failover_ttl: float | None = None
     arbiter_client_port: int = 2379

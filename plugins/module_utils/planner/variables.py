@@ -385,10 +385,10 @@ TABLE: tuple[Variable, ...] = (
         "tiers_failover",
         "all",
         "choice",
-        "vrrp",
-        "How the nodes of an active/standby pair decide which of them serves. `vrrp`: the two nodes among themselves; "
-        "both serve if they cannot see each other. `lease`: a majority of three or five voters, which are deployed; at "
-        "most one node serves, whatever fails.",
+        "lease for products that hold state, if there are three hosts, else vrrp",
+        "How the nodes of an active/standby pair decide which of them serves. `lease`: a majority of three or five "
+        "voters, which are deployed; at most one node serves, whatever fails. `vrrp`: the two nodes among themselves; "
+        "both serve if they cannot see each other.",
         choice(FAILOVER),
         FAILOVER,
         field="failover",
@@ -398,8 +398,8 @@ TABLE: tuple[Variable, ...] = (
         "all",
         "choice",
         "one",
-        "With `tiers_failover: lease`: whether one master of a pair accepts writes, or both, if both may (the masters "
-        "of OpenLDAP). `both`: after a network split, the later of two changes of an entry replaces the other.",
+        "Whether one master of a pair accepts writes, by a lease, or both, if both may (the masters of OpenLDAP). "
+        "`both`: after a network split, the later of two changes of an entry replaces the other.",
         choice(ACTIVE),
         ACTIVE,
         field="active",

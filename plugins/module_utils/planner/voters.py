@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, TypeAlias
 
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.pairing import asks_arbiter, product_election
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.pairing import FEWEST_VOTERS, asks_arbiter
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Server, Topology, VoterHost
 
 # With three voters one may fail, with five two.
-FEW, MANY = 3, 5
+FEW, MANY = FEWEST_VOTERS, 5
 # Five voters cost five writes a renewal: only where that many places and a larger system make it worth it.
 HOSTS_FOR_MANY = 9
 # The release of etcd in each release of Debian. Voters of different ones are for an upgrade, not for operation.
@@ -47,8 +47,7 @@ class Timing:
 
 def wants_voters(topology: Topology) -> bool:
     """Whether something needs voters: pairs with a lease, a product that elects by itself, or the inventory."""
-    by_product = any(product_election(topology, server) for server in topology.servers.values())
-    return topology.failover == "lease" or by_product or bool(topology.arbiter_group)
+    return topology.failover == "lease" or bool(topology.arbiter_group) or bool(users_of(topology))
 
 
 def choose_voters(topology: Topology) -> tuple[Host, ...]:

@@ -248,7 +248,7 @@ def _decides_by_vrrp(experiment: Mapping[str, Any], plan: Mapping[str, Any]) -> 
     return bool(server.get("active_standby")) and server.get("failover") != "lease"
 
 
-_BY_VRRP = "any, reported (`tiers_failover: vrrp`)"
+_BY_VRRP = "any, reported (elected by VRRP)"
 
 
 def _explain_no_promise(experiment: Mapping[str, Any], plan: Mapping[str, Any]) -> str:

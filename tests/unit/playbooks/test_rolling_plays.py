@@ -336,7 +336,7 @@ def test_keepalived_goes_on_following_the_lease_while_its_node_restarts(tmp_path
 def test_a_node_that_stepped_down_for_its_restart_changes_over_before_its_record_is_written(tmp_path: Path) -> None:
     """Its peer ends the former way, so the node must serve by the new one at once."""
     hosts = {**PAIR, "arbiter": {"v1": {}, "v2": {}, "v3": {}}}
-    fleet = Fleet.make(tmp_path, hosts, product={"active": "one"}, tiers_clients=[])
+    fleet = Fleet.make(tmp_path, hosts, product={"active": "one"}, tiers_clients=[], tiers_failover="vrrp")
     assert fleet.run("deploy").code == 0
     fleet.change(tiers_failover="lease")
     run = fleet.run("deploy", product_restart=1)

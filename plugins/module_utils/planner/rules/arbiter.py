@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import ERROR, WARNING, Problem
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.pairing import (
+    failover_way,
+    holds_state,
     is_active_standby,
     is_leased,
     pairs,
@@ -38,7 +40,8 @@ from ansible_collections.distributed.tiers.plugins.module_utils.text import coun
     WARNING,
     reason="Two hosts that cannot see each other cannot decide which of them serves; a third must. Without an arbiter "
     "no node can get a lease.",
-    remedy="Add hosts to the group arbiter until it has three; they may also serve, or do nothing else.",
+    remedy="Add hosts to the group arbiter until it has three; they may also serve, or do nothing else. Or remove the "
+    "group: no pair of the system serves by a lease.",
     fires="""
         arbiter:
           hosts:
@@ -55,18 +58,9 @@ from ansible_collections.distributed.tiers.plugins.module_utils.text import coun
 )
 def arbiter_too_few(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
     hosts = candidates(topology)
-    if wants_voters(topology) and len(hosts) < FEW and not needs_arbiter(topology):
+    if wants_voters(topology) and len(hosts) < FEW and not users_of(topology):
         message = f"{counted(len(hosts), 'host')} can vote, at least {FEW} are needed: no arbiter is deployed."
         yield Problem(None, "tiers_failover", message, hosts=tuple(host.name for host in hosts))
-
-
-def needs_arbiter(topology: Topology) -> bool:
-    """Whether a node of the system serves only with a lease."""
-    return bool(users_of(topology)) and (topology.failover == "lease" or has_product_election(topology))
-
-
-def has_product_election(topology: Topology) -> bool:
-    return any(product_election(topology, server) for server in topology.servers.values())
 
 
 @rule(
@@ -74,26 +68,24 @@ def has_product_election(topology: Topology) -> bool:
     WARNING,
     reason="The two nodes of a pair that cannot see each other both accept writes. When they can again, writes of one "
     "of them may be lost.",
-    remedy="Set tiers_failover: lease: three hosts of the system vote, which may also serve. For masters that may both "
-    "accept writes, tiers_active: both states that the later of two changes may replace the other.",
+    remedy="Remove tiers_failover: vrrp. Then at most one node serves, by a lease that three hosts grant. They may "
+    "also serve; if there are fewer, add some to the group arbiter. For masters that may both accept writes, "
+    "tiers_active: both states that the later of two changes may replace the other.",
     fires="""
         all:
-          vars: {tiers_active: one}
+          vars: {tiers_active: one, tiers_failover: vrrp}
     """,
     silent="""
         all:
-          vars: {tiers_active: one, tiers_failover: lease}
+          vars: {tiers_active: one}
     """,
 )
 def two_writers(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
-    if topology.failover == "lease":
-        return
     for primary, backup in pairs(topology):
-        product = topology.product_of(primary)
-        if topology.serves_as(primary) != "master" or product is None or not product.stateful:
+        if topology.serves_as(primary) != "master" or not holds_state(topology, primary):
             continue
-        if product.described_by and not product.description:
-            continue  # Rule service-description has found why.
+        if failover_way(topology, primary) == "lease":
+            continue
         if is_leased(topology, primary) or (
             is_active_standby(topology, primary) and not product_election(topology, primary)
         ):
@@ -104,7 +96,8 @@ def two_writers(topology: Topology, _allocation: Allocation) -> Iterator[Problem
 @rule(
     "lease-without-arbiter",
     ERROR,
-    reason="A node of an active/standby pair serves only while a majority of at least three voters grants it a lease.",
+    reason="A node of an active/standby pair that holds state serves only while a majority of at least three voters "
+    "grants it a lease. Two hosts that cannot see each other cannot decide which of them serves.",
     remedy="Add hosts to the group arbiter until it has three; they may also serve, or do nothing else. Or set "
     "tiers_failover: vrrp: then both nodes of a pair serve if they cannot see each other. For masters that may both "
     "serve, tiers_active: both is enough. A product that elects by itself always needs an arbiter.",
@@ -128,7 +121,7 @@ def two_writers(topology: Topology, _allocation: Allocation) -> Iterator[Problem
     """,
 )
 def lease_without_arbiter(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
-    if needs_arbiter(topology) and not choose_voters(topology):
+    if users_of(topology) and not choose_voters(topology):
         hosts = candidates(topology)
         message = f"{counted(len(hosts), 'host')} can vote, at least {FEW} are needed: no node of a pair could serve."
         yield Problem(None, "tiers_failover", message, hosts=tuple(host.name for host in hosts))
@@ -268,9 +261,10 @@ def arbiter_same_machine(topology: Topology, _allocation: Allocation) -> Iterato
 @rule(
     "arbiter-unused",
     WARNING,
-    reason="Voters cost memory and writes on their hosts. They grant leases only to pairs in active/standby mode with "
-    "tiers_failover: lease.",
-    remedy="Set tiers_failover: lease for a system with an active/standby pair, or remove the group arbiter.",
+    reason="Voters cost memory and writes on their hosts. They grant leases only to pairs in active/standby mode, and "
+    "with tiers_failover: vrrp to none.",
+    remedy="Remove the group arbiter, or tiers_failover: lease. For a pair in active/standby mode, remove "
+    "tiers_failover: vrrp, or tiers_active: both.",
     fires="""
         arbiter:
           hosts:
@@ -285,14 +279,9 @@ def arbiter_same_machine(topology: Topology, _allocation: Allocation) -> Iterato
 )
 def arbiter_unused(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
     voters = choose_voters(topology)
-    if has_product_election(topology):
-        return
-    if voters and topology.failover != "lease":
-        message = f"{enumerate_names(host.name for host in voters)} vote, and tiers_failover is {topology.failover}."
+    if voters and not users_of(topology):
+        message = f"{enumerate_names(host.name for host in voters)} vote, and no pair of the system serves by a lease."
         yield Problem(None, "tiers_failover", message, hosts=tuple(host.name for host in voters))
-    elif voters and not users_of(topology):
-        message = "tiers_failover is lease, and no pair of the system is active/standby."
-        yield Problem(None, "tiers_failover", message)
 
 
 @rule(
@@ -335,7 +324,7 @@ def arbiter_ports(topology: Topology, _allocation: Allocation) -> Iterator[Probl
     reason="The voters of a running arbiter know each other by these ports. With other ports, each of them would be "
     "taken for a new voter, and its data would be removed.",
     remedy="Set the former port. To change it, remove the arbiter first: deploy with tiers_failover: vrrp and without "
-    "the group arbiter. Then deploy with the new port.",
+    "the group arbiter. Then deploy with the new port, and without tiers_failover: vrrp.",
     fires="""
         all:
           vars: {tiers_failover: lease, tiers_arbiter_peer_port: 12380}

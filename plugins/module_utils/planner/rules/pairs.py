@@ -306,7 +306,7 @@ def redundancy_supported(topology: Topology, _allocation: Allocation) -> Iterato
     ERROR,
     reason="The plan can promise only what the product supports.",
     remedy="Set tiers_failback to what the product supports, or leave it out. Masters of OpenLDAP support manual and "
-    "never with tiers_failover: lease.",
+    "never if they serve by a lease: without tiers_active: both and tiers_failover: vrrp.",
     fires="""
         backup:
           hosts:

@@ -52,11 +52,61 @@ def test_failback_of_a_master_can_wait_for_an_operator_only_with_a_lease(judge: 
     for without in ("tiers_failover: vrrp", "tiers_failover: lease, tiers_active: both"):
         (error,) = judge(f"all: {{vars: {{{without}}}}}", wanted).errors
         assert (error.rule, error.host) == ("failback-supported", "m2")
-        assert "tiers_failover: lease" in error.remedy
+        assert "by a lease" in error.remedy
 
 
 def test_masters_with_a_lease_fail_back_by_themselves_without_a_setting(judge: Judge) -> None:
     assert planned(judge, LEASE)["servers"]["m1"]["failback"] == "auto"
+
+
+ONLY_MASTERS = """
+    all: {vars: {tiers_product: %s, tiers_clients: !remove }}
+    proxy: !remove
+    parallel: !remove
+    distributor: !remove
+    client: !remove
+    backup: {hosts: {d2: !remove }}
+"""
+STATEFUL, STATELESS = (ONLY_MASTERS % f"example.{name}.product" for name in ("simple", "stateless"))
+THIRD = "arbiter: {hosts: {m1: , m2: , v1: {ansible_host: 192.0.2.61, tiers_zone: rack-c}}}"
+
+
+@pytest.mark.parametrize(
+    ("product", "setting", "way", "findings"),
+    [
+        (STATEFUL, "", "lease", set()),
+        (STATEFUL, "tiers_failover: vrrp", "vrrp", {"two-writers", "arbiter-unused"}),
+        (STATELESS, "", "vrrp", {"arbiter-unused"}),
+        (STATELESS, "tiers_failover: lease", "lease", set()),
+        ("", "tiers_active: one", "lease", set()),
+        ("", "tiers_active: both", None, {"arbiter-unused"}),
+    ],
+)
+def test_a_pair_that_holds_state_serves_by_a_lease_unless_the_inventory_says_otherwise(
+    judge: Judge, product: str, setting: str, way: str | None, findings: set[str]
+) -> None:
+    outcome = judge(product, THIRD, f"all: {{vars: {{{setting}}}}}")
+    plan = outcome.plan or {}
+    assert not outcome.errors
+    assert {f.rule for f in outcome.findings} & {"two-writers", "arbiter-unused"} == findings
+    assert [plan["servers"][name]["failover"] for name in ("m1", "m2")] == [way, way]
+    assert [bool(plan["servers"][name]["arbiter_endpoints"]) for name in ("m1", "m2")] == 2 * [way == "lease"]
+
+
+def test_two_hosts_use_vrrp_and_a_finding_warns_of_two_writers(judge: Judge) -> None:
+    outcome = judge(STATEFUL)
+    assert not outcome.errors
+    assert [f.host for f in outcome.findings if f.rule == "two-writers"] == ["m1"]
+    assert (outcome.plan or {})["servers"]["m1"]["failover"] == "vrrp"
+
+
+def test_a_system_that_lost_a_host_does_not_go_back_to_vrrp(judge: Judge) -> None:
+    down = "proxy: {hosts: {px1: {ansible_host: 192.0.2.11, tiers_state: down}}}"
+    fact = "ansible_facts: {ansible_local: {tiers_voter: {schema: 1, voters: [m1, m2, px1]}}}"
+    gone = f"master: {{hosts: {{m1: {{tiers_record_read: {{{fact}}}}}}}}}"
+    for patches in ([STATEFUL, "all: {vars: {tiers_product: openldap, tiers_active: one}}", down], [STATEFUL, gone]):
+        (error,) = judge(*patches).errors
+        assert (error.rule, error.variable) == ("lease-without-arbiter", "tiers_failover")
 
 
 def test_failback_of_proxies_stays_with_the_product_although_masters_have_a_lease(judge: Judge) -> None:

@@ -815,7 +815,7 @@ def test_cut_from_the_peer_may_move_the_active_role_of_a_pair() -> None:
 def test_nothing_is_promised_for_a_node_that_keeps_its_peer_from_promotion() -> None:
     gone = load(outage("c1", HOME, 100.4, 109.9))
     by_vrrp = judged_cut("deaf", gone, PAIR)["writes resume at mb"]
-    assert (by_vrrp["ok"], by_vrrp["allowed"]) == (True, "any, reported (`tiers_failover: vrrp`)")
+    assert (by_vrrp["ok"], by_vrrp["allowed"]) == (True, "any, reported (elected by VRRP)")
     assert judged_cut("deaf", gone, LEASE)["writes resume at mb"]["ok"] is False
     assert judged_cut("mute", gone, PAIR)["writes resume at mb"]["ok"] is False
 
