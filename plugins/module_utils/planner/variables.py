@@ -977,6 +977,7 @@ MADE_IN_RUNS = frozenset(
         "tiers_accepts_next",
         "tiers_rounds_of",
         "tiers_round",
+        "tiers_not_deployed",
         "tiers_old_machine_probed",
         "tiers_scope_of_run",
         "tiers_part_of_inventory",

@@ -1,7 +1,7 @@
 # Copyright: The distributed.tiers authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A client that moves to another proxy is let in by its former one until it has its new endpoints."""
+"""A client that moves to another proxy is served throughout the deployment."""
 
 from __future__ import annotations
 
@@ -44,7 +44,10 @@ def test_former_proxy_stays_open_while_the_client_was_not_configured(fleet: Flee
     limited = own.run("deploy", "--limit", "m1,px1,px2")
     assert limited.code == 0, limited.text
     assert limited.hosts("close former ports") == []
-    assert "px1: ports of the former plan stay open. This run did not configure c1, c2" in limited.words
+    assert (
+        "px1: ports of the former plan stay open, because clients may still use them: this run did not deploy c1, c2."
+        in limited.words
+    )
     own.set_faults({"c1": {"client": "fail"}})
     failed = own.run("deploy")
     assert failed.code != 0 and failed.hosts("close former ports") == []
@@ -55,3 +58,18 @@ def test_former_proxy_stays_open_while_the_client_was_not_configured(fleet: Flee
     assert last.hosts("close former ports") == ["px1"]
     again = own.run("deploy")
     assert again.hosts("close former ports") + again.hosts("open planned ports") == []
+
+
+def test_client_keeps_its_proxy_while_the_new_one_cannot_be_deployed(fleet: Fleet, tmp_path: Path) -> None:
+    own = fleet.copy(tmp_path / "fleet")
+    own.add("proxy", "px3")
+    own.change(c1={"tiers_allow": ["px3"]})
+    own.set_faults({"px3": {"start": "fail"}})
+    run = own.run("deploy")
+    assert run.code != 0
+    assert run.hosts("client") == ["c2"] and run.hosts("close former ports") == []
+    assert "c1 keeps its former endpoints: px3 could not be deployed." in run.words
+    own.set_faults({})
+    again = own.run("deploy")
+    assert again.code == 0, again.text
+    assert sorted(again.hosts("client")) == ["c1", "c2"] and again.hosts("close former ports") == ["px1"]
