@@ -96,7 +96,7 @@ def way_back(listing: str | None) -> str:
 
 def planned_edges(rules: str) -> dict[str, str]:
     """The rules of the planned edges, by what they accept: the reason in the comment may change."""
-    block = rules.partition(EDGES)[2].partition(END_OF_EDGES)[0]
+    block = rules.partition(EDGES)[2].partition(END_OF_EDGES)[0].replace(host_checks.FORMER_EDGES, "")
     return {line.partition(" accept")[0].strip(): line for line in block.splitlines()}
 
 
@@ -106,9 +106,10 @@ def former_rules(rules: str, deployed: str) -> list[str]:
     return [line for what, line in planned_edges(deployed).items() if what not in planned]
 
 
-def add_rules(rules: str, more: list[str]) -> str:
-    """The rules with more planned edges."""
-    return rules.replace(END_OF_EDGES, "".join(f"{rule}\n" for rule in more) + END_OF_EDGES)
+def add_rules(rules: str, former: list[str]) -> str:
+    """The rules with those of former edges after the planned ones."""
+    added = [host_checks.FORMER_EDGES, *(f"{rule}\n" for rule in former)] if former else []
+    return rules.replace(END_OF_EDGES, "".join(added) + END_OF_EDGES)
 
 
 class Firewall:

@@ -229,7 +229,11 @@ def main() -> None:
     params = module.params
     found: dict[str, list[str]] = {}
     if params["firewall"]:
-        found["firewall"] = host_checks.check_firewall(params["timeout"]) + host_checks.check_aside(params["timeout"])
+        found["firewall"] = [
+            *host_checks.check_firewall(params["timeout"]),
+            *host_checks.check_former_edges(),
+            *host_checks.check_aside(params["timeout"]),
+        ]
     if params["names"]:
         found["names"] = host_checks.check_names(params["timeout"])
     if given := params["certificates"]:

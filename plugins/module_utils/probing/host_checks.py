@@ -38,6 +38,8 @@ except ImportError:
 # Written by role host. `loaded` is what nft listed just after it had loaded the file, below the file's checksum.
 FIREWALL = Path("/etc/tiers/firewall.nft")
 LOADED = Path("/run/tiers-firewall.loaded")
+# A line of it, before the edges of the former plan that a deployment has not closed yet
+FORMER_EDGES = "        # edges of the former plan\n"
 NAMES = Path("/etc/tiers/hosts")
 CERTIFICATE = Path("/etc/tiers/tls/server.crt")
 AUTHORITY = Path("/etc/tiers/tls/ca.crt")
@@ -117,6 +119,13 @@ def check_firewall(timeout: float) -> list[str]:
     checksum = hashlib.sha256(FIREWALL.read_bytes()).hexdigest()
     loaded = LOADED.read_text(encoding="utf-8") if LOADED.exists() else ""
     return compare_firewall(checksum, loaded, listing if code == 0 else None)
+
+
+def check_former_edges() -> list[str]:
+    """A reason if the last deployment left edges of the former plan open, for clients that it did not configure."""
+    if not FIREWALL.exists() or FORMER_EDGES not in FIREWALL.read_text(encoding="utf-8"):
+        return []
+    return ["ports of the former plan are open, because the last deployment left out hosts. Run deploy for all hosts"]
 
 
 def check_aside(timeout: float) -> list[str]:

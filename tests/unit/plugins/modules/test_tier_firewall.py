@@ -134,12 +134,13 @@ def test_a_client_that_moves_is_let_in_until_it_has_its_new_endpoints(host: Host
     assert first["former"] == [moves.strip()]
     deploy(host, planned, keep_former=True)
     kept = host.table
-    assert kept == planned.replace("        # end", f"{moves}        # end")
+    assert kept == planned.replace("        # end", f"{host_checks.FORMER_EDGES}{moves}        # end")
+    assert "left out hosts" in host_checks.check_former_edges()[0]
     # A run that was killed here, and the next one, which keeps the rule too.
     assert deploy(host, planned, keep_former=True) == {"changed": False, "why": [], "former": [moves.strip()]}
     assert host.table == kept
     deploy(host, planned)
-    assert host.table == planned
+    assert host.table == planned and host_checks.check_former_edges() == []
     assert deploy(host, planned, keep_former=True) == {"changed": False, "why": [], "former": []}
 
 
