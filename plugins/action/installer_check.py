@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from ansible.plugins.action import ActionBase
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from ansible_collections.distributed.tiers.plugins.module_utils.services.failures import judge_installer, redact
+from ansible_collections.distributed.tiers.plugins.plugin_utils.judging import JudgingAction
 
 OPTIONS: dict[str, Any] = {
     "run": {"type": "dict", "required": True},
@@ -18,16 +18,11 @@ OPTIONS: dict[str, Any] = {
 }
 
 
-class ActionModule(ActionBase):
+class ActionModule(JudgingAction):
     """Judge by its exit code and its result file whether an installer succeeded."""
 
-    TRANSFERS_FILES = False
-    _requires_connection = False
-    _supports_check_mode = True
-    _supports_async = False
+    arguments: ClassVar[Mapping[str, Any]] = OPTIONS
 
-    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        _checked, options = self.validate_argument_spec(argument_spec=OPTIONS)
+    def judge(self, options: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
         succeeded, text = judge_installer(options["run"], options["result_file"], options["expected"])
-        return result | {"changed": False, "succeeded": succeeded, "reason": redact(text, options["secrets"])}
+        return {"succeeded": succeeded, "reason": redact(text, options["secrets"])}

@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from ansible.plugins.action import ActionBase
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from ansible_collections.distributed.tiers.plugins.module_utils.monitoring.metrics_settings import (
     build_metrics_settings,
 )
+from ansible_collections.distributed.tiers.plugins.plugin_utils.judging import JudgingAction
 
 PATHS = ("file", "record", "voter_record", "drained", "active", "lease", "cannot_write", "aside", "tls")
 OPTIONS: dict[str, Any] = {
@@ -23,15 +23,10 @@ OPTIONS: dict[str, Any] = {
 }
 
 
-class ActionModule(ActionBase):
+class ActionModule(JudgingAction):
     """Return the settings of the program that writes the metrics of a host."""
 
-    TRANSFERS_FILES = False
-    _requires_connection = False
-    _supports_check_mode = True
-    _supports_async = False
+    arguments: ClassVar[Mapping[str, Any]] = OPTIONS
 
-    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        _checked, options = self.validate_argument_spec(argument_spec=OPTIONS)
-        return result | {"changed": False, "settings": build_metrics_settings(**options)}
+    def judge(self, options: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
+        return {"settings": build_metrics_settings(**options)}

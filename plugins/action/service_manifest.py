@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from ansible.plugins.action import ActionBase
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from ansible_collections.distributed.tiers.plugins.module_utils.services.manifest import build_manifest
+from ansible_collections.distributed.tiers.plugins.plugin_utils.judging import JudgingAction
 
 CHECK = {
     "type": {"type": "str", "required": True},
@@ -44,15 +44,10 @@ OPTIONS: dict[str, Any] = {
 }
 
 
-class ActionModule(ActionBase):
+class ActionModule(JudgingAction):
     """Return the manifest of what is staged for a service."""
 
-    TRANSFERS_FILES = False
-    _requires_connection = False
-    _supports_check_mode = True
-    _supports_async = False
+    arguments: ClassVar[Mapping[str, Any]] = OPTIONS
 
-    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        _checked, options = self.validate_argument_spec(argument_spec=OPTIONS)
-        return result | {"changed": False, "manifest": build_manifest(**options)}
+    def judge(self, options: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
+        return {"manifest": build_manifest(**options)}

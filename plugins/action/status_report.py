@@ -4,10 +4,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
-from typing import Any
-
-from ansible.plugins.action import ActionBase
+from typing import Any, ClassVar
 
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import OPERATIONS
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.host_findings import CLOCK_ALERT
@@ -23,40 +22,32 @@ from ansible_collections.distributed.tiers.plugins.module_utils.verification.sta
     report,
 )
 from ansible_collections.distributed.tiers.plugins.plugin_utils.answers import Answers
-from ansible_collections.distributed.tiers.plugins.plugin_utils.judging import seen_voters
+from ansible_collections.distributed.tiers.plugins.plugin_utils.judging import PLAN, JudgingAction, seen_voters
 
 
-class ActionModule(ActionBase):
+class ActionModule(JudgingAction):
     """Judge what the servers showed of themselves. Runs on the controller and reads the variables of all hosts."""
 
-    TRANSFERS_FILES = False
-    _requires_connection = False
-    _supports_check_mode = True
-    _supports_async = False
+    arguments: ClassVar[Mapping[str, Any]] = {
+        **PLAN,
+        "max_lag": {"type": "float", "default": MAX_LAG},
+        "max_behind": {"type": "int", "default": MAX_BEHIND},
+        "clock_alert": {"type": "float", "default": CLOCK_ALERT},
+        "quota": {"type": "int", "default": QUOTA},
+    }
 
-    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        task_vars = task_vars or {}
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        _checked, options = self.validate_argument_spec(
-            argument_spec={
-                "plan": {"type": "dict", "required": True},
-                "max_lag": {"type": "float", "default": MAX_LAG},
-                "max_behind": {"type": "int", "default": MAX_BEHIND},
-                "clock_alert": {"type": "float", "default": CLOCK_ALERT},
-                "quota": {"type": "int", "default": QUOTA},
-            }
-        )
+    def judge(self, options: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
         plan = options["plan"]
-        hosts = [host for host in task_vars["groups"].get("tiers_servers", ()) if host in plan["servers"]]
-        answers = Answers(hosts, task_vars["hostvars"])
-        voters = seen_voters(task_vars)
+        hosts = [host for host in variables["groups"].get("tiers_servers", ()) if host in plan["servers"]]
+        answers = Answers(hosts, variables["hostvars"])
+        voters = seen_voters(variables)
         judge = partial(
             report,
             recorded=answers.recorded(),
             offers=answers.first("tiers_probe_operations") or OPERATIONS,
             max_lag=options["max_lag"],
             max_behind=options["max_behind"],
-            hosts=Answers(task_vars["groups"].get("tiers_hosts", ()), task_vars["hostvars"]).of("tiers_host_checked"),
+            hosts=Answers(variables["groups"].get("tiers_hosts", ()), variables["hostvars"]).of("tiers_host_checked"),
             clock_alert=options["clock_alert"],
             content=answers.last("tiers_content", "tiers_content_again"),
             voters=rows_and_alerts(plan, voters, options["quota"]),
@@ -66,4 +57,4 @@ class ActionModule(ActionBase):
         again = answers.of("status_probed_again")
         if caught_up := {host: again[host] for host, last in found["late"].items() if has_reached(again[host], last)}:
             found = judge(plan, seen | caught_up)
-        return result | {"changed": False, **found, "voters": voter_rows(plan, voters, options["quota"])}
+        return {**found, "voters": voter_rows(plan, voters, options["quota"])}

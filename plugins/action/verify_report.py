@@ -4,9 +4,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from ansible.plugins.action import ActionBase
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import OPERATIONS
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.host_findings import CLOCK_ALERT
@@ -16,37 +15,28 @@ from ansible_collections.distributed.tiers.plugins.module_utils.verification.mem
 )
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.verify import report
 from ansible_collections.distributed.tiers.plugins.plugin_utils.answers import Answers
-from ansible_collections.distributed.tiers.plugins.plugin_utils.judging import seen_voters
+from ansible_collections.distributed.tiers.plugins.plugin_utils.judging import PLAN, JudgingAction, seen_voters
 
 STEPS = ("probed", "written", "found")
 
 
-class ActionModule(ActionBase):
+class ActionModule(JudgingAction):
     """Judge what all hosts saw of the plan. Runs on the controller and reads the variables of all hosts."""
 
-    TRANSFERS_FILES = False
-    _requires_connection = False
-    _supports_check_mode = True
-    _supports_async = False
+    arguments: ClassVar[Mapping[str, Any]] = {
+        **PLAN,
+        "clock_alert": {"type": "float", "default": CLOCK_ALERT},
+        "quota": {"type": "int", "default": QUOTA},
+    }
 
-    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        task_vars = task_vars or {}
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        _checked, options = self.validate_argument_spec(
-            argument_spec={
-                "plan": {"type": "dict", "required": True},
-                "clock_alert": {"type": "float", "default": CLOCK_ALERT},
-                "quota": {"type": "int", "default": QUOTA},
-            }
-        )
-        answers = Answers(task_vars["groups"].get("tiers_hosts", ()), task_vars["hostvars"])
+    def judge(self, options: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
+        answers = Answers(variables["groups"].get("tiers_hosts", ()), variables["hostvars"])
         steps = {step: answers.of(f"verify_{step}") for step in STEPS} | {"host": answers.of("tiers_host_checked")}
         steps |= {"content": answers.last("tiers_content", "tiers_content_again")}
         results = {host: {step: steps[step][host] for step in steps} for host in steps["probed"]}
         plan, offers = options["plan"], answers.first("tiers_probe_operations") or OPERATIONS
-        seen = seen_voters(task_vars)
+        seen = seen_voters(variables)
         voters = [one["name"] for one in (plan["arbiter"] or {}).get("voters", ())]
         healthy = sum(bool(seen.get(name, {}).get("healthy")) for name in voters)
         alerts = rows_and_alerts(plan, seen, options["quota"])[1]
-        found = report(plan, results, offers, options["clock_alert"], (healthy, len(voters), alerts))
-        return result | {"changed": False, **found}
+        return report(plan, results, offers, options["clock_alert"], (healthy, len(voters), alerts))

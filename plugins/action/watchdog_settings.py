@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
 
 from ansible_collections.distributed.tiers.plugins.module_utils.services.watchdog_settings import build_settings
+from ansible_collections.distributed.tiers.plugins.plugin_utils.judging import JudgingAction
 
 PATHS = ("drained", "tls", "rules", "flag", "note", "haproxy_socket", "nft")
 OPTIONS: dict[str, Any] = {
@@ -27,19 +28,14 @@ OPTIONS: dict[str, Any] = {
 }
 
 
-class ActionModule(ActionBase):
+class ActionModule(JudgingAction):
     """Return the settings of the watchdog of a server."""
 
-    TRANSFERS_FILES = False
-    _requires_connection = False
-    _supports_check_mode = True
-    _supports_async = False
+    arguments: ClassVar[Mapping[str, Any]] = OPTIONS
 
-    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        _checked, options = self.validate_argument_spec(argument_spec=OPTIONS)
+    def judge(self, options: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
         try:
             settings = build_settings(**options)
         except ValueError as error:
             raise AnsibleActionFail(f"The check of the watchdog: {error}") from error
-        return result | {"changed": False, "settings": settings}
+        return {"settings": settings}

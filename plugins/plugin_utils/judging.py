@@ -27,7 +27,7 @@ LOSS = {"min_online": {"type": "int", "default": 1}, "loss_confirmed": {"type": 
 
 
 class JudgingAction(ActionBase):
-    """Judge an operation. Runs on the controller, connects to no host and changes nothing."""
+    """An action that only computes. Runs on the controller, connects to no host and changes nothing."""
 
     TRANSFERS_FILES = False
     _requires_connection = False
