@@ -236,6 +236,8 @@ class Host:
             return self.shell(given.get("cmd") or given.get("_raw_params") or "")
         if words[0] == "fake-product":
             return self.product(words[1], *words[2:])
+        if given.get("creates") and self.path(given["creates"]).exists():
+            return answer(0)
         if check_mode:
             return {"changed": False, "skipped": True, "rc": 0, "stdout": "", "stderr": ""}
         if words[0] == "ip":
@@ -254,7 +256,8 @@ class Host:
             return answer(0 if words[2] in self.state["units"] else 1)
         if words[0] == "nft" and words[1] == "list":
             return answer(0 if words[-1] in self.state["tables"] else 1)
-        if words[0] == "nft" and (table := re.search(r"table inet (\w+)", str(given.get("stdin") or ""))):
+        rules = given.get("stdin") or (self.read(words[2]) if words[:2] == ["nft", "--file"] else "")
+        if words[0] == "nft" and (table := re.search(r"table inet (\w+)", str(rules))):
             self.log(f"load {table[1]}")
             self.state["tables"] = sorted({*self.state["tables"], table[1]})
         return answer(0)

@@ -256,8 +256,8 @@ def pair(first_pair: tuple[Fleet, Run], tmp_path: Path) -> Fleet:
 def test_a_cold_backup_is_installed_and_not_started(first_pair: tuple[Fleet, Run]) -> None:
     run = first_pair[1]
     assert run.code == 0, run.text
-    assert run.of("m1")[:5] == ["install", "configure_master", "start tiers-standby", "start", "check"]
-    assert run.of("m2")[:5] == ["install", "configure_master", "start tiers-standby", "stop", "start keepalived"]
+    assert run.of("m1")[:5] == ["install", "configure_master", "load tiers_standby", "start", "check"]
+    assert run.of("m2")[:5] == ["install", "configure_master", "load tiers_standby", "stop", "start tiers-standby"]
 
 
 def test_the_active_node_steps_down_before_its_restart(pair: Fleet) -> None:
@@ -342,8 +342,8 @@ def test_a_node_that_stepped_down_for_its_restart_changes_over_before_its_record
     run = fleet.run("deploy", product_restart=1)
     assert run.code == 0, run.text
     assert run.of("m1")[-8:] == [
-        *["record restart", "stop keepalived", "reload tiers-standby", "start", "check"],
-        *["start tiers-failover", "record deployed", "remove record"],
+        *["record restart", "stop keepalived", "start", "check"],
+        *["reload tiers-standby", "start tiers-failover", "record deployed", "remove record"],
     ]
 
 
