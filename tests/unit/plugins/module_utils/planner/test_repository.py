@@ -37,6 +37,23 @@ def test_servers_with_data_and_the_repository_reach_each_other(judge: Judge) -> 
     assert opening["sources"] == [f"{plan['servers']['px1']['address']}/32"]
 
 
+def test_read_replicas_have_the_repository_too(judge: Judge) -> None:
+    """All servers with data share the settings of PostgreSQL: one without the repository would switch archiving off."""
+    pool = """
+        all:
+          vars:
+            tiers_product: postgresql
+            product_postgresql_probe_password: p
+            product_postgresql_backup_passphrase: p
+            tiers_backup_repository: px1
+    """
+    plan = judge(pool).plan or {}
+    holding = {name for name, server in plan["servers"].items() if server["holds_data"]}
+    assert {"m1", "m2", "p1"} <= holding
+    assert {name for name, server in plan["servers"].items() if server["repository"]} == {*holding, "px1"}
+    assert {one["name"] for one in plan["servers"]["px1"]["repository"]["servers"]} == holding
+
+
 def test_a_server_that_is_down_is_not_backed_up(judge: Judge) -> None:
     plan = judge(POSTGRESQL, "backup: {hosts: {m2: {tiers_state: down}}}").plan or {}
     assert [one["name"] for one in plan["servers"]["px1"]["repository"]["servers"]] == ["m1"]
