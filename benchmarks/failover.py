@@ -7,7 +7,7 @@ agent costs, on test hosts.
     export TIERS_PASSWORD=…    # product_openldap_probe_password
     python benchmarks/failover.py --containers tiers- --client c1 m1=192.0.2.11 m2=192.0.2.12
 
-The masters are deployed with tiers_failover: lease and fail back by themselves. The client adds an entry at both
+The masters serve by a lease, which is the default, and fail back by themselves. The client adds an entry at both
 masters every 30 ms. Each round makes the first master fail, waits until the second one acknowledges writes, undoes the
 fault, and waits until the first one serves again. A round in which both acknowledged writes in turn is named.
 
@@ -16,7 +16,8 @@ fault, and waits until the first one serves again. A round in which both acknowl
 - switchover: its failover agent is stopped in order, as by `drain`
 
 Before the rounds, the processor time of the agent of each master is counted for `--cost-seconds`, with that of all
-commands that it starts, while the client writes. `--rounds 0` measures nothing else.
+commands that it starts, while the client writes. `--rounds 0` measures nothing else. `--output
+benchmarks/results/failover.json` keeps the figures for docs/figures.md.
 
 Run it on a machine that does nothing else. Its containers share its clock.
 """
@@ -194,8 +195,8 @@ def resident_megabytes(status: str) -> float:
     return int(size) / 1024
 
 
-def measure_cost(hosts: Hosts, nodes: Sequence[str], seconds: float) -> Iterator[str]:
-    """The share of a core and the memory that the agent of each node takes."""
+def measure_cost(hosts: Hosts, nodes: Sequence[str], seconds: float) -> Iterator[dict]:
+    """The share of a core, in percent, and the memory, in MB, that the agent of each node takes with its commands."""
     agents = {
         node: hosts.read(node, "systemctl", "show", "--property=MainPID", "--value", AGENT).strip() for node in nodes
     }
@@ -210,7 +211,7 @@ def measure_cost(hosts: Hosts, nodes: Sequence[str], seconds: float) -> Iterator
         began, used_before = before[node]
         memory = resident_megabytes(hosts.read(node, "cat", f"/proc/{agents[node]}/status"))
         share = 100 * (used - used_before) / (ended - began)
-        yield f"agent of {node}: {share:.2f} % of a core, with its commands; {memory:.0f} MB"
+        yield {"node": node, "core_percent": round(share, 2), "memory_mb": round(memory)}
 
 
 def measure(hosts: Hosts, load: Load, kinds: Sequence[str], nodes: tuple[str, str], rounds: int) -> Iterator[dict]:
@@ -239,6 +240,21 @@ def measure(hosts: Hosts, load: Load, kinds: Sequence[str], nodes: tuple[str, st
             }
 
 
+def summarize(results: Sequence[dict], kinds: Sequence[str]) -> Iterator[dict]:
+    """The times of each kind of failure, in seconds, of the failover (`gap`) and of the failback."""
+    for kind in kinds:
+        for what in ("gap", "failback"):
+            values = [result[what] for result in results if result["kind"] == kind]
+            yield {
+                "kind": kind,
+                "what": what,
+                "rounds": len(values),
+                "median_s": round(statistics.median(values), 2),
+                "p95_s": round(nearest_rank(values, 0.95), 2),
+                "longest_s": round(max(values), 2),
+            }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Time without acknowledged writes when the active node fails")
     parser.add_argument("--containers", default="tiers-", help="how the names of the containers begin")
@@ -247,6 +263,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--cost-seconds", type=float, default=60.0)
     parser.add_argument("--kinds", nargs="+", default=["off", "cut", "switchover"])
+    parser.add_argument("--output", type=Path, help="a file to write the figures to, as JSON")
     parser.add_argument("--write", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("servers", nargs=2, metavar="NAME=ADDRESS", help="the master and its backup")
     options = parser.parse_args()
@@ -254,25 +271,28 @@ def main() -> None:
         write_to_all(options.servers, options.suffix)
         return
     hosts = Hosts(options.containers)
+    machine = {"processors": os.cpu_count(), "load": round(os.getloadavg()[1], 1)}
     load = Load(hosts, options.client, options.servers, options.suffix)
     primary, backup = (server.partition("=")[0] for server in options.servers)
     load.wait_for(primary, time.time())
-    for line in measure_cost(hosts, (primary, backup), options.cost_seconds):
-        print(line, flush=True)
+    cost = []
+    for agent in measure_cost(hosts, (primary, backup), options.cost_seconds):
+        print(json.dumps(agent), flush=True)
+        cost.append(agent)
     results = []
     for result in measure(hosts, load, options.kinds, (primary, backup), options.rounds):
         print(json.dumps(result), flush=True)
         results.append(result)
     load.process.kill()
-    for kind in options.kinds if results else ():
-        for what in ("gap", "failback"):
-            values = [result[what] for result in results if result["kind"] == kind]
-            print(
-                f"{kind} {what}: median {statistics.median(values):.2f} s, p95 {nearest_rank(values, 0.95):.2f} s, "
-                f"longest {max(values):.2f} s, of {len(values)}"
-            )
+    times = list(summarize(results, options.kinds)) if results else []
+    for row in times:
+        print(json.dumps(row))
     bad = [f"{result['kind']} {result['round']}" for result in results if result["two_writers"]]
     print(f"rounds in which writes changed between the masters more than there and back: {', '.join(bad) or 'none'}")
+    if options.output:
+        machine["load_after"] = round(os.getloadavg()[1], 1)
+        figures = {"machine": machine, "agents": cost, "times": times, "two_writers": bad}
+        options.output.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

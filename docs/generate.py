@@ -383,6 +383,32 @@ def shares() -> str:
     return f"Time of a request at each member: {service}. Requests at a time: {workers} at each.\n\n{table(head, rows)}"
 
 
+def failovers() -> str:
+    found = measured("failover")
+    failures = {"off": "host killed", "cut": "cut off from all hosts", "switchover": "its agent stopped in order"}
+    sides = {"gap": "at the failure", "failback": "at its return"}
+    rows = [
+        [
+            failures[one["kind"]],
+            sides[one["what"]],
+            str(one["rounds"]),
+            *(f"{one[key]:.1f} s" for key in ("median_s", "p95_s", "longest_s")),
+        ]
+        for one in found["times"]
+    ]
+    head = ["the active master", "no write was acknowledged", "rounds", "median", "95th percentile", "longest"]
+    machine = found["machine"]
+    loads = f"load average {machine['load']:.0f} before the run and {machine['load_after']:.0f} after it"
+    agents = ", ".join(
+        f"{one['core_percent']:.1f} % of a core and {one['memory_mb']} MB on {one['node']}" for one in found["agents"]
+    )
+    two = ", ".join(found["two_writers"]) or "none"
+    return (
+        f"{machine['processors']} processors, {loads}.\n\n{table(head, rows).strip()}\n\nThe agent takes, with its "
+        f"commands: {agents}. Rounds in which both masters acknowledged writes in turn: {two}."
+    )
+
+
 GENERATED: dict[str, Callable[[], str]] = {
     "alerts": alerts,
     "example inventory": example,
@@ -397,6 +423,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "populations": populations,
     "hops": hops,
     "shares": shares,
+    "failovers": failovers,
 }
 
 

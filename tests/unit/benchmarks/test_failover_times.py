@@ -31,6 +31,13 @@ def test_two_masters_that_acknowledge_in_turn_are_counted() -> None:
     assert failover.count_changes([*WRITES, Write(14.1, "m1")], 9.0, 17.0) == 4
 
 
+def test_times_of_each_kind_are_summarized_by_median_and_95th_percentile() -> None:
+    results = [{"kind": "off", "gap": gap, "failback": 0.5} for gap in (3.0, 9.0, 4.0)]
+    gap, failback = failover.summarize(results, ["off"])
+    assert (gap["what"], gap["rounds"], gap["median_s"], gap["p95_s"], gap["longest_s"]) == ("gap", 3, 4.0, 9.0, 9.0)
+    assert (failback["what"], failback["median_s"]) == ("failback", 0.5)
+
+
 def test_cost_of_the_agent_includes_its_commands_and_its_memory() -> None:
     ticks = os.sysconf("SC_CLK_TCK")
     # pid (name) state, ten fields, then user and system time of the process and of its children, then more
