@@ -12,6 +12,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.verification.dat
     SCHEMA,
     backup_name,
     choose_source,
+    list_rehearsal_refusals,
     name_pattern,
 )
 from ansible_collections.distributed.tiers.plugins.plugin_utils.judging import (
@@ -34,6 +35,8 @@ class ActionModule(JudgingAction):
         **PLAN,
         "targets": TARGETS,
         "directory": {"type": "path", "required": True},
+        "rehearses": {"type": "bool", "default": False},
+        "time": {"type": "str", "default": ""},
     }
 
     def judge(self, options: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
@@ -42,7 +45,9 @@ class ActionModule(JudgingAction):
         source = plan["servers"].get(found["todo"][0], {}) if found["todo"] else {}
         stays_in_repository = source.get("repository") is not None
         is_lost = not stays_in_repository and is_removed_after_job(options["directory"], variables)
-        wrong = [*found["wrong"], *([LOST] if is_lost else [])]
+        wrong = [*found["wrong"], *([LOST] if is_lost and not options["rehearses"] else [])]
+        if options["rehearses"] and not wrong:
+            wrong += list_rehearsal_refusals(plan["system"], stays_in_repository, options["time"])
         return {
             "todo": found["todo"],
             "text": found["text"],

@@ -28,6 +28,7 @@ class ActionModule(JudgingAction):
         **PLAN,
         "backup": {"type": "str", "default": ""},
         "checksum": {"type": "str", "default": ""},
+        "time": {"type": "str", "default": ""},
         "confirmed": {"type": "str", "default": ""},
         "restored": {"type": "bool", "default": False},
     }
@@ -41,11 +42,13 @@ class ActionModule(JudgingAction):
         else:
             seen = answers.of("tiers_probed")
             unread = {host: str(one.get("msg") or "no answer") for host, one in seen.items() if "edges" not in one}
-            wrong = list_restore_refusals(plan, backup, options["checksum"], options["confirmed"], {*seen}, unread)
+            wrong = list_restore_refusals(
+                plan, backup, options["checksum"], options["time"], options["confirmed"], {*seen}, unread
+            )
         untouched = "The data were restored." if options["restored"] else "No server was touched."
         return {
             "hosts": data_servers(plan),
-            "created": str(backup.get("created", "")),
+            "created": str(backup.get("created", options["time"])),
             "text": text,
             "forbidden": refusal(wrong, variables, untouched),
         }

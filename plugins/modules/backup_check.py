@@ -18,6 +18,14 @@ extends_documentation_fragment:
   - distributed.tiers.judged_operation
   - distributed.tiers.judged_operation.targets
 options:
+  rehearses:
+    description: Whether a restore is rehearsed, for which the server needs a repository of backups.
+    type: bool
+    default: false
+  time:
+    description: The state that a rehearsal restores. Empty, a restore point that it sets itself.
+    type: str
+    default: ""
   directory:
     description: The directory of the backups on the controller. In AWX it must outlive the job.
     type: path

@@ -25,6 +25,10 @@ options:
     description: The SHA-256 of the data of the backup, in hexadecimal. Empty if there are none.
     type: str
     default: ""
+  time:
+    description: The state of a repository of backups that is restored, V(newest) or a time. Empty without a repository.
+    type: str
+    default: ""
   confirmed:
     description: The name of the system whose data the operator permits to replace.
     type: str

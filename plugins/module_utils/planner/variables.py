@@ -652,6 +652,15 @@ TABLE: tuple[Variable, ...] = (
         asked=True,
     ),
     Variable(
+        "tiers_restore_to",
+        "all",
+        "text",
+        "",
+        "The state that `restore` and `rehearse_restore` take from a repository of backups: `newest`, or a time with a "
+        "time zone, such as `2026-01-01 12:00:00+00`.",
+        asked=True,
+    ),
+    Variable(
         "tiers_restore_confirm",
         "all",
         "text",
@@ -1016,6 +1025,9 @@ MADE_IN_RUNS = frozenset(
         "tiers_backup_file",
         "tiers_bundle_read",
         "tiers_backup_report",
+        "tiers_rehearsal_name",
+        "tiers_rehearsal_report",
+        "tiers_rehearsal_wrong",
         "tiers_backup_why",
         "tiers_restored",
         "tiers_resync_why",

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
@@ -21,6 +22,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.verification.sta
 )
 
 SCHEMA = 1
+NEWEST = "newest"
 IN_STEP = 1.0  # seconds
 
 
@@ -82,25 +84,26 @@ def list_restore_refusals(
     plan: Mapping[str, Any],
     backup: Mapping[str, Any],
     checksum: str,
+    time: str,
     confirmed: str,
     taking_part: Collection[str],
     unread: Mapping[str, str],
 ) -> list[str]:
-    """Why a backup must not be restored. `backup`: its description; `checksum`: of its data now; `confirmed`: the
-    system that the operator named; `unread`: hosts that could not be read, with the reason."""
+    """Why a backup must not be restored. `backup`: its description; `checksum`: of its data now; `time`: the state of a
+    repository that the operator asked for; `confirmed`: the system that the operator named; `unread`: hosts that could
+    not be read, with the reason."""
     system = plan["system"]
     masters = [one for one in plan["servers"].values() if one["tier"] == "master"]
-    wrong = []
-    if not backup or not checksum:
+    if any(one["repository"] is not None for one in masters):
+        if wrong := list_time_refusals(time, has_file=bool(backup or checksum)):
+            return wrong
+        state = "their newest backup" if time == NEWEST else time
+    elif time:
+        return [f"{system} has no repository of backups, so tiers_restore_to has no meaning. Give tiers_restore_from."]
+    elif not backup or not checksum:
         return ["tiers_restore_from must be a backup: the path of its .data file, beside which its .json file is."]
-    if backup.get("schema") != SCHEMA:
-        wrong.append("Another release of this collection wrote this backup, in a form that is not known here.")
-    if backup.get("system") != system:
-        wrong.append(f"This is a backup of the system {backup.get('system')}, not of {system}.")
-    if any(backup.get("product") != one["product"] for one in masters):
-        wrong.append(f"This is a backup of the product {backup.get('product')}, not of {masters[0]['product']}.")
-    if backup.get("sha256") != checksum:
-        wrong.append(f"The backup is damaged: its checksum was {backup.get('sha256')} and is {checksum}.")
+    else:
+        wrong, state = list_file_refusals(system, masters, backup, checksum), str(backup.get("created"))
     needed = data_servers(plan)
     if outside := [name for name in needed if name not in taking_part]:
         wrong.append(
@@ -111,9 +114,44 @@ def list_restore_refusals(
     if not wrong and confirmed != system:
         wrong.append(
             f"This replaces all data of the system {system} on {enumerate_names(needed)} with those of "
-            f"{backup.get('created')}, and interrupts service. Allow it: -e tiers_restore_confirm={system}."
+            f"{state}, and interrupts service. Allow it: -e tiers_restore_confirm={system}."
         )
     return wrong
+
+
+def list_file_refusals(
+    system: str, masters: list[Mapping[str, Any]], backup: Mapping[str, Any], checksum: str
+) -> list[str]:
+    """Why the file of a backup must not be restored."""
+    wrong = []
+    if backup.get("schema") != SCHEMA:
+        wrong.append("Another release of this collection wrote this backup, in a form that is not known here.")
+    if backup.get("system") != system:
+        wrong.append(f"This is a backup of the system {backup.get('system')}, not of {system}.")
+    if any(backup.get("product") != one["product"] for one in masters):
+        wrong.append(f"This is a backup of the product {backup.get('product')}, not of {masters[0]['product']}.")
+    if backup.get("sha256") != checksum:
+        wrong.append(f"The backup is damaged: its checksum was {backup.get('sha256')} and is {checksum}.")
+    return wrong
+
+
+def list_time_refusals(time: str, has_file: bool) -> list[str]:
+    """Why a state of a repository cannot be restored: `newest`, or a time with a time zone."""
+    if has_file:
+        return ["The backups are in a repository: give tiers_restore_to, and not tiers_restore_from."]
+    if time == NEWEST:
+        return []
+    with contextlib.suppress(ValueError):
+        if datetime.fromisoformat(time).tzinfo is not None:
+            return []
+    return [f"tiers_restore_to must be {NEWEST}, or a time with a time zone such as 2026-01-01 12:00:00+00."]
+
+
+def list_rehearsal_refusals(system: str, has_repository: bool, time: str) -> list[str]:
+    """Why a restore cannot be rehearsed. Without a time, the rehearsal takes a restore point of its own."""
+    if not has_repository:
+        return [f"{system} has no repository of backups. Set tiers_backup_repository, and deploy."]
+    return list_time_refusals(time, has_file=False) if time else []
 
 
 def describe_restored(plan: Mapping[str, Any], content: Mapping[str, Mapping[str, Any]]) -> tuple[str, list[str]]:

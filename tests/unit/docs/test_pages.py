@@ -104,6 +104,7 @@ RUN = {
 }
 # What no test here runs, and the page that says so.
 NOT_RUN = {
+    "ansible-playbook distributed.tiers.rehearse_restore": ("docs/support.md", "a restore rehearsed"),
     "ansible-builder build": ("docs/releases.md", "Not run here: the build of the image"),
     "ansible-navigator run": ("docs/releases.md", "Not run here: the build of the image"),
     "./install.sh": ("docs/guides/genesys.md", "Nothing here was run against Genesys binaries"),

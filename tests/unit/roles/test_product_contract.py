@@ -41,6 +41,7 @@ def entry_points(role: Path) -> set[str]:
     (balancing,) = read(role / "vars/balancing.yml").values()
     unused = set() if "drain" in balancing else {"drain", "undrain"}
     unused |= set() if product(role).election == "product" else {"switch_over"}
+    unused |= set() if product(role).repository_port else {"rehearse_restore"}
     return contract(product(role).tiers) - unused
 
 

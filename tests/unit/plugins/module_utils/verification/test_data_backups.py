@@ -16,6 +16,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.verification.dat
     choose_source,
     data_servers,
     describe_restored,
+    list_rehearsal_refusals,
     list_restore_refusals,
     name_pattern,
 )
@@ -97,7 +98,7 @@ def test_names_of_backups_sort_by_time_and_belong_to_one_system() -> None:
 
 def refusals(plan: dict[str, Any], **changed: Any) -> list[str]:
     names = data_servers(plan)
-    given = {"backup": BACKUP, "checksum": "ab", "confirmed": "tiers", "taking_part": names, "unread": {}}
+    given = {"backup": BACKUP, "checksum": "ab", "time": "", "confirmed": "tiers", "taking_part": names, "unread": {}}
     return list_restore_refusals(plan, **{**given, **changed})
 
 
@@ -122,6 +123,63 @@ def test_a_confirmed_backup_of_this_system_may_be_restored(plan: dict[str, Any])
 def test_a_restore_is_refused_before_a_server_is_touched(plan: dict[str, Any], changed: Any, why: str) -> None:
     (found,) = refusals(plan, **changed)
     assert found.startswith(why)
+
+
+REPOSITORY = """
+    all:
+      vars:
+        tiers_product: postgresql
+        product_postgresql_probe_password: p
+        product_postgresql_backup_passphrase: p
+        tiers_backup_repository: px1
+        tiers_clients: !remove
+    parallel: !remove
+    distributor: !remove
+    backup: {hosts: {d2: !remove }}
+"""
+NO_FILE: dict[str, Any] = {"backup": {}, "checksum": ""}
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"time": "newest"}, None),
+        ({"time": "2026-01-01 12:00:00+00"}, None),
+        ({"time": ""}, "tiers_restore_to must be newest, or a time with a time zone"),
+        ({"time": "2026-01-01 12:00:00"}, "tiers_restore_to must be newest, or a time with a time zone"),
+        ({"time": "yesterday"}, "tiers_restore_to must be newest, or a time with a time zone"),
+        ({"time": "newest", "checksum": "ab"}, "The backups are in a repository: give tiers_restore_to"),
+        ({"time": "newest", "confirmed": ""}, "This replaces all data of the system tiers on m1, m2"),
+        ({"time": "newest", "unread": {"m2": "timed out"}}, "m2 cannot be read: timed out."),
+    ],
+)
+def test_a_state_of_a_repository_needs_a_time_and_the_name_of_the_system(
+    judge: Any, changed: dict[str, Any], why: str | None
+) -> None:
+    outcome = judge(REPOSITORY)
+    assert outcome.plan, outcome.errors
+    found = refusals(outcome.plan, **{**NO_FILE, **changed})
+    assert [one[: len(why or "")] for one in found] == ([why] if why else [])
+
+
+def test_a_system_without_a_repository_has_no_states_to_restore(plan: dict[str, Any]) -> None:
+    assert refusals(plan, time="newest") == [
+        "tiers has no repository of backups, so tiers_restore_to has no meaning. Give tiers_restore_from."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("has_repository", "time", "why"),
+    [
+        (True, "", None),
+        (True, "2026-01-01 12:00:00+00", None),
+        (True, "noon", "tiers_restore_to must be"),
+        (False, "", "shop has no repository of backups."),
+    ],
+)
+def test_a_rehearsal_needs_a_repository(has_repository: bool, time: str, why: str | None) -> None:
+    found = list_rehearsal_refusals("shop", has_repository, time)
+    assert [one[: len(why or "")] for one in found] == ([why] if why else [])
 
 
 def test_a_server_outside_the_run_would_bring_the_old_data_back(plan: dict[str, Any]) -> None:
