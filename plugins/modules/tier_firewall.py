@@ -85,7 +85,8 @@ CANDIDATE = Path("/run/tiers-firewall.candidate.nft")
 PREVIOUS = Path("/run/tiers-firewall.previous.nft")
 UNDO = "tiers-firewall-undo"
 TABLE = "table inet tiers"
-EDGES, END_OF_EDGES = "# planned edges\n", "        # end of the planned edges\n"
+EDGES = "# planned edges\n"
+END_OF_EDGES = "        # end of the planned edges\n"
 _SECONDS = 5
 
 
