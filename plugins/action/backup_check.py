@@ -34,7 +34,7 @@ class ActionModule(JudgingAction):
     arguments: ClassVar[Mapping[str, Any]] = {
         **PLAN,
         "targets": TARGETS,
-        "directory": {"type": "path", "required": True},
+        "directory": {"type": "path"},
         "rehearses": {"type": "bool", "default": False},
         "time": {"type": "str", "default": ""},
     }
@@ -44,8 +44,8 @@ class ActionModule(JudgingAction):
         found = choose_source(plan, answers_of(variables).of("tiers_probed"), target_names(options["targets"]))
         source = plan["servers"].get(found["todo"][0], {}) if found["todo"] else {}
         stays_in_repository = source.get("repository") is not None
-        is_lost = not stays_in_repository and is_removed_after_job(options["directory"], variables)
-        wrong = [*found["wrong"], *([LOST] if is_lost and not options["rehearses"] else [])]
+        directory = None if stays_in_repository else options["directory"]
+        wrong = [*found["wrong"], *([LOST] if directory and is_removed_after_job(directory, variables) else [])]
         if options["rehearses"] and not wrong:
             wrong += list_rehearsal_refusals(plan["system"], stays_in_repository, options["time"])
         return {

@@ -27,9 +27,8 @@ options:
     type: str
     default: ""
   directory:
-    description: The directory of the backups on the controller. In AWX it must outlive the job.
+    description: Directory of the backups on the controller, if the backup goes there. In AWX it must outlive the job.
     type: path
-    required: true
 """
 
 EXAMPLES = r"""

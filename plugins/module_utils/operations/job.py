@@ -19,8 +19,9 @@ PRIVATE = PurePosixPath("/runner")
 FLEETING = ("overlay", "tmpfs", "ramfs")
 OPERATIONS = (
     *("back_up", "clients", "deploy", "drain", "drill", "monitoring", "pause_failover", "plan", "report"),
-    *("replace", "restore", "resume_failover", "resync", "retire", "roll_back", "rotate_certificates"),
-    *("rotate_secrets", "status", "support_bundle", "switch_over", "undrain", "upgrade", "validate", "verify"),
+    *("rehearse_restore", "replace", "restore", "resume_failover", "resync", "retire", "roll_back"),
+    *("rotate_certificates", "rotate_secrets", "status", "support_bundle", "switch_over", "undrain", "upgrade"),
+    *("validate", "verify"),
 )
 
 _PLAYBOOK = re.compile(r"ansible-playbook distributed\.tiers\.(\w+)(?: -i \w+)?(?: -e \w+=\S*\w)*")

@@ -64,7 +64,7 @@ def test_a_survey_asks_only_for_variables_that_the_planner_reads(name):
 
 
 JUDGING = {"status", "verify", "drain", "undrain", "switch_over", "retire", "back_up", "support_bundle"}
-JUDGING |= {"pause_failover", "resume_failover"}
+JUDGING |= {"pause_failover", "resume_failover", "rehearse_restore"}
 READS = re.compile(r"tasks/(plan|look|access|traffic)\.yml")
 
 
