@@ -142,7 +142,7 @@ def test_the_connection_service_of_a_client_leads_to_the_leader(client: str) -> 
 
 @pytest.mark.parametrize("client", CLIENTS)
 def test_reads_of_the_pool_are_spread_over_the_replicas(client: str) -> None:
-    found = {ask(client, "SELECT host(inet_server_addr())", service="shop-reads") for _ in range(8)}
+    found = {ask(client, "SELECT host(inet_server_addr())", service="shop-reads") for _try in range(8)}
     assert found == {address_of(replica) for replica in REPLICAS}
     assert "read-only transaction" in ask(client, "CREATE TABLE refused ()", host=POOL)
 
@@ -177,7 +177,7 @@ def test_a_replica_that_lags_too_far_gets_no_client() -> None:
         while pool_members("d1")["p1"] == "UP" and time.monotonic() < end:
             time.sleep(1)
         assert pool_members("d1") == {"p1": "DOWN", "p2": "UP"}
-        found = {ask(CLIENTS[0], "SELECT host(inet_server_addr())", service="shop-reads") for _ in range(4)}
+        found = {ask(CLIENTS[0], "SELECT host(inet_server_addr())", service="shop-reads") for _try in range(4)}
         assert found == {address_of("p2")}
     finally:
         postgresql.connect("p1").check_output(f"kill -CONT {replay}")
@@ -225,7 +225,7 @@ def test_many_clients_share_few_connections_of_the_leader() -> None:
     postgresql.connect(client).check_output(counting)
     counted = f"SELECT count(*) FROM pg_stat_activity WHERE usename = 'shop' AND client_addr = '{proxy['address']}'"
     at_once = []
-    for _ in range(60):
+    for _try in range(60):
         count = ask_locally(leader(), counted)
         at_once.append(int(count))
         if postgresql.connect(client).run("systemctl is-active --quiet many").rc != 0:
