@@ -122,10 +122,10 @@ def check_firewall(timeout: float) -> list[str]:
 
 
 def check_former_edges() -> list[str]:
-    """A reason if the last deployment left edges of the former plan open, for clients that it did not configure."""
+    """A reason if edges of the former plan are open, for clients that the last deployment did not configure."""
     if not FIREWALL.exists() or FORMER_EDGES not in FIREWALL.read_text(encoding="utf-8"):
         return []
-    return ["ports of the former plan are open, because the last deployment left out hosts. Run deploy for all hosts"]
+    return ["ports of the former plan are open: the last deployment left out hosts or was interrupted. Run deploy"]
 
 
 def check_aside(timeout: float) -> list[str]:

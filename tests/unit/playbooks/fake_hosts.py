@@ -11,6 +11,7 @@ DIRECTORY/faults says which calls fail.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import fcntl
 import hashlib
@@ -96,6 +97,8 @@ class Host:
         return handler(given, check_mode) if handler else dict(OK)
 
     def on_setup(self, _given: Mapping[str, Any], _check_mode: bool) -> Result:
+        if self.fault("setup"):
+            return {"unreachable": True, "msg": "No route to host"}
         facts = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in self.path(FACTS).glob("*.fact")}
         return {"changed": False, "ansible_facts": {"ansible_local": facts}}
 
@@ -107,6 +110,10 @@ class Host:
         if path.is_file():
             found["checksum"] = hashlib.sha1(path.read_bytes(), usedforsecurity=False).hexdigest()
         return {"changed": False, "stat": found}
+
+    def on_slurp(self, given: Mapping[str, Any], _check_mode: bool) -> Result:
+        text = self.read(given["src"])
+        return {"changed": False, "content": base64.b64encode(text.encode()).decode()} if text else {"failed": True}
 
     def on_copy(self, given: Mapping[str, Any], check_mode: bool) -> Result:
         if check_mode:
