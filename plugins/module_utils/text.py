@@ -47,6 +47,13 @@ def enumerate_first(ordered: Sequence[str], number: int, shown: int = NAMES_SHOW
     return ", ".join(ordered[:shown]) + (f" and {number - shown} more" if number > shown else "")
 
 
+def summarize(reasons: Sequence[str], thing: str, shown: int = NAMES_SHOWN) -> str:
+    """`2 finding(s), see the table above: REASON; REASON`: a line that tells why a run failed without the table."""
+    more = [f"and {len(reasons) - shown} more"] if len(reasons) > shown else []
+    listed = "; ".join([*reasons[:shown], *more])
+    return ended(f"{len(reasons)} {thing}(s), see the table above{f': {listed}' if listed else ''}")
+
+
 def counted(number: int, thing: str) -> str:
     """`1 client`, `2 clients`."""
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

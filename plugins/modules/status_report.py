@@ -98,6 +98,10 @@ voters:
   returned: always
   type: list
   elements: dict
+summary:
+  description: The number of RV(alerts) and the first of them, for the message of a failed run.
+  returned: always
+  type: str
 text:
   description: Table and alerts as text.
   returned: always

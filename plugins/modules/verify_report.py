@@ -62,6 +62,10 @@ findings:
     host: {description: The host that saw it., type: str}
     what: {description: The attempt., type: str}
     why: {description: The difference., type: str}
+summary:
+  description: The number of RV(findings) and the first of them, for the message of a failed run.
+  returned: always
+  type: str
 text:
   description: All of it as text.
   returned: always

@@ -15,7 +15,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.plan imp
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import beside_its_primary
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import OPERATIONS
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.traffic import INTERRUPTED, NOT_DEPLOYED
-from ansible_collections.distributed.tiers.plugins.module_utils.text import table
+from ansible_collections.distributed.tiers.plugins.module_utils.text import summarize, table
 from ansible_collections.distributed.tiers.plugins.module_utils.verification import host_findings
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.content import (
     content_rows,
@@ -234,6 +234,7 @@ def report(
         "ok": not alerts,
         "servers": rows,
         "alerts": alerts,
+        "summary": summarize(alerts, "alert"),
         "not_checked": not_checked,
         "late": dict.fromkeys(late, last),
         "content": content_rows(plan, content or {}, _list_silent(servers, seen)),

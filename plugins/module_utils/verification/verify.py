@@ -13,7 +13,7 @@ from typing import Any
 
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.products import MONITOR_PORT, PROVIDER
 from ansible_collections.distributed.tiers.plugins.module_utils.probing.protocols.base import OPERATIONS
-from ansible_collections.distributed.tiers.plugins.module_utils.text import table
+from ansible_collections.distributed.tiers.plugins.module_utils.text import summarize, table
 from ansible_collections.distributed.tiers.plugins.module_utils.verification import host_findings
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.content import (
     count_equal,
@@ -545,7 +545,8 @@ def report(
         text += "\n\n" + table(["client", "wrote through", "in", "read through", "there after"], paths)
     if findings:
         text += "\n\n" + table(["host", "what", "finding"], [[f["host"], f["what"], f["why"]] for f in findings])
-    return {"ok": not findings and bool(probed), "findings": findings, "text": text}
+    summary = summarize([f"{f['host']}, {f['what']}: {f['why']}" for f in findings], "finding")
+    return {"ok": not findings and bool(probed), "findings": findings, "summary": summary, "text": text}
 
 
 def without(offers: Iterable[str], *needed: str) -> str:
