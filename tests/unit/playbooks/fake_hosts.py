@@ -259,6 +259,8 @@ class Host:
             return answer(0 if self.path(words[-1]).exists() else 1)
         if words[0] == "grep":
             return answer(0 if words[2] in self.read(words[3]) else 1)
+        if words[:2] == ["systemctl", "is-active"]:
+            return answer(0 if self.state["units"].get(words[2]) == "active" else 3)
         if words[:2] == ["systemctl", "is-enabled"]:
             return answer(0 if words[2] in self.state["units"] else 1)
         if words[0] == "nft" and words[1] == "list":

@@ -9,6 +9,7 @@ asked to do, so nothing here needs root or a container. `make quick` leaves out 
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -256,8 +257,22 @@ def pair(first_pair: tuple[Fleet, Run], tmp_path: Path) -> Fleet:
 def test_a_cold_backup_is_installed_and_not_started(first_pair: tuple[Fleet, Run]) -> None:
     run = first_pair[1]
     assert run.code == 0, run.text
-    assert run.of("m1")[:5] == ["install", "configure_master", "load tiers_standby", "start", "check"]
-    assert run.of("m2")[:5] == ["install", "configure_master", "load tiers_standby", "stop", "start tiers-standby"]
+    assert run.of("m1")[:5] == ["start tiers-standby", "install", "configure_master", "start", "check"]
+    assert run.of("m2")[:5] == ["start tiers-standby", "install", "configure_master", "stop", "start keepalived"]
+
+
+def test_a_node_refuses_clients_at_every_boot_before_its_product_can_start(tmp_path: Path) -> None:
+    """A boot starts what is installed, also after a run that was killed before it started the failover agent."""
+    fleet = Fleet.make(tmp_path, PAIR, product={"active": "one"}, tiers_clients=[])
+    for call in ("install", "start"):
+        fleet.set_faults({"m1": {call: "kill"}})
+        assert fleet.run("deploy").code != 0
+        state = json.loads((fleet.home / "hosts/m1/state.json").read_text(encoding="utf-8"))
+        assert state["units"] == {"tiers-standby.service": "active"}
+    fleet.set_faults({})
+    run = fleet.run("deploy")
+    assert run.code == 0, run.text
+    assert "start tiers-standby" not in run.of("m1")
 
 
 def test_the_active_node_steps_down_before_its_restart(pair: Fleet) -> None:

@@ -157,11 +157,14 @@ def test_few_files_make_up_the_restart_of_one_server(tier: str) -> None:
     assert len(found) <= MOST_FILES, found
 
 
+FAILOVER = {"server/tasks/refuse_clients.yml", "failover/tasks/install.yml", "failover/tasks/main.yml"}
+
+
 @pytest.mark.parametrize(
     ("cold", "more"),
     [
-        (False, {"failover/tasks/main.yml"}),
-        (True, {"failover/tasks/main.yml", "failover/tasks/check_active.yml", "product_openldap/tasks/stop.yml"}),
+        (False, FAILOVER),
+        (True, {*FAILOVER, "failover/tasks/check_active.yml", "product_openldap/tasks/stop.yml"}),
     ],
 )
 def test_the_restart_of_an_active_standby_node_adds_only_its_failover(cold: bool, more: set[str]) -> None:
