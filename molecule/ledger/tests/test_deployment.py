@@ -56,9 +56,9 @@ def test_application_listens_on_loopback_only(name: str) -> None:
 @pytest.mark.parametrize("name", SERVERS)
 def test_release_has_the_wheels_of_this_tree(name: str) -> None:
     host = ledger.connect(name)
-    assert host.file("/opt/ledger/current").linked_to == "/opt/ledger/releases/1.2.0"
+    assert host.file("/opt/ledger/current").linked_to == "/opt/ledger/releases/1.3.0"
     installed = host.check_output("/opt/ledger/current/bin/pip list --format freeze --disable-pip-version-check")
-    assert {"ledger==1.2.0", "waitress==3.0.2"} <= set(installed.split())
+    assert {"ledger==1.3.0", "waitress==3.0.2"} <= set(installed.split())
 
 
 @pytest.mark.parametrize("name", HOSTS)

@@ -67,6 +67,7 @@ def read_lease(run: Path = RUN) -> dict[str, Any] | None:
         "left": round(_read_left(run / "serves-until"), 1),
         "gate": read_gate(),
         "needs_resync": known.get("needs_resync", False),
+        "lacks_writes": known.get("lacks_writes", False),
     }
 
 

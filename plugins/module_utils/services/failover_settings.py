@@ -17,6 +17,8 @@ KEEPALIVED = "keepalived.service"
 # What the agent with a lease imports, and what a deployment before 0.1.0 left in /etc/tiers
 LEASE_MODULES = ("lease", "etcd", "gate", "holder")
 FORMER_FILES = ("turn", "turn.d", "answers")
+# Seconds instead of no end: JSON and templates of ansible-core 2.18 have no infinity.
+FOREVER = 1e9
 
 Slice = Mapping[str, Any]
 
@@ -50,8 +52,8 @@ def agent_settings(
     """The content of the settings file of the agent.
 
     `times`: its times in seconds. `limits`: how far a standby may be behind to be promoted, and how long one that is
-    behind waits. `port`: the port that must answer on the node. `cold_units`: the units that the agent starts and stops
-    if the node is cold.
+    behind waits, negative: as long as it is behind. `port`: the port that must answer on the node. `cold_units`: the
+    units that the agent starts and stops if the node is cold.
     """
     return {
         "run": host["run"],
@@ -80,6 +82,7 @@ def lease_settings(server: Slice, tls: str, system: str, limits: Mapping[str, fl
         "failback": server["failback"],
         "ttl": float(server["failover_ttl"]),
         **limits,
+        "behind_seconds": FOREVER if limits["behind_seconds"] < 0 else limits["behind_seconds"],
         "rejoin": server["rejoin"],
         "port": int(server["port"]),
         "peer": server["pair"]["address"] if server["pair"] else "",

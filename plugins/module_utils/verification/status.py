@@ -340,8 +340,10 @@ def _list_lease_alerts(
             continue
         if lease["age"] > lease["ttl"]:
             yield f"{name}: the arbiter has not answered it for {lease['age']:.0f} s, so it cannot become active"
+        peer = server["primary"] or server["backup"]
+        if lease.get("lacks_writes"):
+            yield f"{name}: it lacks acknowledged writes of {peer}, and is not promoted before it has them"
         if lease.get("needs_resync"):
-            peer = server["primary"] or server["backup"]
             yield (
                 f"{name}: its lease ended before it was demoted, so it may have writes that {peer} does not have. It "
                 f"is promoted only if {peer} stays down: run resync for {name}"

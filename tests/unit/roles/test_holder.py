@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -383,6 +384,45 @@ def test_standby_that_is_behind_is_promoted_after_the_time_for_a_better_node(pai
     pair.down.add("m1")
     went = data.go_on(60, lambda: pair.serves("m2"))
     assert TTL + BEHIND_SECONDS - 1 < went < TTL + BEHIND_SECONDS + 1.5
+
+
+def test_standby_that_lacks_writes_of_synchronous_replication_is_not_promoted(pair: Pair) -> None:
+    for held in pair.holders.values():
+        held.policy = dataclasses.replace(held.policy, behind_seconds=holder.FOREVER)
+    data = Data(pair)
+    data.reaches_peer = False
+    data.go_on(2, writes=3)
+    pair.down.add("m1")
+    assert data.go_on(60, lambda: pair.serves("m2")) >= 60
+    assert json.loads(pair.nodes["m2"].lease_file.read_text())["lacks_writes"]
+    data.positions["m2"] = data.positions["m1"]
+    assert data.go_on(5, lambda: pair.serves("m2")) < 2
+    assert not json.loads(pair.nodes["m2"].lease_file.read_text())["lacks_writes"]
+
+
+def test_position_is_published_after_a_promotion_before_clients_are_let_in(pair: Pair) -> None:
+    data = Data(pair)
+    data.go_on(2, writes=3)
+    data.positions["m2"] = data.positions["m1"]
+    pair.down.add("m1")
+    node = pair.nodes["m2"]
+    node.run_hook = lambda hook: bool(data.positions.update(m2=1000)) or True
+    data.go_on(10, lambda: pair.kernels["m2"].lets_clients_in())
+    assert pair.kernels["m2"].lets_clients_in()
+    assert pair.arbiter.register[1].position == (("m1", 1000),)
+
+
+def test_reading_of_a_position_that_began_earlier_is_dropped(pair: Pair) -> None:
+    health = pair.holders["m1"].health
+
+    def read(_seconds: float) -> Any:
+        health.read_position = lambda _seconds: (("m1", 2),)
+        health.take_sample(1)
+        return (("m1", 1),)
+
+    health.read_position = read
+    assert health.take_sample(1)
+    assert health.sample.position == (("m1", 2),)
 
 
 def test_node_with_the_data_is_promoted_although_its_peer_waits_longer(pair: Pair) -> None:

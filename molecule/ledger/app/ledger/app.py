@@ -178,7 +178,7 @@ class MasterApplication(Application):
         try:
             self._master.write(name, value)
         except NotActing:
-            raise Refused(503, "The peer acts", ("Retry-After", "1")) from None
+            raise Refused(503, "The peer acts, or may be promoted without this change", ("Retry-After", "1")) from None
         return Response(204)
 
     def _pair(self, method: str, path: str, request: Request) -> Response:
@@ -189,6 +189,8 @@ class MasterApplication(Application):
                 return data(self._master.status())
             case "POST", "/pair/apply":
                 return data(self._master.apply(json.loads(request.body)))
+            case "POST", "/pair/unknown":
+                return data(self._master.unknown(json.loads(request.body)))
             case "POST", "/pair/step-down":
                 return data(self._master.step_down(json.loads(request.body)))
         raise Refused(404, "There is nothing here")

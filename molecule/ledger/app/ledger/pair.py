@@ -4,11 +4,15 @@
 
 """Two masters of which one acts. Every change reaches the peer before it is acknowledged.
 
-A node that cannot be reached is left behind: the active one goes on alone and remembers it. From then on the peer
-is *not in step* until it has everything again. It learns that from the active node only, so a node that comes back is
-not ready before; one that is told to act takes what it lacks when it has the other step down. A node that finds no
-other for `patience` seconds after its start takes its own data for the newest. If both nodes were off, start
-the one that ran last first.
+A node that cannot be reached is left behind: the active one goes on alone. From then on the peer is *not in step* until
+it has everything again. It learns that from the active node only, so a node that comes back is not ready before; one
+that is told to act takes what it lacks when it has the other step down. A node that finds no other for `patience`
+seconds after its start takes its own data for the newest. If both nodes were off, start the one that ran last first.
+
+With a lease, a peer that was left behind must not be promoted: it lacks acknowledged changes. The position of a node is
+the newest term that it has, and a lease goes to no node whose position is behind the one that was published with it. So
+the active node begins a term that its peer does not have, and acknowledges changes alone only once the agent published
+this term with the lease.
 """
 
 from __future__ import annotations
@@ -21,6 +25,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from ledger.lease import Lease
 from ledger.remote import Away, Remote
 from ledger.store import Entry, Point, Store
 
@@ -42,8 +47,12 @@ class Master:
         second: bool = False,
         patience: float = 5,
         hold: float = 2,
+        lease: Lease | None = None,
     ) -> None:
         self._store = store
+        self._lease = lease
+        # Whether the peer cannot have the present term.
+        self._term_is_private = False
         self._other = other
         self._secret = secret
         # The nodes count terms in odd and even numbers, so no two begin the same one.
@@ -58,6 +67,7 @@ class Master:
         self._ready = other is None
         # Whether whoever elects wants this node to act. It does not always: the other may have been told later.
         self._asked_to_act = store.acting
+        self._record_term()
         if other is None and not store.acting:
             self._begin(store.point.term)
 
@@ -87,14 +97,13 @@ class Master:
     # Changes
 
     def write(self, name: str, value: str | None) -> Entry:
-        """One change, on the disks of both nodes if the other is in step."""
+        """One change, on the disks of both nodes, or on this one once its peer cannot be promoted without it."""
         with self._lock:
             if not self.acting:
                 raise NotActing
             with self._store.transaction():
                 before = self._store.written
                 entry = self._store.write(name, value)
-                # Only what is on the other disk too is committed here, so nothing that is acknowledged is here alone.
                 if self._other_in_step:
                     answer = self._replicate(before, [entry])
                     if answer is not None and self._is_newer(answer):
@@ -102,7 +111,21 @@ class Master:
                     self._other_in_step = answer is not None and answer["taken"]
                     if not self._other_in_step:
                         log.warning("The peer is away, going on alone")
+            if not self._other_in_step:
+                self._leave_peer_behind()
             return entry
+
+    def _leave_peer_behind(self) -> None:
+        """Make sure that the peer is not promoted before it is in step again, or raise `NotActing`: then the last
+        change is not acknowledged."""
+        if self._lease is None:
+            return
+        if not self._term_is_private:
+            self._begin(self._store.point.term)
+            log.info("Term %d begins without the peer", self._store.point.term)
+        if not self._lease.is_published(self._store.point.term):
+            log.warning("Term %d is not published yet: the change is not acknowledged", self._store.point.term)
+            raise NotActing
 
     def _is_newer(self, theirs: dict[str, Any]) -> bool:
         return bool(theirs["acting"]) and theirs["point"][0] > self._store.point.term
@@ -130,6 +153,8 @@ class Master:
         return self._ask("/pair/apply", {"term": self._store.point.term, **self._changes(before, entries, reset)})
 
     def _changes(self, before: Point, entries: Sequence[Entry], reset: bool = False) -> dict[str, Any]:
+        # Also if no answer arrives, the peer may have taken them.
+        self._term_is_private = False
         return {
             "before": before,
             "terms": self._store.terms,
@@ -154,13 +179,26 @@ class Master:
             follows = data["reset"] or Point(*data["before"]) == self._store.written
             if outdated or not follows:
                 return {"taken": False, **self.status()}
+            if data["reset"]:
+                self._put_aside(data)
             with self._store.transaction():
                 self._store.set_acting(False)
                 self._take(data)
+            self._record_term()
             if not self._ready:
                 log.info("In step with the active node")
             self._ready, self._other_in_step = True, False
             return {"taken": True, **self.status()}
+
+    def _put_aside(self, data: dict[str, Any]) -> None:
+        """Keep the changes that the peer replaces, in a file beside the rows."""
+        theirs = {entry["name"]: entry["value"] for entry in data["entries"]}
+        position = max((entry["position"] for entry in data["entries"]), default=0)
+        unknown = self._list_unknown(data["terms"], position)
+        dropped = [entry for entry in unknown if theirs.get(entry.name) != entry.value]
+        if dropped:
+            path = self._store.put_aside(dropped)
+            log.warning("%d changes that the peer does not have are dropped: %s", len(dropped), path)
 
     def step_down(self, data: dict[str, Any]) -> dict[str, Any]:
         """Take no changes any more, because the peer is about to act. It gets what it lacks, if that follows."""
@@ -177,6 +215,7 @@ class Master:
             if self.acting:
                 with self._store.transaction():
                     self._store.set_acting(False)
+                self._record_term()
                 self._other_in_step = False
                 log.info("Stepped down")
 
@@ -214,6 +253,7 @@ class Master:
         log.info("Taking %d changes of the peer", len(changes["entries"]))
         with self._store.transaction():
             self._take(changes)
+        self._record_term()
         return True
 
     def demote(self) -> None:
@@ -222,10 +262,20 @@ class Master:
         self._act_no_more()
 
     def _begin(self, after: int) -> None:
-        """Act, in the first term after that one that is this node's to begin."""
+        """Act, in the first term after that one that is this node's to begin. With a lease, it is newer than all terms
+        that holders of former leases began, known here or not."""
+        if self._lease is not None:
+            after = max(after, self._lease.first_term)
         with self._store.transaction():
             self._store.begin_term(next(term for term in (after + 1, after + 2) if term % 2 == self._remainder))
             self._store.set_acting(True)
+        self._record_term()
+        self._term_is_private = True
+
+    def _record_term(self) -> None:
+        """For the hooks of the failover agent: after the change, so that no node claims what it does not have."""
+        if self._lease is not None:
+            self._lease.record(self._store.point.term, self._store.acting)
 
     # Keeping in step
 
@@ -267,24 +317,66 @@ class Master:
             if theirs is None or not theirs["acting"]:
                 self._act()
             return
+        if self._other_in_step and theirs is not None and self._has_all(theirs):
+            return
+        with self._lock:
+            if self.acting:
+                # Again, now that nothing is written: changes that reached it since its answer are not missing.
+                self._bring_in_step(theirs and self._ask("/pair/status"))
+
+    def _take_unknown(self) -> None:
+        """Take the changes that only the peer has, such as those that it made alone before this node was promoted by
+        force. A row that was changed here since keeps its value."""
+        theirs = self._ask("/pair/unknown", {"terms": self._store.terms, "position": self._store.point.position})
+        if theirs is None:
+            return
+        here = {entry.name for entry in self._list_unknown(theirs["terms"], theirs["position"])}
+        missing = [entry for entry in theirs["entries"] if entry["name"] not in here]
+        if missing:
+            log.warning("Taking %d changes that only the peer has", len(missing))
+            with self._store.transaction():
+                for entry in missing:
+                    self._store.write(entry["name"], entry["value"])
+
+    def unknown(self, data: dict[str, Any]) -> dict[str, Any]:
+        """The changes that only this node has, and what the peer needs to tell its own."""
+        with self._lock:
+            found = self._list_unknown(data["terms"], data["position"])
+            return {
+                "entries": [entry.as_dict() for entry in found],
+                "terms": self._store.terms,
+                "position": self._store.point.position,
+            }
+
+    def _list_unknown(self, terms: Sequence[Sequence[int]], position: int) -> list[Entry]:
+        """The changes of this node since both agreed; the terms and the position are those of the peer."""
+        ours, theirs = self._store.terms, [(term, first) for term, first in terms]
+        agreed = next((n for n, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), None)
+        if agreed is None:
+            agreed = min(len(ours), len(theirs))
+        firsts = [first for _term, first in (*ours[agreed : agreed + 1], *theirs[agreed : agreed + 1])]
+        return self._store.since(min([position, *(first - 1 for first in firsts)]))
+
+    def _has_all(self, theirs: dict[str, Any]) -> bool:
+        same = Point(*theirs["written"]) == self._store.written and theirs["point"] == list(self._store.point)
+        return same and bool(theirs["ready"])
+
+    def _bring_in_step(self, theirs: dict[str, Any] | None) -> None:
         if theirs is None:
             if self._other_in_step:
                 log.warning("The peer is away, going on alone")
             self._other_in_step = False
-            return
-        if self._is_newer(theirs):
+        elif self._is_newer(theirs):
             log.warning("The peer acts in a newer term")
             self._act_no_more()
-            return
-        with self._lock:
-            if not self.acting:
-                return
-            point = Point(*theirs["written"])
-            if point == self._store.written and theirs["point"] == list(self._store.point) and theirs["ready"]:
-                self._other_in_step = True
-                return
+        elif self._has_all(theirs):
+            self._other_in_step, self._term_is_private = True, False
+        else:
             # Nothing is written here until it has all: little is missing mostly, and then it is in step.
+            point = Point(*theirs["written"])
             reset = not self._store.covers(point)
+            if reset:
+                self._take_unknown()
             entries = self._store.since(0 if reset else point.position)
             log.info("Bringing the peer in step: %d changes%s", len(entries), ", replacing all" if reset else "")
             answer = self._replicate(point, entries, reset)

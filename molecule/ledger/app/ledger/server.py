@@ -16,6 +16,7 @@ Serves, or only looks whether the configuration is right. It is TOML; secrets co
     pair = "https://m2.ledger.internal:8443"    # optional; secret of the pair in LEDGER_PAIR_SECRET
     second = false              # true in the node that is the backup
     ca = "/etc/tiers/tls/ca.crt"
+    lease = "/run/tiers/lease.json"     # optional: where the failover agent writes the lease of the pair
 
     [member]                    # or: keeps sessions
     upstream = "https://upstream.ledger.internal:10636"
@@ -37,6 +38,7 @@ from pathlib import Path
 from typing import Any
 
 from ledger.app import Application, MasterApplication, MemberApplication
+from ledger.lease import Lease
 from ledger.pair import Master
 from ledger.remote import Remote
 from ledger.store import Store
@@ -80,7 +82,8 @@ def build_master(name: str, options: dict[str, Any]) -> MasterApplication:
         other = Remote(options["pair"], options.get("ca"), PAIR_SECONDS)
         pair_secret = secret("LEDGER_PAIR_SECRET")
     store = Store(options["data"])
-    master = Master(store, other, pair_secret, options.get("second", False))
+    lease = Lease(Path(options["lease"]), Path(options["data"]).parent) if options.get("lease") else None
+    master = Master(store, other, pair_secret, options.get("second", False), lease=lease)
     application = MasterApplication(name, store, master, options["user"], secret("LEDGER_PASSWORD"), pair_secret)
     if other is not None:
         threading.Thread(target=master.keep, daemon=True).start()

@@ -11,6 +11,7 @@ A deleted row stays as a row without a value, for its deletion has to reach the 
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
@@ -150,6 +151,12 @@ class Store:
         self._connection.executemany("insert into terms values (?, ?)", terms)
         for entry in entries:
             self._put(entry)
+
+    def put_aside(self, entries: Sequence[Entry]) -> Path:
+        """Write changes that will be dropped to a file, a line each. Its name says up to which change it goes."""
+        path = Path(self._path).with_name(f"dropped-{entries[-1].term}-{entries[-1].position}.jsonl")
+        path.write_text("".join(json.dumps(entry.as_dict()) + "\n" for entry in entries))
+        return path
 
     def begin_term(self, term: int) -> None:
         self._connection.execute("insert into terms values (?, ?)", [term, self.point.position + 1])

@@ -41,6 +41,8 @@ HURRY_INTERVAL = 0.1
 LAST_SECONDS = 1
 # Seconds within which a voter must answer an operator.
 PAUSE_SECONDS = 3.0
+# For so many seconds a node leaves the lease to a better one if it must not take it while it is behind.
+FOREVER = 1e9
 # Seconds for which a primary that fails back by itself must have been healthy.
 RETURN_SECONDS = 5.0
 
@@ -161,6 +163,8 @@ class Health:
         self.check_hook, self.position_hook = node.settings.hooks / "check", node.settings.hooks / "position"
         self.commands = Commands()
         self.failures = 0
+        self.readings = self.stored = 0
+        self.storing = threading.Lock()
         self.hurry = threading.Event()
 
     def watch(self) -> None:
@@ -174,13 +178,22 @@ class Health:
 
     def look(self) -> None:
         """Check the product and read its position. Without a check of its own, the product is asked once for both."""
-        aim = self.aim
         # A cold backup is started when it is promoted.
         is_idle = bool(self.node.settings.cold_units) and self.node.state not in ("active", "promoting")
-        position = self.read_position(self.node.settings.check_seconds)
-        if position is not None:
-            self.sample = Sample(position, aim)
-        self.note(is_idle or self.passes_check(position is not None))
+        answers = self.take_sample(self.node.settings.check_seconds)
+        self.note(is_idle or self.passes_check(answers))
+
+    def take_sample(self, seconds: float) -> bool:
+        """Read the position of this node, and keep it unless a reading that began later was kept."""
+        aim = self.aim
+        with self.storing:
+            self.readings += 1
+            reading = self.readings
+        position = self.read_position(seconds)
+        with self.storing:
+            if position is not None and reading > self.stored:
+                self.sample, self.stored = Sample(position, aim), reading
+        return position is not None
 
     def passes_check(self, answers: bool) -> bool:
         """Whether the service passes the product's own check, or else told its position, or accepts a connection."""
@@ -236,6 +249,8 @@ class Transition(threading.Thread):
             self.node.note_failure(failure)
         else:
             self.health.note(passed=True)
+            # Published by the renewal that lets clients in.
+            self.health.take_sample(LAST_SECONDS)
         return not failure
 
 
@@ -410,6 +425,8 @@ class Holder:
             "epoch": record.epoch,
             "position": record.position,
             "behind": -1 if behind == math.inf else int(behind),
+            # It lacks acknowledged writes of the holder, and does not take the lease before it has them.
+            "lacks_writes": behind > self.policy.allowed_lag and self.policy.behind_seconds >= FOREVER,
             "needs_resync": node.needs_resync,
             "paused": view.paused,
             "paused_until": view.paused_until,

@@ -93,7 +93,7 @@ def test_lease_is_read_with_the_time_since_the_arbiter_answered(tmp_path: Path) 
     (tmp_path / "lease.json").write_text(read)
     found = pair.read_lease(tmp_path)
     assert found and found["holder"] == "m1" and 6.9 <= found["age"] <= 8
-    assert (found["left"], found["needs_resync"], found["paused_until"]) == (0, False, 0)
+    assert (found["left"], found["needs_resync"], found["lacks_writes"], found["paused_until"]) == (0, False, False, 0)
     (tmp_path / "serves-until").write_text(f"{pair.read_uptime() + 2:.2f}\n")
     found = pair.read_lease(tmp_path)
     assert found and 1 <= found["left"] <= 2

@@ -11,9 +11,11 @@ import pytest
 
 from ansible_collections.distributed.tiers.plugins.module_utils.services.failover_settings import (
     FILES,
+    FOREVER,
     agent_files,
     agent_settings,
     failover_units,
+    lease_settings,
     unused_files,
 )
 from ansible_collections.distributed.tiers.tests.unit.slices import complete
@@ -93,3 +95,11 @@ def test_both_nodes_ask_for_the_lease_of_their_pair_and_a_voter_asks_itself_firs
     assert [port for _address, port in primary["endpoints"]] == [2379] * 3
     assert [address for address, _port in primary["endpoints"]] == ["192.0.2.1", "192.0.2.0", "192.0.2.2"]
     assert settings()["lease"] is None
+
+
+@pytest.mark.parametrize(("seconds", "written"), [(30.0, 30.0), (0.0, 0.0), (-1.0, FOREVER)])
+def test_node_leaves_the_lease_to_a_better_one_as_long_as_it_is_behind_if_the_time_is_negative(
+    seconds: float, written: float
+) -> None:
+    limits = LIMITS | {"behind_seconds": seconds}
+    assert lease_settings(complete(PAIR | LEASE), "/tls", "ledger", limits)["behind_seconds"] == written

@@ -519,6 +519,10 @@ def test_status_shows_the_lease_of_a_pair_and_what_ends_its_failover(turns: Turn
     active["lease"], standby["lease"] = lease, {**lease, "needs_resync": True}
     (alert,) = status.report(*turns, recorded)["alerts"]
     assert alert.startswith("mb: its lease ended before it was demoted") and alert.endswith("run resync for mb")
+    standby["lease"] = {**lease, "lacks_writes": True}
+    assert status.report(*turns, recorded)["alerts"] == [
+        "mb: it lacks acknowledged writes of m, and is not promoted before it has them"
+    ]
 
 
 def health(report: dict[str, Any]) -> dict[str, str]:
