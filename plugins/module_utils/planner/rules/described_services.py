@@ -14,6 +14,7 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.descript
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.escapes import bytes_of
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import ERROR, WARNING, Problem
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.pairing import (
+    asks_arbiter,
     both_may_serve,
     is_cold,
     pairs,
@@ -424,6 +425,30 @@ def pair_data(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
             elif redundancy_of(topology, backup) == "hot":
                 message = f"It must be hot, but it does not replicate the data of {primary.name}."
                 yield Problem(backup.name, "tiers_redundancy", message)
+
+
+@rule(
+    "synchronous-position",
+    WARNING,
+    reason="An active node that acknowledges writes while its standby does not answer must keep that standby from "
+    "being promoted. Only its position can: a node without a position is promoted if it is healthy.",
+    remedy="Set position, and let the service acknowledge writes without its standby only when its new position is "
+    "published (docs/arbiter.md#positions). Otherwise set replication: asynchronous.",
+    fires=ledger(("stateful: false", "stateful: true\n      replication: synchronous"), ("[warm]", "[hot]")),
+    silent=ledger(
+        ("stateful: false", "stateful: true\n      replication: synchronous\n      position: cat /var/lib/ledger/term"),
+        ("[warm]", "[hot]"),
+    ),
+)
+def synchronous_position(topology: Topology, _allocation: Allocation) -> Iterator[Problem]:
+    for primary, backup in pairs(topology):
+        product = topology.product_of(primary)
+        if primary.tier != "master" or product is None or not asks_arbiter(topology, primary):
+            continue
+        is_described = bool(product.description) and product.replication == "synchronous"
+        if is_described and not product.description.get("position"):
+            message = f"It may be promoted although it lacks writes that {primary.name} acknowledged."
+            yield Problem(backup.name, product.described_by, message)
 
 
 @rule(
