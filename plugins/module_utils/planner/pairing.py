@@ -16,8 +16,6 @@ from ansible_collections.distributed.tiers.plugins.module_utils.planner.values i
 # The distributor and its shared address are this collection's own work, whatever the product.
 DISTRIBUTOR_REDUNDANCY = ("hot", "warm")
 DISTRIBUTOR_FAILBACK = ("auto", "manual")
-# Of two hosts that cannot see each other, neither is a majority.
-FEWEST_VOTERS = 3
 
 
 def pairs(topology: Topology) -> Iterator[tuple[Server, Server]]:
@@ -81,9 +79,9 @@ def both_may_serve(topology: Topology, server: Server) -> bool:
 
 def failover_way(topology: Topology, server: Server) -> str:
     """The way in which the nodes of an active/standby pair decide which of them serves: as the inventory says, else a
-    lease for a product that holds state if there are hosts to vote."""
-    by_default = "lease" if holds_state(topology, server) and could_vote(topology) else "vrrp"
-    return topology.failover or by_default
+    lease for a product that holds state. Rule lease-without-arbiter refuses a system with too few hosts to vote: nobody
+    has said that both nodes may accept writes."""
+    return topology.failover or ("lease" if holds_state(topology, server) else "vrrp")
 
 
 def holds_state(topology: Topology, server: Server) -> bool:
@@ -91,14 +89,6 @@ def holds_state(topology: Topology, server: Server) -> bool:
     of which another rule speaks."""
     product = topology.product_of(server)
     return bool(product and product.stateful and (product.description or not product.described_by))
-
-
-def could_vote(topology: Topology) -> bool:
-    """Whether enough hosts could vote if all of them were up. A system that has voters keeps its leases when it loses
-    hosts: it must not go back to VRRP by itself."""
-    hosts = topology.arbiter_group or topology.servers
-    has_voters = any(server.voters for server in topology.servers.values())
-    return len(hosts) >= FEWEST_VOTERS or has_voters
 
 
 def is_leased(topology: Topology, server: Server) -> bool:

@@ -385,7 +385,7 @@ TABLE: tuple[Variable, ...] = (
         "tiers_failover",
         "all",
         "choice",
-        "lease for products that hold state, if there are three hosts, else vrrp",
+        "lease for products that hold state, else vrrp",
         "How the nodes of an active/standby pair decide which of them serves. `lease`: a majority of three or five "
         "voters, which are deployed; at most one node serves, whatever fails. `vrrp`: the two nodes among themselves; "
         "both serve if they cannot see each other.",

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, TypeAlias
 
-from ansible_collections.distributed.tiers.plugins.module_utils.planner.pairing import FEWEST_VOTERS, asks_arbiter
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.pairing import asks_arbiter
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.topology import Server, Topology, VoterHost
 
 # With three voters one may fail, with five two.
-FEW, MANY = FEWEST_VOTERS, 5
+FEW, MANY = 3, 5
 # Five voters cost five writes a renewal: only where that many places and a larger system make it worth it.
 HOSTS_FOR_MANY = 9
 # The release of etcd in each release of Debian. Voters of different ones are for an upgrade, not for operation.

@@ -25,6 +25,7 @@ SETTINGS = {
     "tiers_product": "openldap",
     "tiers_time_service": "chrony",
     "tiers_ca_passphrase": "of-a-vault",
+    "tiers_failover": "vrrp",  # two hosts have no voters
     "product_openldap_probe_password": "x",
 }
 PAIR = {

@@ -244,7 +244,13 @@ PAIR: dict[str, dict[str, dict[str, Any]]] = {
 @pytest.fixture(scope="module")
 def first_pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Fleet, Run]:
     """An active/standby pair with a cold backup after its first deployment, and that run."""
-    fleet = Fleet.make(tmp_path_factory.mktemp("pair") / "first", PAIR, product={"active": "one"}, tiers_clients=[])
+    fleet = Fleet.make(
+        tmp_path_factory.mktemp("pair") / "first",
+        PAIR,
+        product={"active": "one"},
+        tiers_failover="vrrp",
+        tiers_clients=[],
+    )
     return fleet, fleet.run("deploy")
 
 
@@ -263,7 +269,7 @@ def test_a_cold_backup_is_installed_and_not_started(first_pair: tuple[Fleet, Run
 
 def test_a_node_refuses_clients_at_every_boot_before_its_product_can_start(tmp_path: Path) -> None:
     """A boot starts what is installed, also after a run that was killed before it started the failover agent."""
-    fleet = Fleet.make(tmp_path, PAIR, product={"active": "one"}, tiers_clients=[])
+    fleet = Fleet.make(tmp_path, PAIR, product={"active": "one"}, tiers_failover="vrrp", tiers_clients=[])
     for call in ("install", "start"):
         fleet.set_faults({"m1": {call: "kill"}})
         assert fleet.run("deploy").code != 0
@@ -316,7 +322,7 @@ def test_a_drained_node_takes_part_in_no_election_until_undrain(pair: Fleet) -> 
 def test_the_active_node_is_upgraded_after_its_peer(active: str, tmp_path: Path) -> None:
     hot = {group: {name: {"tiers_failback": "manual"} for name in hosts} for group, hosts in PAIR.items()}
     hot["backup"]["m2"] |= {"tiers_backup_of": "m1"}
-    fleet = Fleet.make(tmp_path / "hot", hot, product={"active": "one"}, tiers_clients=[])
+    fleet = Fleet.make(tmp_path / "hot", hot, product={"active": "one"}, tiers_failover="vrrp", tiers_clients=[])
     assert fleet.run("deploy").code == 0
     fleet.set_active(active)
     fleet.change(tiers_version="2")

@@ -96,14 +96,15 @@ def two_writers(topology: Topology, _allocation: Allocation) -> Iterator[Problem
 @rule(
     "lease-without-arbiter",
     ERROR,
-    reason="A node of an active/standby pair that holds state serves only while a majority of at least three voters "
-    "grants it a lease. Two hosts that cannot see each other cannot decide which of them serves.",
+    reason="A node of a pair that holds state serves only while a majority of at least three voters grants it a lease. "
+    "Two hosts that cannot see each other cannot decide which of them serves, so there is no automatic failover.",
     remedy="Add hosts to the group arbiter until it has three; they may also serve, or do nothing else. Or set "
-    "tiers_failover: vrrp: then both nodes of a pair serve if they cannot see each other. For masters that may both "
-    "serve, tiers_active: both is enough. A product that elects by itself always needs an arbiter.",
+    "tiers_failover: vrrp: then there is automatic failover, and both nodes of a pair accept writes if they cannot see "
+    "each other. For masters that may both serve, tiers_active: both is enough. A product that elects by itself always "
+    "needs an arbiter.",
     fires="""
         all:
-          vars: {tiers_failover: lease, tiers_product: example.simple.product, tiers_clients: !remove }
+          vars: {tiers_product: example.simple.product, tiers_clients: !remove }
         proxy: !remove
         parallel: !remove
         distributor: !remove

@@ -18,6 +18,7 @@ SETTINGS = {
     "tiers_product": "openldap",
     "tiers_time_service": "chrony",
     "tiers_ca_passphrase": "x",
+    "tiers_failover": "vrrp",  # two hosts have no voters
     "product_openldap_probe_password": "x",
 }
 M1, M2, C1 = "192.0.2.11", "192.0.2.12", "192.0.2.51"

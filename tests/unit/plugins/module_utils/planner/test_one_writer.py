@@ -93,11 +93,16 @@ def test_a_pair_that_holds_state_serves_by_a_lease_unless_the_inventory_says_oth
     assert [bool(plan["servers"][name]["arbiter_endpoints"]) for name in ("m1", "m2")] == 2 * [way == "lease"]
 
 
-def test_two_hosts_use_vrrp_and_a_finding_warns_of_two_writers(judge: Judge) -> None:
-    outcome = judge(STATEFUL)
-    assert not outcome.errors
-    assert [f.host for f in outcome.findings if f.rule == "two-writers"] == ["m1"]
-    assert (outcome.plan or {})["servers"]["m1"]["failover"] == "vrrp"
+@pytest.mark.parametrize("product", [STATEFUL, ONLY_MASTERS % "openldap"], ids=["simple", "openldap"])
+def test_two_hosts_that_hold_state_are_planned_only_where_the_inventory_accepts_two_writers(
+    judge: Judge, product: str
+) -> None:
+    (error,) = judge(product, "all: {vars: {tiers_active: one}}").errors
+    assert (error.rule, error.variable) == ("lease-without-arbiter", "tiers_failover")
+    stated = judge(product, "all: {vars: {tiers_active: one, tiers_failover: vrrp}}")
+    assert not stated.errors
+    assert [f.host for f in stated.findings if f.rule == "two-writers"] == ["m1"]
+    assert not judge(product, THIRD, "all: {vars: {tiers_active: one}}").errors
 
 
 def test_a_system_that_lost_a_host_does_not_go_back_to_vrrp(judge: Judge) -> None:
