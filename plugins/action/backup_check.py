@@ -47,7 +47,7 @@ class ActionModule(JudgingAction):
         directory = None if stays_in_repository else options["directory"]
         wrong = [*found["wrong"], *([LOST] if directory and is_removed_after_job(directory, variables) else [])]
         if options["rehearses"] and not wrong:
-            wrong += list_rehearsal_refusals(plan["system"], stays_in_repository, options["time"])
+            wrong += list_rehearsal_refusals(plan["system"], stays_in_repository, options["time"], now)
         return {
             "todo": found["todo"],
             "text": found["text"],

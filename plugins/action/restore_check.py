@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from ansible_collections.distributed.tiers.plugins.module_utils.verification.data_backups import (
@@ -43,7 +44,14 @@ class ActionModule(JudgingAction):
             seen = answers.of("tiers_probed")
             unread = {host: str(one.get("msg") or "no answer") for host, one in seen.items() if "edges" not in one}
             wrong = list_restore_refusals(
-                plan, backup, options["checksum"], options["time"], options["confirmed"], {*seen}, unread
+                plan,
+                backup,
+                options["checksum"],
+                options["time"],
+                options["confirmed"],
+                {*seen},
+                unread,
+                datetime.now(UTC),
             )
         untouched = "The data were restored." if options["restored"] else "No server was touched."
         return {

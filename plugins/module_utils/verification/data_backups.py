@@ -88,14 +88,15 @@ def list_restore_refusals(
     confirmed: str,
     taking_part: Collection[str],
     unread: Mapping[str, str],
+    now: datetime,
 ) -> list[str]:
     """Why a backup must not be restored. `backup`: its description; `checksum`: of its data now; `time`: the state of a
     repository that the operator asked for; `confirmed`: the system that the operator named; `unread`: hosts that could
-    not be read, with the reason."""
+    not be read, with the reason; `now`: the time of the controller."""
     system = plan["system"]
     masters = [one for one in plan["servers"].values() if one["tier"] == "master"]
     if any(one["repository"] is not None for one in masters):
-        if wrong := list_time_refusals(time, has_file=bool(backup or checksum)):
+        if wrong := list_time_refusals(time, now, has_file=bool(backup or checksum)):
             return wrong
         state = "their newest backup" if time == NEWEST else time
     elif time:
@@ -135,23 +136,30 @@ def list_file_refusals(
     return wrong
 
 
-def list_time_refusals(time: str, has_file: bool) -> list[str]:
-    """Why a state of a repository cannot be restored: `newest`, or a time with a time zone."""
+def list_time_refusals(time: str, now: datetime, has_file: bool) -> list[str]:
+    """Why a state of a repository cannot be restored: `newest`, or a time with a time zone that has passed."""
     if has_file:
         return ["The backups are in a repository: give tiers_restore_to, and not tiers_restore_from."]
     if time == NEWEST:
         return []
     with contextlib.suppress(ValueError):
-        if datetime.fromisoformat(time).tzinfo is not None:
+        target = datetime.fromisoformat(time)
+        if target.tzinfo is not None and target > now:
+            # No archived WAL reaches it: the recovery would fail after the service was stopped.
+            return [
+                f"tiers_restore_to is in the future: {time}. The clock of the controller shows "
+                f"{now.isoformat(' ', 'seconds')}. Give an earlier time, or {NEWEST}."
+            ]
+        if target.tzinfo is not None:
             return []
     return [f"tiers_restore_to must be {NEWEST}, or a time with a time zone such as 2026-01-01 12:00:00+00."]
 
 
-def list_rehearsal_refusals(system: str, has_repository: bool, time: str) -> list[str]:
+def list_rehearsal_refusals(system: str, has_repository: bool, time: str, now: datetime) -> list[str]:
     """Why a restore cannot be rehearsed. Without a time, the rehearsal takes a restore point of its own."""
     if not has_repository:
         return [f"{system} has no repository of backups. Set tiers_backup_repository, and deploy."]
-    return list_time_refusals(time, has_file=False) if time else []
+    return list_time_refusals(time, now, has_file=False) if time else []
 
 
 def describe_restored(plan: Mapping[str, Any], content: Mapping[str, Mapping[str, Any]]) -> tuple[str, list[str]]:

@@ -23,6 +23,8 @@ from ansible_collections.distributed.tiers.plugins.module_utils.verification.dat
 
 NOW = "20260101120000.000000Z#000000#001#000000"
 OLD = "20260101110000.000000Z#000000#001#000000"
+ASKED = datetime(2026, 1, 1, 13, tzinfo=UTC)
+FUTURE = "2026-01-01 13:00:01+00"
 BACKUP = {"schema": 1, "system": "tiers", "product": "openldap", "sha256": "ab", "created": "2026-01-01T12:00:00Z"}
 
 
@@ -99,6 +101,7 @@ def test_names_of_backups_sort_by_time_and_belong_to_one_system() -> None:
 def refusals(plan: dict[str, Any], **changed: Any) -> list[str]:
     names = data_servers(plan)
     given = {"backup": BACKUP, "checksum": "ab", "time": "", "confirmed": "tiers", "taking_part": names, "unread": {}}
+    given["now"] = ASKED
     return list_restore_refusals(plan, **{**given, **changed})
 
 
@@ -145,6 +148,9 @@ NO_FILE: dict[str, Any] = {"backup": {}, "checksum": ""}
     [
         ({"time": "newest"}, None),
         ({"time": "2026-01-01 12:00:00+00"}, None),
+        ({"time": "2026-01-01 14:00:00+02"}, None),
+        ({"time": FUTURE}, f"tiers_restore_to is in the future: {FUTURE}. The clock of the controller shows"),
+        ({"time": "2026-01-01 13:00:00-01"}, "tiers_restore_to is in the future: 2026-01-01 13:00:00-01."),
         ({"time": ""}, "tiers_restore_to must be newest, or a time with a time zone"),
         ({"time": "2026-01-01 12:00:00"}, "tiers_restore_to must be newest, or a time with a time zone"),
         ({"time": "yesterday"}, "tiers_restore_to must be newest, or a time with a time zone"),
@@ -173,12 +179,13 @@ def test_a_system_without_a_repository_has_no_states_to_restore(plan: dict[str, 
     [
         (True, "", None),
         (True, "2026-01-01 12:00:00+00", None),
+        (True, FUTURE, "tiers_restore_to is in the future"),
         (True, "noon", "tiers_restore_to must be"),
         (False, "", "shop has no repository of backups."),
     ],
 )
 def test_a_rehearsal_needs_a_repository(has_repository: bool, time: str, why: str | None) -> None:
-    found = list_rehearsal_refusals("shop", has_repository, time)
+    found = list_rehearsal_refusals("shop", has_repository, time, ASKED)
     assert [one[: len(why or "")] for one in found] == ([why] if why else [])
 
 
