@@ -69,7 +69,7 @@ options:
               - The path that gives a JSON object with C(role), V(provider) or V(replica), and C(position), which maps
                 each server that writes to a text that grows with its writes, or to a number.
             type: str
-          headers: {description: 'Headers of every request. They are no place for secrets.', type: dict}
+          headers: {description: 'Headers of every request. They must not contain secrets.', type: dict}
           user: {description: The account for basic authentication. Without it O(access.user) is., type: str}
           password: {description: Its password. Without it O(access.password) is., type: str}
           token: {description: A bearer token in place of user and password., type: str}
@@ -97,10 +97,11 @@ options:
           user: {description: The account. Without it O(access.user) is., type: str}
           password: {description: Its password. Without it O(access.password) is., type: str}
       tcp:
-        description: What a read is over V(tcp) or V(tls). Without it an open port is all there is to see.
+        description: The exchange that counts as a read over V(tcp) or V(tls). Without it, the probe only checks
+          whether the port is open.
         type: dict
         suboptions:
-          send: {description: What is sent. Without it the server has to speak first., type: str}
+          send: {description: 'The text to send. Without it, the server must send first.', type: str}
           send_hex: {description: 'The same in hexadecimal, for bytes that are no text.', type: str}
           send_secret: {description: 'The same as O(access.tcp.send_hex), kept out of all output.', type: str}
           expect: {description: A regular expression that must be found in the answer., type: str}

@@ -15,14 +15,14 @@ description:
   - "In this order: no restriction, state or capacity is broken; the least weight is left without a proxy; the latency
     is least, where moving a client without need counts as so many milliseconds farther; load is even within a site;
     ties go by name, so the order of the input never matters."
-  - The answer carries its proof, the cost that no allocation can beat.
+  - The result contains a lower bound of the cost, which no allocation can beat.
 positional: proxies, latency
 options:
   _input:
     description:
       - 'The clients: a dictionary by name of V(site), V(weight), V(pin), V(allow), V(deny), V(spread); or a list of
         such dictionaries with V(name); or the text or the path of a CSV, JSON or YAML population.'
-      - A dictionary of numbers by site stands for so many clients whose names do not matter.
+      - A dictionary of numbers by site describes that many clients at each site, without names.
       - 'V(allow) and V(deny) are lists of selectors: the name of a proxy, V(site:x), V(region:x), V(zone:x) or
         V(tag:x). Clients of one V(spread) group are put on different proxies.'
       - From some ten thousand clients on, a text or a path is much faster than a dictionary.

@@ -37,8 +37,8 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(description), C(forks), C(timeout), C(survey_enabled), C(survey_spec), and of everything that a run may be
-      asked whether AWX asks it, such as C(ask_limit_on_launch).
+    - C(description), C(forks), C(timeout), C(survey_enabled), C(survey_spec), and for each prompt whether AWX shows
+      it, such as C(ask_limit_on_launch).
   type: dict
 """
 

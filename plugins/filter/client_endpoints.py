@@ -65,8 +65,8 @@ _value:
   description:
     - A list of servers for one client, empty where it has none.
     - With O(write_addresses), a dictionary of the lists V(read) and V(write) in the place of each list.
-    - A dictionary of such lists for all, by client.
-    - One text where O(export) is given.
+    - Without O(client), a dictionary of these lists by client.
+    - With O(export), one text.
   type: raw
 """
 

@@ -13,8 +13,8 @@ author:
 description:
   - Checks the topology that the inventory describes and computes its plan, like M(distributed.tiers.topology_validate).
   - Fails with all findings that are errors.
-  - In a play the module is the better choice, because it computes the plan once. The filter is for a look at the plan,
-    and for inventories that are put together from data.
+  - In a play the module is the better choice, because it computes the plan once. Use the filter to inspect a plan,
+    and for inventories that are computed from data.
 positional: hostvars
 options:
   _input:

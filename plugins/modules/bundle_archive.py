@@ -62,7 +62,7 @@ path:
   returned: always
   type: str
 missing:
-  description: The hosts that gave nothing, with the reason.
+  description: The hosts from which nothing was read, with the reason.
   returned: always
   type: dict
 """

@@ -47,17 +47,17 @@ options:
     type: str
     required: true
   renew_days:
-    description: A certificate that ends within so many days is issued again.
+    description: A certificate with fewer days left is issued again.
     type: int
     required: true
   issuer:
     description:
       - The place in O(ca) of the CA that must have issued the certificate, counted from 0. A certificate of another
         one is issued again.
-      - Without it, each CA of O(ca) will do.
+      - Without it, any CA of O(ca) is accepted.
     type: int
   issued_since:
-    description: A time in seconds since 1970. A certificate that was issued before is issued again.
+    description: A certificate that was issued before this time is issued again. In seconds since 1970.
     type: float
 """
 
@@ -88,7 +88,7 @@ reasons:
   type: list
   elements: str
 lacks_trust:
-  description: Whether the CAs on the host are not those of O(ca).
+  description: Whether the CAs on the host differ from those of O(ca).
   returned: always
   type: bool
 """

@@ -12,8 +12,8 @@ module: deployment_scope
 short_description: Find the hosts that a deployment must touch
 version_added: 0.1.0
 description:
-  - Computes the record of the inputs of every host of the run. The inputs are all that the configuration of a host
-    comes from. The record has only digests, keyed with the key of the CA.
+  - Computes the record of the inputs of every host of the run. The inputs are all values from which the configuration
+    of a host is computed. The record has only digests, keyed with the key of the CA.
   - Compares it with the record of the last complete deployment of the host, which the run has read as the local fact
     C(tiers_inputs). With O(scope=changed), only hosts for which something changed are deployed.
 author:

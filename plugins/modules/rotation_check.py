@@ -31,7 +31,7 @@ options:
     type: bool
     default: false
   hours:
-    description: A CA or a certificate that was issued in so many last hours counts as rotated.
+    description: A CA or a certificate that was issued within this number of hours counts as rotated.
     type: float
     required: true
 """
@@ -49,7 +49,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 rounds:
-  description: The rounds of the run, in their order, of C(trust), C(issue) and C(drop).
+  description: The rounds of the run, in their order. Each is C(trust), C(issue) or C(drop).
   returned: always
   type: list
   elements: str

@@ -24,7 +24,7 @@ options:
     elements: str
     default: []
   accepted:
-    description: The names of the secrets of which servers of the product accept a next value.
+    description: The names of the secrets for which the servers of the product accept a next value.
     type: list
     elements: str
     default: []

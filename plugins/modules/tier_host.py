@@ -102,7 +102,7 @@ options:
     type: str
     default: ""
   timeout:
-    description: Seconds until one program that this module runs has to answer.
+    description: Seconds within which each program that this module runs must answer.
     type: float
     default: 5
 author:

@@ -24,7 +24,7 @@ description:
     never repeated, because it may have been executed. A request on a new connection is never repeated.
 options:
   state:
-    description: Whether to run the load or to end one that runs.
+    description: Whether the load is started or a running load is ended.
     type: str
     choices: [running, stopped]
     default: running
@@ -62,7 +62,7 @@ options:
             type: str
             choices: [tcp, tls, http, https, ldap, ldaps, ldapi, command, haproxy]
             required: true
-      rate: {description: Requests a second at most; of all workers together., type: float, default: 5}
+      rate: {description: The most requests per second of all workers together., type: float, default: 5}
       workers:
         description: How many programs share the rate, each with a connection and one request at a time of its own.
         type: int
@@ -72,8 +72,8 @@ options:
         type: str
         choices: [persistent, new]
         default: persistent
-      prefix: {description: How the names of written rows begin., type: str}
-      timeout: {description: Seconds for one request of this stream. O(timeout) without., type: float}
+      prefix: {description: The prefix of the names of written rows., type: str}
+      timeout: {description: Seconds for one request of this stream. By default O(timeout)., type: float}
 extends_documentation_fragment:
   - distributed.tiers.probing
 attributes:

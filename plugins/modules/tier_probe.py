@@ -12,7 +12,7 @@ version_added: 0.1.0
 description:
   - From the host it runs on, tries to reach servers, all of them at the same time, and returns which server refuses,
     which role the server has, how far its data is, and how long the answer took.
-  - Fails when anything is not as expected, with everything that is not in the message.
+  - Fails if a result is not as expected. The message lists all differences.
   - It only reads.
 options:
   edges:
@@ -84,11 +84,11 @@ options:
         type: list
         elements: str
       one_up_of:
-        description: Lists of servers, of each of which exactly one must be up for HAProxy.
+        description: Lists of servers. In each list, exactly one server must be up for HAProxy.
         type: list
         elements: list
   wait:
-    description: Seconds to try again until everything is as expected.
+    description: Seconds during which the probes are repeated until everything is as expected.
     type: float
     default: 0
   lasts:
@@ -143,9 +143,11 @@ edges:
     name: {description: The server's name., type: str}
     address: {description: Its address., type: str}
     port: {description: Its port., type: int}
-    protocol: {description: How it was spoken to., type: str}
+    protocol: {description: The protocol of the probe., type: str}
     expect: {description: The expected result., type: str}
-    reachable: {description: Whether it answered; the address is held; or this node of a pair serves., type: bool}
+    reachable:
+      description: Whether the server answered, this host has the address, or this node of a pair serves.
+      type: bool
     refused_by:
       description:
         - V(firewall), V(closed), V(timeout), V(name) (does not resolve), V(network) (no such host or route) or
@@ -160,7 +162,8 @@ edges:
       type: str
     connect_ms:
       description:
-        - Milliseconds until a connection stood or was refused. Null where the server was asked a question at once.
+        - Milliseconds until the connection was established or refused. Null where the server was asked a question at
+          once.
       type: float
     at: {description: When the position was read; in seconds since 1970 by the clock of this host., type: float}
     servers: {description: The state of the servers that HAProxy routes to., type: dict}
@@ -176,7 +179,7 @@ edges:
           failover is C(paused) and until when (C(paused_until), in seconds since 1970, 0 without a limit), seconds
           since the arbiter answered (C(age)), C(ttl). None where keepalived elects.
       type: dict
-    ok: {description: Whether that is what was expected., type: bool}
+    ok: {description: Whether the result is as expected., type: bool}
     why: {description: The difference from the expected result, type: str}
 """
 

@@ -23,7 +23,7 @@ options:
     choices: [present, found, absent]
     required: true
   servers:
-    description: The servers to work through.
+    description: The servers through which rows are written, searched or removed.
     type: list
     elements: dict
     required: true
@@ -113,9 +113,9 @@ rows:
   contains:
     name: {description: The name of the row written., type: str}
     server: {description: The server that was asked., type: str}
-    ok: {description: Whether all is as it should., type: bool}
+    ok: {description: Whether the result is as expected., type: bool}
     why: {description: The reason of a failure., type: str}
-    connect_ms: {description: Milliseconds until the connection stood., type: float}
+    connect_ms: {description: Milliseconds until the connection was established., type: float}
     write_ms: {description: Milliseconds until the write was acknowledged., type: float}
     found: {description: How many of the rows are there., type: int}
     missing: {description: Names of the rows that are not there., type: list, elements: str}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: tier_unit
-short_description: Run a systemd unit from its files as they are now
+short_description: Run a systemd unit with its current files
 version_added: 0.1.0
 author:
   - The distributed.tiers authors (@distributed-tiers)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: tier_voter
-short_description: Read a voter of the arbiter, or change who its members are
+short_description: Read a voter of the arbiter, or change the members of the arbiter
 version_added: 0.1.0
 description:
   - Asks the etcd of this host for its health, its members and the size of its data, through its JSON gateway, with the

@@ -31,7 +31,8 @@ attributes:
 options:
   previous:
     description:
-      - The allocation to move as few clients as possible from, as RV(plan) of an earlier run holds it in C(allocation).
+      - The former allocation, C(allocation) in RV(plan) of an earlier run. As few clients as possible are moved from
+        it.
       - Without it, the local facts of the servers have the deployed state.
     type: dict
   plan_file:
@@ -49,40 +50,42 @@ options:
     description:
       - Whether the inventory may be a part of the one that the plan was made of, such as a slice of an AWX job. Without
         it, hosts that only the plan has are a finding.
-      - Only for work that looks at each host by itself.
+      - Use it only for operations that treat each host by itself.
     type: bool
     default: false
     version_added: 0.1.0
   judges:
     description:
-      - Whether the playbook judges the running system and changes nothing. Then it is a warning, not an error,
-        that no server could be read with O(deployed=read), so that an outage of all servers is reported as one.
+      - Whether the playbook reports the state of the running system and changes nothing. If no server can be read
+        with O(deployed=read), the finding is then a warning, not an error, so that the playbook can report an outage
+        of all servers.
     type: bool
     default: false
     version_added: 0.1.0
   deployed:
     description:
-      - How to know what is deployed. With V(known), from the local facts that this run or a fact cache has.
-      - With V(none), nothing is deployed. The plan is made as for fresh hosts.
-      - With V(read), from what C(playbooks/tasks/read.yml) read in this run. Servers that did not answer are a finding.
+      - The source of the deployed state. With V(known), the local facts that this run or a fact cache has.
+      - With V(none), nothing counts as deployed. The plan is computed as for fresh hosts.
+      - With V(read), the records that C(playbooks/tasks/read.yml) read in this run. Servers that did not answer are a
+        finding.
     type: str
     choices: [known, read, none]
     default: known
     version_added: 0.1.0
   digest:
     description:
-      - The C(digest) of the plan that was approved. It is a finding if another plan comes out.
+      - The C(digest) of the plan that was approved. A plan with another digest is a finding.
     type: str
     version_added: 0.1.0
   brief:
     description:
-      - Return the findings and the report only, and on failure only the message. With a large inventory Ansible takes
-        longer to copy the plan about than it takes to make it.
+      - Return the findings and the report only, and on failure only the message. With a large inventory, Ansible
+        takes longer to copy the plan than to compute it.
     type: bool
     default: false
     version_added: 0.1.0
   artifacts:
-    description: Hand RV(ansible_stats) on to the next jobs of a workflow, as M(ansible.builtin.set_stats) does.
+    description: Pass RV(ansible_stats) to the next jobs of a workflow, as M(ansible.builtin.set_stats) does.
     type: bool
     default: false
     version_added: 0.1.0
@@ -162,7 +165,7 @@ findings:
       description: How to repair it.
       type: str
     why:
-      description: The operator's reason, where the rule was lowered.
+      description: The operator's reason for overriding the severity of the rule, if there is one.
       type: str
   sample:
     - rule: backup-same-zone
@@ -194,7 +197,7 @@ answered:
 lock_servers:
   description:
     - Up to three servers whose locks the run needs before it may change the system, in the order in which every run
-      takes them with M(distributed.tiers.run_lock). So of two runs that begin together one goes on.
+      takes them with M(distributed.tiers.run_lock). So one of two runs that begin together can continue.
   returned: when no finding is an error, with O(deployed=read)
   type: list
   elements: str
@@ -230,13 +233,13 @@ preview:
       description: The connections of the clients that have no server then.
       type: int
     moved:
-      description: How many clients go to which other server.
+      description: The number of clients that move to each other server.
       type: dict
     moved_weight:
       description: The connections of the clients that go to other servers.
       type: int
     beyond_weight:
-      description: The connections that come to servers beyond what these can hold.
+      description: The connections that exceed the capacities of their new servers.
       type: int
     fullest:
       description: The server that is fullest then.
@@ -245,10 +248,10 @@ preview:
       description: How full that is.
       type: int
     writes:
-      description: Whether writes go on.
+      description: Whether writes continue.
       type: bool
     pool:
-      description: Whether the pool goes on serving; null without a pool.
+      description: Whether the pool continues to serve; null without a pool.
       type: bool
 difference:
   description: The changes that a deployment of this plan would make to the servers whose local facts were gathered.
@@ -260,7 +263,7 @@ difference:
       type: list
       elements: str
     changed:
-      description: For each server that changes the settings that do, as deployed and as planned.
+      description: For each server that changes, its changed settings, as deployed and as planned.
       type: dict
     retired:
       description: Servers of this system that are in no tier any more, with their former tier and number of clients.
@@ -273,7 +276,8 @@ difference:
       description: How many servers stay as they are.
       type: int
     clients:
-      description: How many clients go from which proxy to which, most first; null is from or to none.
+      description: The number of clients that move from one proxy to another, the largest number first. Null means no
+        proxy.
       type: list
       elements: dict
 loss:
@@ -295,24 +299,24 @@ plan:
       description: Domain under which the servers know each other.
       type: str
     digest:
-      description: The same for the same plan, whatever is deployed.
+      description: A digest of the plan. It does not depend on what is deployed.
       type: str
     servers:
-      description: For each server what its roles need to know.
+      description: For each server the values that its roles read.
       type: dict
     clients:
-      description: For each client host where it connects to.
+      description: For each client host the servers that it connects to.
       type: dict
     edges:
       description: Every planned connection between two hosts of the inventory.
       type: list
       elements: dict
     waves:
-      description: The servers in the order they start, one list a wave.
+      description: The servers in the order of their start, one list for each wave.
       type: list
       elements: list
     upgrade_order:
-      description: The servers in the order a running one is restarted for another release.
+      description: The servers in the order in which they restart for another release.
       type: list
       elements: str
     allocation:

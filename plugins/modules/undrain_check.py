@@ -13,7 +13,7 @@ version_added: 0.1.0
 description:
   - Finds the servers that are drained, and those that an interrupted run left closed to clients.
   - Reads the variable C(tiers_traffic) of all servers, in which C(playbooks/tasks/traffic.yml) registered what stops
-    the traffic of each. A host that could not be read, or left no result, is left as it is.
+    the traffic of each. A host that could not be read, or left no result, is not changed.
   - Without O(targets) it finds all such servers.
 extends_documentation_fragment:
   - distributed.tiers.judged_operation

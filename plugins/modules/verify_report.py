@@ -8,10 +8,10 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: verify_report
-short_description: Judge what the probes of all hosts say about the plan
+short_description: Compare the results of the probes with the plan
 version_added: 0.1.0
 description:
-  - Turns what the hosts saw into findings and a text.
+  - Creates findings and a text from the results of all hosts.
   - Reads the results that the tasks of the playbook C(distributed.tiers.verify) registered on all hosts. A host
     that could not be asked, or left no result, becomes a finding with the reason.
   - Runs on the controller without a connection to a host, so one task with C(run_once) is enough for all hosts.
@@ -59,7 +59,7 @@ findings:
   type: list
   elements: dict
   contains:
-    host: {description: The host that saw it., type: str}
+    host: {description: The host that reported the difference., type: str}
     what: {description: The attempt., type: str}
     why: {description: The difference., type: str}
 summary:
@@ -67,7 +67,7 @@ summary:
   returned: always
   type: str
 text:
-  description: All of it as text.
+  description: The whole report as text.
   returned: always
   type: str
 """

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: verify_rows
-short_description: Find through which servers the rows of a verification go
+short_description: Find the servers through which a verification writes and reads rows
 version_added: 0.1.0
 description:
   - Reads from the variable C(verify_probed) of all servers which nodes of pairs are standby. No row goes through

@@ -11,8 +11,8 @@ module: voters_check
 short_description: Compare the voters of the arbiter with the plan
 version_added: 0.1.0
 description:
-  - Finds what makes the running voters those of the plan. It reads what M(distributed.tiers.tier_voter) returned on
-    each host of the groups C(tiers_voters) and C(tiers_former_voters).
+  - Finds the changes after which the running voters are those of the plan. It reads what
+    M(distributed.tiers.tier_voter) returned on each host of the groups C(tiers_voters) and C(tiers_former_voters).
 extends_documentation_fragment:
   - distributed.tiers.judged_operation
 """
