@@ -34,11 +34,13 @@ options:
     default: ""
   keep_former:
     description:
-      - Whether planned edges of the loaded rules that O(content) no longer has stay permitted. Clients still use them
+      - Which planned edges of the loaded rules that O(content) no longer has stay permitted. Clients still use them
         until they have their new endpoints. A later call without it removes them.
+      - With V(named_clients) only those of named clients stay. The next call closes them, even with V(all).
       - Planned edges are the lines between C(# planned edges) and C(# end of the planned edges).
-    type: bool
-    default: false
+    type: str
+    choices: [none, all, named_clients]
+    default: none
   connection:
     description: The ssh connection over which the table was loaded. The action plugin sets it.
     type: str
@@ -87,6 +89,8 @@ UNDO = "tiers-firewall-undo"
 TABLE = "table inet tiers"
 EDGES = "# planned edges\n"
 END_OF_EDGES = "        # end of the planned edges\n"
+# In the comment of an edge from the network of a site: see `ports_for_clients` of planner/wiring.py
+NAMED_CLIENTS = "named clients"
 _SECONDS = 5
 
 
@@ -97,19 +101,26 @@ def way_back(listing: str | None) -> str:
 
 def planned_edges(rules: str) -> dict[str, str]:
     """The rules of the planned edges, by what they accept: the reason in the comment may change."""
-    block = rules.partition(EDGES)[2].partition(END_OF_EDGES)[0].replace(host_checks.FORMER_EDGES, "")
-    return {line.partition(" accept")[0].strip(): line for line in block.splitlines()}
+    block = rules.partition(EDGES)[2].partition(END_OF_EDGES)[0]
+    lines = [line for line in block.splitlines() if not line.strip().startswith("#")]
+    return {line.partition(" accept")[0].strip(): line for line in lines}
 
 
-def former_rules(rules: str, deployed: str) -> list[str]:
-    """The rules of the deployed edges that are no longer planned."""
-    planned = planned_edges(rules)
-    return [line for what, line in planned_edges(deployed).items() if what not in planned]
+def former_rules(rules: str, deployed: str, keep: str) -> list[str]:
+    """The rules of the deployed edges that are no longer planned, and stay. `keep` is the option keep_former."""
+    # The last deployment left edges of named clients open until this one.
+    block, end = deployed.partition(END_OF_EDGES)[:2]
+    planned, present = planned_edges(rules), planned_edges(block.partition(host_checks.NAMED_EDGES)[0] + end)
+    former = [line for what, line in present.items() if what not in planned]
+    if keep == "named_clients":
+        return [line for line in former if NAMED_CLIENTS in line]
+    return former if keep == "all" else []
 
 
-def add_rules(rules: str, former: list[str]) -> str:
+def add_rules(rules: str, former: list[str], keep: str) -> str:
     """The rules with those of former edges after the planned ones."""
-    added = [host_checks.FORMER_EDGES, *(f"{rule}\n" for rule in former)] if former else []
+    head = host_checks.NAMED_EDGES if keep == "named_clients" else host_checks.FORMER_EDGES
+    added = [head, *(f"{rule}\n" for rule in former)] if former else []
     return rules.replace(END_OF_EDGES, "".join(added) + END_OF_EDGES)
 
 
@@ -164,8 +175,8 @@ def load(module: AnsibleModule, firewall: Firewall) -> dict[str, Any]:
     """Load the table if it is due, and leave it to be confirmed."""
     content = module.params["content"]
     deployed = host_checks.FIREWALL.read_text(encoding="utf-8") if host_checks.FIREWALL.exists() else ""
-    former = former_rules(content, deployed) if module.params["keep_former"] else []
-    content = add_rules(content, former)
+    former = former_rules(content, deployed, module.params["keep_former"])
+    content = add_rules(content, former, module.params["keep_former"])
     why = host_checks.check_firewall(_SECONDS) if content == deployed else ["the planned rules are others"]
     result: dict[str, Any] = {"changed": bool(why), "why": why, "former": [rule.strip() for rule in former]}
     if not why:
@@ -212,7 +223,7 @@ def main() -> None:
         argument_spec={
             "content": {"type": "str", "required": True},
             "confirm_seconds": {"type": "int", "default": 60},
-            "keep_former": {"type": "bool", "default": False},
+            "keep_former": {"type": "str", "choices": ["none", "all", "named_clients"], "default": "none"},
             "loaded": {"type": "str", "default": ""},
             "connection": {"type": "str", "default": ""},
         },

@@ -40,6 +40,8 @@ FIREWALL = Path("/etc/tiers/firewall.nft")
 LOADED = Path("/run/tiers-firewall.loaded")
 # A line of it, before the edges of the former plan that a deployment has not closed yet
 FORMER_EDGES = "        # edges of the former plan\n"
+# The same, before the edges of named clients that the last complete deployment left open until the next one
+NAMED_EDGES = "        # edges of named clients of the former plan, until the next deployment\n"
 NAMES = Path("/etc/tiers/hosts")
 CERTIFICATE = Path("/etc/tiers/tls/server.crt")
 AUTHORITY = Path("/etc/tiers/tls/ca.crt")
@@ -123,9 +125,12 @@ def check_firewall(timeout: float) -> list[str]:
 
 def check_former_edges() -> list[str]:
     """A reason if edges of the former plan are open, for clients that the last deployment did not configure."""
-    if not FIREWALL.exists() or FORMER_EDGES not in FIREWALL.read_text(encoding="utf-8"):
-        return []
-    return ["ports of the former plan are open: the last deployment left out hosts or was interrupted. Run deploy"]
+    rules = FIREWALL.read_text(encoding="utf-8") if FIREWALL.exists() else ""
+    if FORMER_EDGES in rules:
+        return ["ports of the former plan are open: the last deployment left out hosts or was interrupted. Run deploy"]
+    if NAMED_EDGES in rules:
+        return ["ports of the former plan are open to named clients. Distribute their new endpoints, then run deploy"]
+    return []
 
 
 def check_aside(timeout: float) -> list[str]:

@@ -224,11 +224,14 @@ class Host:
 
         name = str(tier_firewall.host_checks.FIREWALL)
         rules, deployed = given["content"], self.read(name)
-        former = tier_firewall.former_rules(rules, deployed) if given["keep_former"] else []
-        rules = tier_firewall.add_rules(rules, former)
+        keep = given["keep_former"]
+        former = tier_firewall.former_rules(rules, deployed, keep)
+        rules = tier_firewall.add_rules(rules, former, keep)
         if rules != deployed and not check_mode:
             self.write(name, rules)
-            self.log("close former ports" if tier_firewall.former_rules(rules, deployed) else "open planned ports")
+            after, before = ({*tier_firewall.planned_edges(text)} for text in (rules, deployed))
+            changes = {"close former ports": before - after, "open planned ports": after - before}
+            self.log(next((call for call, edges in changes.items() if edges), "load the firewall"))
         return {"changed": rules != deployed, "former": former}
 
     def on_tier_voter(self, _given: Mapping[str, Any], _check_mode: bool) -> Result:

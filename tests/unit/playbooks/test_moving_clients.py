@@ -76,3 +76,58 @@ def test_client_keeps_its_proxy_while_the_new_one_cannot_be_deployed(fleet: Flee
     again = own.run("deploy")
     assert again.code == 0, again.text
     assert sorted(again.hosts("client")) == ["c1", "c2"] and again.hosts("close former ports") == ["px1"]
+
+
+def moved_desk(fleet: Fleet, home: Path, to: str) -> Fleet:
+    """A deployed fleet of whose named clients the only one of a site moves to another proxy."""
+    own = fleet.copy(home)
+    own.change(
+        tiers_site_networks={"default": ["192.0.2.0/24"], "lab": ["198.51.100.0/24"]},
+        tiers_clients=[{"name": "desk-0", "site": "lab", "allow": ["px1"]}],
+    )
+    run = own.run("deploy")
+    assert run.code == 0, run.text
+    if to not in ("px1", "px2"):
+        own.add("proxy", to)
+    own.change(tiers_clients=[{"name": "desk-0", "site": "lab", "allow": [to]}])
+    return own
+
+
+def exported(fleet: Fleet) -> str:
+    (path,) = fleet.home.glob("hosts/localhost/files/**/endpoints.csv")
+    return path.read_text(encoding="utf-8")
+
+
+def lets_lab_in(fleet: Fleet, proxy: str) -> bool:
+    (path,) = fleet.home.glob(f"hosts/{proxy}/files/**/firewall.nft")
+    return "198.51.100.0/24" in path.read_text(encoding="utf-8")
+
+
+def test_proxy_stays_open_to_named_clients_until_the_deployment_after_their_move(fleet: Fleet, tmp_path: Path) -> None:
+    own = moved_desk(fleet, tmp_path / "fleet", "px2")
+    run = own.run("deploy")
+    assert run.code == 0, run.text
+    assert (
+        "px1: ports of the former plan stay open to the networks of named clients, until the next deployment."
+        in run.words
+    )
+    assert lets_lab_in(own, "px1") and lets_lab_in(own, "px2")
+    # px1 has no record of a complete deployment, so this run touches it, too.
+    last = own.run("deploy", tiers_scope="changed")
+    assert last.code == 0, last.text
+    assert last.hosts("close former ports") == ["px1"] and not lets_lab_in(own, "px1")
+    assert "stay open" not in last.words
+
+
+def test_export_waits_for_a_proxy_that_could_not_be_read(fleet: Fleet, tmp_path: Path) -> None:
+    own = moved_desk(fleet, tmp_path / "fleet", "px3")
+    before = exported(own)
+    own.set_faults({"px3": {"setup": "fail"}})
+    for _run in range(2):  # the second one no longer knows where the client was
+        run = own.run("deploy")
+        assert "px3 could not be deployed" in run.words
+        assert exported(own) == before and lets_lab_in(own, "px1"), run.text
+    own.set_faults({})
+    again = own.run("deploy")
+    assert again.code == 0, again.text
+    assert exported(own) != before and lets_lab_in(own, "px3")

@@ -67,7 +67,7 @@ class Host:
 
 class Module:
     def __init__(self, host: Host, path: Path, **params: Any) -> None:
-        self.params = {"confirm_seconds": 60, "keep_former": False, "loaded": "", "connection": "", **params}
+        self.params = {"confirm_seconds": 60, "keep_former": "none", "loaded": "", "connection": "", **params}
         self.check_mode = params.pop("check", False)
         self.run_command = host.run_command
         self.tmpdir = str(path)
@@ -130,18 +130,32 @@ def test_a_client_that_moves_is_let_in_until_it_has_its_new_endpoints(host: Host
     )
     deploy(host, rules(stays, moves))
     planned = rules(stays.replace("served", "at home"), comes)
-    first = deploy(host, planned, keep_former=True, check=True)
+    first = deploy(host, planned, keep_former="all", check=True)
     assert first["former"] == [moves.strip()]
-    deploy(host, planned, keep_former=True)
+    deploy(host, planned, keep_former="all")
     kept = host.table
     assert kept == planned.replace("        # end", f"{host_checks.FORMER_EDGES}{moves}        # end")
     assert "left out hosts" in host_checks.check_former_edges()[0]
     # A run that was killed here, and the next one, which keeps the rule too.
-    assert deploy(host, planned, keep_former=True) == {"changed": False, "why": [], "former": [moves.strip()]}
+    assert deploy(host, planned, keep_former="all") == {"changed": False, "why": [], "former": [moves.strip()]}
     assert host.table == kept
     deploy(host, planned)
     assert host.table == planned and host_checks.check_former_edges() == []
-    assert deploy(host, planned, keep_former=True) == {"changed": False, "why": [], "former": []}
+    assert deploy(host, planned, keep_former="all") == {"changed": False, "why": [], "former": []}
+
+
+def test_named_clients_are_let_in_until_the_next_deployment(host: Host) -> None:
+    moves = '        ip saddr 192.0.2.9 tcp dport 389 accept comment "a client is served"\n'
+    desks = '        ip saddr 192.0.2.64/26 tcp dport 389 accept comment "named clients of lab"\n'
+    deploy(host, rules(moves, desks))
+    planned = rules()
+    deploy(host, planned, keep_former="all")
+    deploy(host, planned, keep_former="named_clients")
+    assert host.table == planned.replace("        # end", f"{host_checks.NAMED_EDGES}{desks}        # end")
+    (why,) = host_checks.check_former_edges()
+    assert "Distribute their new endpoints, then run deploy" in why
+    deploy(host, planned, keep_former="all")
+    assert host.table == planned and host_checks.check_former_edges() == []
 
 
 def test_the_kept_connection_confirms_nothing(host: Host) -> None:
