@@ -37,6 +37,15 @@ class Lease:
         """A term that no holder of a former lease has reached. Each lease has a larger number than the one before."""
         return int(self._read().get("epoch", 0)) * TERMS
 
+    @property
+    def is_held(self) -> bool:
+        """Whether this node holds the lease, as the arbiter answered last."""
+        return self._is_holder(self._read())
+
+    @staticmethod
+    def _is_holder(found: dict[str, Any]) -> bool:
+        return bool(found) and found["holder"] == found["name"]
+
     def record(self, term: int, acting: bool) -> None:
         if (term, acting) == self._written:
             return
@@ -54,8 +63,8 @@ class Lease:
         end = time.monotonic() + self._patience
         while self._published_term < term:
             found = self._read()
-            if found.get("holder") == found.get("name"):
-                self._published_term = dict(found.get("position") or []).get("term", 0)
+            if self._is_holder(found):
+                self._published_term = dict(found["position"] or []).get("term", 0)
             if self._published_term >= term:
                 break
             if time.monotonic() >= end:

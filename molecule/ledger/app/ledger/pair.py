@@ -314,7 +314,9 @@ class Master:
             return
         theirs = self._ask("/pair/status")
         if not self.acting:
-            if theirs is None or not theirs["acting"]:
+            # A node that was active when it failed still believes that it is to act: with a lease, only its holder is.
+            may_act = self._lease is None or self._lease.is_held
+            if may_act and (theirs is None or not theirs["acting"]):
                 self._act()
             return
         if self._other_in_step and theirs is not None and self._has_all(theirs):

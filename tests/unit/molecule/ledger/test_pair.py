@@ -467,6 +467,21 @@ def test_term_of_a_promotion_by_force_is_newer_than_those_of_the_node_that_was_l
     assert not leased.is_fit("m1")
 
 
+def test_node_that_was_active_when_it_failed_does_not_act_again_without_the_lease(pair: Pair, leased: Arbiter) -> None:
+    pair.kill("m1")
+    leased.promote("m2")
+    again = pair.start("m1")
+    again._lease, again._asked_to_act = leased.lease("m1"), True
+    pair.halves["m2"].look()
+    assert again.ready and not again.acting
+    pair.cut(True)  # m2 hangs for a moment
+    again.look()
+    assert not again.acting
+    pair.cut(False)
+    pair.halves["m2"].look()
+    assert pair.halves["m2"].acting
+
+
 def test_pair_without_a_lease_acknowledges_alone(pair: Pair) -> None:
     pair.cut(True)
     pair.halves["m1"].write("a", "1")
