@@ -29,7 +29,7 @@ ANSWERS = ANSWERS_AS_JSON
 
 def answer(self, module_name=None, module_args=None, **_more):
     name, given = (module_name or self._task.action).rpartition(".")[2], module_args or self._task.args
-    asked = given.get("name") or given.get("_raw_params") or given.get("argv") or ""
+    asked = given.get("name") or given.get("_raw_params") or given.get("argv") or given.get("url") or ""
     words = asked if isinstance(asked, str) else " ".join(asked)
     with open("asked", "a") as file:
         file.write(f"{name}{' --check' if self._task.check_mode else ''} {words}".strip() + "\\n")
