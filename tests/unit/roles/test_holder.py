@@ -406,7 +406,12 @@ def test_position_is_published_after_a_promotion_before_clients_are_let_in(pair:
     data.positions["m2"] = data.positions["m1"]
     pair.down.add("m1")
     node = pair.nodes["m2"]
-    node.run_hook = lambda hook: bool(data.positions.update(m2=1000)) or True
+
+    def promote(_hook: str) -> bool:
+        data.positions["m2"] = 1000
+        return True
+
+    node.run_hook = promote
     data.go_on(10, lambda: pair.kernels["m2"].lets_clients_in())
     assert pair.kernels["m2"].lets_clients_in()
     assert pair.arbiter.register[1].position == (("m1", 1000),)

@@ -352,7 +352,7 @@ class Master:
 
     def _list_unknown(self, terms: Sequence[Sequence[int]], position: int) -> list[Entry]:
         """The changes of this node since both agreed; the terms and the position are those of the peer."""
-        ours, theirs = self._store.terms, [(term, first) for term, first in terms]
+        ours, theirs = self._store.terms, [(int(term), int(first)) for term, first in terms]
         agreed = next((n for n, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), None)
         if agreed is None:
             agreed = min(len(ours), len(theirs))
