@@ -141,13 +141,16 @@ def shares(plan: Plan, most: int = ROWS_SHOWN) -> str:
 
 
 def moves(plan: Plan, most: int = REASONS_SHOWN) -> str:
-    """Counts by from, to and cause: as readable for 50,000 moves as for 5."""
+    """Counts by from, to and cause: as readable for 50,000 moves as for 5. Also whether the budget holds moves back."""
     rows = count_moves(plan)
-    if not rows:
-        return ""
-    text = table(("CLIENTS MOVED", "FROM", "TO", "WHY"), rows[:most])
-    rest = rows[most:]
-    return text + (f"\nand {sum(row[0] for row in rest)} for {len(rest)} other reasons" if rest else "")
+    lines = [table(("CLIENTS MOVED", "FROM", "TO", "WHY"), rows[:most])] if rows else []
+    if rest := rows[most:]:
+        lines.append(f"and {sum(row[0] for row in rest)} for {len(rest)} other reasons")
+    if plan["allocation"]["stats"].get("held_back"):
+        lines.append(
+            "tiers_allocation: move_budget holds further moves back. Increase it to move more clients in one run."
+        )
+    return "\n".join(lines)
 
 
 def count_moves(plan: Plan) -> list[tuple[int, str, str, str]]:

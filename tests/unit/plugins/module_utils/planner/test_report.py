@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.distributed.tiers.plugins.module_utils.planner.allocation import allocate
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.findings import Finding
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.plan import make_plan
 from ansible_collections.distributed.tiers.plugins.module_utils.planner.report import (
@@ -40,13 +41,24 @@ def test_a_gauge_shows_how_full(used, capacity, text):
 
 def test_moves_are_counted_by_their_cause():
     many = [{"from": "a", "to": "b", "why": "a is down"}] * 50000 + [{"from": "b", "to": "c", "why": "nearer"}] * 5
-    assert moves({"allocation": {"moves": many}}).split("\n") == [
+    assert moves({"allocation": {"moves": many, "stats": {}}}).split("\n") == [
         "CLIENTS MOVED  FROM  TO  WHY",
         "        50000  a     b   a is down",
         "            5  b     c   nearer",
     ]
     several = [{"from": f"p{i:02}", "to": "q", "why": "gone"} for i in range(12)]
-    assert moves({"allocation": {"moves": several}}).endswith("and 2 for 2 other reasons")
+    assert moves({"allocation": {"moves": several, "stats": {}}}).endswith("and 2 for 2 other reasons")
+
+
+@pytest.mark.parametrize(("budget", "moved", "held_back"), [(0, 0, True), (1, 1, True), (2, 2, False)])
+def test_the_report_says_that_the_budget_holds_moves_back(budget, moved, held_back):
+    proxies = {"pa": {"site": "a", "capacity": 9}, "pb": {"site": "b", "capacity": 9}}
+    clients = {"c1": {"site": "b"}, "c2": {"site": "b"}}
+    latency = {"a": {"a": 1, "b": 60}, "b": {"a": 60, "b": 1}}
+    policy = {"move_budget": budget}
+    found = allocate(clients, proxies, latency, {"c1": "pa", "c2": "pa"}, policy=policy)
+    assert len(found["moves"]) == moved
+    assert ("move_budget holds further moves back." in moves({"allocation": found})) == held_back
 
 
 def test_the_report_of_a_sound_system(read):
