@@ -12,13 +12,14 @@ from ansible_collections.distributed.tiers.plugins.module_utils.monitoring.metri
 )
 from ansible_collections.distributed.tiers.plugins.plugin_utils.judging import JudgingAction
 
-PATHS = ("file", "record", "voter_record", "drained", "active", "lease", "cannot_write", "aside", "tls")
+PATHS = ("file", "record", "voter_record", "drained", "active", "lease", "cannot_write", "aside", "checked", "tls")
 OPTIONS: dict[str, Any] = {
     "server": {"type": "dict", "default": {}},
     "voter": {"type": "dict", "default": {}},
     "units": {"type": "list", "elements": "str", "default": []},
     "access": {"type": "dict", "default": {}, "no_log": False},
     "position": {"type": "dict", "default": {}},
+    "check": {"type": "list", "elements": "str", "default": []},
     "host": {"type": "dict", "required": True, "options": {path: {"type": "str", "required": True} for path in PATHS}},
 }
 

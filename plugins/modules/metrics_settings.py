@@ -48,6 +48,11 @@ options:
       - Without it, C(commands.status) of O(access) is the command.
     type: dict
     default: {}
+  check:
+    description: The command of the product that prints findings, C(tiers_product_check) of its role.
+    type: list
+    elements: str
+    default: []
   host:
     description: Paths of files on the host.
     type: dict
@@ -83,6 +88,10 @@ options:
         required: true
       aside:
         description: The note of the watchdog about a server that stepped aside.
+        type: str
+        required: true
+      checked:
+        description: The last result of O(check).
         type: str
         required: true
       tls:

@@ -213,6 +213,19 @@ ALERTS: dict[str, list[tuple[Callable[[Mapping[str, Any]], bool], Alert]]] = {
         (
             always,
             Alert(
+                "TiersProductFinding",
+                WARNING,
+                "5m",
+                "tiers_product_findings{@} > 0",
+                "The check of the product on {{ $labels.instance }} has findings",
+                "The product's own check on {{ $labels.instance }} has {{ $value }} finding(s), such as backups or an "
+                "archive that do not work, or no synchronous standby. status prints each with its remedy.",
+                "runbooks.md#finding-of-the-product",
+            ),
+        ),
+        (
+            always,
+            Alert(
                 "TiersDataLagging",
                 WARNING,
                 "1m",

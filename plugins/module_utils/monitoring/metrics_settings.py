@@ -22,12 +22,14 @@ def build_metrics_settings(
     units: Sequence[str],
     access: Mapping[str, Any],
     position: Mapping[str, Any],
+    check: Sequence[str],
     host: Mapping[str, str],
 ) -> dict[str, Any]:
     """The content of the settings file.
 
     `server`, `voter`: the slices of the host, empty if it is none. `units`: the units of the product. `access`: how its
-    probes connect. `position`: its own command that prints how far its data are. `host`: paths of files on the host.
+    probes connect. `position`: its own command that prints how far its data are. `check`: its own command that prints
+    findings. `host`: paths of files on the host.
     """
     about = server or voter
     return {
@@ -44,6 +46,8 @@ def build_metrics_settings(
         "client_ports": list(server["client_ports"]) if server else [],
         "connections": ["/proc/net/tcp", "/proc/net/tcp6"],
         "position": build_position(server, access, position),
+        "check": list(check) if server and server["uses_product_role"] and server["kept_running"] else [],
+        "checked": host["checked"],
         "voter": {"address": voter["address"], "port": voter["client_port"]} if voter else {},
         "info": {key: str(about.get(key) or "none") for key in ("serves_as", "redundancy", "product", "version")},
         "planned": build_planned(server),

@@ -34,6 +34,8 @@ SETTINGS = Path("/etc/tiers-monitoring/metrics.json")
 # Seconds for which a command or a voter may answer, and for which all probes together may run.
 COMMAND_SECONDS = 4.0
 ALL_SECONDS = 8.0
+# Seconds for which the result of the product's own check counts: it costs more than the other probes.
+CHECK_SECONDS = 60.0
 # Families of etcd that alerts and the dashboard use; the Go runtime's own would clash with those of the node exporter.
 ETCD = ("etcd_server_", "etcd_disk_", "etcd_mvcc_db_", "etcd_network_peer_round_trip_time_")
 ESTABLISHED = "01"
@@ -266,6 +268,22 @@ def number_of(position: str) -> float | None:
         return None
 
 
+def probe_check(settings: Settings) -> Iterator[Family]:
+    """The number of findings of the product's own check. It prints one on each line; `status` shows them."""
+    command: list[str] = settings["check"]
+    if not command:
+        return
+    last, now = read_json(settings["checked"]), uptime()
+    if last is None or not 0 <= now - last["read"] < CHECK_SECONDS:
+        code, output = run(command)
+        if code:
+            raise NoAnswerError(f"{command[0]} ended with {code}")
+        last = {"read": now, "findings": sum(bool(line.strip()) for line in output.splitlines())}
+        write(Path(settings["checked"]), json.dumps(last))
+    meaning = "How many faults the product's own check found on this server; status prints them."
+    yield gauge("tiers_product_findings", meaning, last["findings"])
+
+
 def probe_voter(settings: Settings) -> Iterator[str]:
     """etcd's own metrics. Its port asks for a certificate that may write, too, so nobody else is let in for them."""
     voter = settings["voter"]
@@ -308,6 +326,7 @@ PROBES: dict[str, Callable[[Settings], Iterator[Family | str]]] = {
     "units": probe_units,
     "connections": probe_connections,
     "position": probe_position,
+    "check": probe_check,
     "voter": probe_voter,
 }
 

@@ -50,6 +50,8 @@ def settings(tmp_path: Path) -> dict[str, Any]:
         "client_ports": [],
         "connections": [str(tmp_path / "tcp")],
         "position": {},
+        "check": [],
+        "checked": str(tmp_path / "check.json"),
         "voter": {},
         "tls": str(tmp_path),
         "info": {"tier": "proxy", "product": 'a "quoted" one'},
@@ -113,6 +115,28 @@ def test_the_node_that_serves_is_active(
 ) -> None:
     found = values(settings | {"active": script(tmp_path / "active", answer)})
     assert (found["tiers_active"], found["tiers_promoting"]) == (active, promoting)
+
+
+def test_each_line_of_the_check_of_the_product_is_a_finding(settings: dict[str, Any], tmp_path: Path) -> None:
+    check = script(tmp_path / "check", "echo 'archiving does not work'; echo; echo 'no synchronous standby'")
+    found = values(settings | {"check": [check]})
+    assert (found["tiers_product_findings"], found['tiers_metrics_probe_success{probe="check"}']) == (2, 1)
+
+
+def test_the_check_of_the_product_runs_again_after_a_minute_only(settings: dict[str, Any], tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    checked = settings | {"check": [script(tmp_path / "check", f"echo run >>{runs}; cat {runs}")]}
+    assert [values(checked)["tiers_product_findings"] for _ in range(2)] == [1, 1]
+    note = json.loads(Path(settings["checked"]).read_text(encoding="utf-8"))
+    note["read"] -= 61
+    Path(settings["checked"]).write_text(json.dumps(note), encoding="utf-8")
+    assert values(checked)["tiers_product_findings"] == 2
+
+
+def test_a_failed_check_of_the_product_is_no_result(settings: dict[str, Any], tmp_path: Path) -> None:
+    found = values(settings | {"check": [script(tmp_path / "check", "echo 'PostgreSQL cannot be asked' >&2; exit 2")]})
+    assert "tiers_product_findings" not in found
+    assert found['tiers_metrics_probe_success{probe="check"}'] == 0
 
 
 def test_a_node_that_does_not_know_whether_it_serves_has_no_such_metric(

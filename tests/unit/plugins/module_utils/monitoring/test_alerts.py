@@ -114,6 +114,11 @@ CASES = {
         system="pair",
     ),
     "TiersCannotWrite": Case((("tiers_cannot_write{@}", "1x99"),), (("tiers_cannot_write{@}", "0 1 0x99"),)),
+    "TiersProductFinding": Case(
+        (("tiers_product_findings{@}", "2x99"),),
+        (("tiers_product_findings{@}", "2 2 0x99"),),
+        10,
+    ),
     "TiersDataLagging": Case(
         (('tiers_position{@,writer="001"}', "100+15x99"), ('tiers_position{@m2,writer="001"}', "100x99")),
         # It is always one scrape behind.

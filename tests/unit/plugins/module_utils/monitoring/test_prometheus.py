@@ -76,10 +76,10 @@ def make_host(directory: Path, plan: Mapping[str, Any]) -> list[Any]:
         capture_output=True,
     )
     shutil.copy(directory / "server.crt", directory / "ca.crt")
-    names = ("record", "voter_record", "drained", "lease", "cannot_write", "aside")
+    names = ("record", "voter_record", "drained", "lease", "cannot_write", "aside", "checked")
     host = {name: str(directory / name) for name in names}
     host |= {"file": str(directory / "tiers.prom"), "active": "/bin/true", "tls": str(directory)}
-    settings = build_metrics_settings(plan["servers"]["m1"], {}, [], {}, {}, host) | {"units": []}
+    settings = build_metrics_settings(plan["servers"]["m1"], {}, [], {}, {}, [], host) | {"units": []}
     (directory / "metrics.json").write_text(json.dumps(settings), encoding="utf-8")
     subprocess.run([sys.executable, ROLE / "files/metrics.py", directory / "metrics.json"], check=True, timeout=30)
     variables = {"ansible_managed": "managed", "__exporters_tls": str(directory)}
