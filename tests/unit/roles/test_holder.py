@@ -412,7 +412,7 @@ def test_position_is_published_after_a_promotion_before_clients_are_let_in(pair:
         return True
 
     node.run_hook = promote
-    data.go_on(10, lambda: pair.kernels["m2"].lets_clients_in())
+    data.go_on(10, pair.kernels["m2"].lets_clients_in)
     assert pair.kernels["m2"].lets_clients_in()
     assert pair.arbiter.register[1].position == (("m1", 1000),)
 
