@@ -528,9 +528,13 @@ def report(
     equal, holding = count_equal(plan, content)
     if holding:
         serving = {host for host, edge in probed if edge["name"] == host and edge["latency_ms"] is not None}
-        unread = [f"{host} ({why})" for host, why in list_unread(content) if host in serving]
-        note = f"not read: {', '.join(unread)}" if unread else ""
-        rows.append(["servers with the same content as others", f"{equal} of {holding}", note])
+        silent = list(list_unread(content))
+        unread = [f"{host} ({why})" for host, why in silent if host in serving]
+        gave = any(edge.get("digest") is not None for one in content.values() for edge in one.get("edges", ()))
+        alike, note = f"{equal} of {holding}", f"not read: {', '.join(unread)}" if unread else ""
+        if not gave and not silent:
+            alike, note = "-", "not measured: the product gives no digest of its content"
+        rows.append(["servers with the same content as others", alike, note])
     unseen = [edge for edge in plan["edges"] if edge["protocol"] != "tcp"]
     if unseen:
         rows.append(["edges by UDP", "-", f"not measured: unknown whether one of {len(unseen)} is open"])

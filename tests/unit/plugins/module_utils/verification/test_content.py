@@ -92,3 +92,13 @@ def test_status_and_verify_name_the_server() -> None:
     full = {name: Slice({**missing, "upstreams": [], "members": [], **one}) for name, one in servers.items()}
     alerts = status.report({**plan, "servers": full}, {}, {}, content=answers)["alerts"]
     assert "mb: its content differs from m at an equal position: a, there z" in alerts
+
+
+def test_verify_says_that_the_content_of_a_product_without_digests_is_not_measured() -> None:
+    answers = {"m": held(None), "mb": held(None)}
+    servers = {"m": server(name="m", tier="master"), "mb": server(name="mb", tier="backup")}
+    plan = {"digest": "d", "clients": {}, "edges": [], "servers": servers}
+    text = verify.report(plan, {name: {"content": answer} for name, answer in answers.items()})["text"]
+    line = next(line for line in text.splitlines() if line.startswith("servers with the same content"))
+    assert line.split("  ")[1].strip() == "-"
+    assert line.endswith("  not measured: the product gives no digest of its content")
