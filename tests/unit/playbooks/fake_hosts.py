@@ -112,7 +112,7 @@ class Host:
         return {"changed": False, "stat": found}
 
     def on_slurp(self, given: Mapping[str, Any], _check_mode: bool) -> Result:
-        text = self.read(given["src"])
+        text = "" if self.fault(f"slurp {given['src']}") else self.read(given["src"])
         return {"changed": False, "content": base64.b64encode(text.encode()).decode()} if text else {"failed": True}
 
     def on_copy(self, given: Mapping[str, Any], check_mode: bool) -> Result:

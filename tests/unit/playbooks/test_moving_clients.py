@@ -78,6 +78,16 @@ def test_client_keeps_its_proxy_while_the_new_one_cannot_be_deployed(fleet: Flee
     assert sorted(again.hosts("client")) == ["c1", "c2"] and again.hosts("close former ports") == ["px1"]
 
 
+def test_client_whose_endpoints_cannot_be_read_keeps_them(fleet: Fleet, tmp_path: Path) -> None:
+    own = fleet.copy(tmp_path / "fleet")
+    own.add("proxy", "px3")
+    own.change(c1={"tiers_allow": ["px3"]})
+    own.set_faults({"px3": {"start": "fail"}, "c1": {"slurp /etc/tiers/endpoints.json": "fail"}})
+    run = own.run("deploy")
+    assert run.code != 0
+    assert run.hosts("client") == ["c2"], run.text
+
+
 def moved_desk(fleet: Fleet, home: Path, to: str) -> Fleet:
     """A deployed fleet of whose named clients the only one of a site moves to another proxy."""
     own = fleet.copy(home)

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.distributed.tiers.plugins.module_utils.services.failover_settings import FOREVER
 from ansible_collections.distributed.tiers.tests.unit.roles.lease_model import FILES, lease, process
 from ansible_collections.distributed.tiers.tests.unit.roles.test_failover_agent import SETTINGS, agent
 
@@ -398,6 +399,10 @@ def test_standby_that_lacks_writes_of_synchronous_replication_is_not_promoted(pa
     data.positions["m2"] = data.positions["m1"]
     assert data.go_on(5, lambda: pair.serves("m2")) < 2
     assert not json.loads(pair.nodes["m2"].lease_file.read_text())["lacks_writes"]
+
+
+def test_agent_reads_no_end_as_its_settings_write_it() -> None:
+    assert holder.FOREVER == FOREVER
 
 
 def test_position_is_published_after_a_promotion_before_clients_are_let_in(pair: Pair) -> None:

@@ -41,7 +41,7 @@ HURRY_INTERVAL = 0.1
 LAST_SECONDS = 1
 # Seconds within which a voter must answer an operator.
 PAUSE_SECONDS = 3.0
-# For so many seconds a node leaves the lease to a better one if it must not take it while it is behind.
+# Seconds that stand for no end: such a node does not take the lease while it is behind. Its settings have the same one.
 FOREVER = 1e9
 # Seconds for which a primary that fails back by itself must have been healthy.
 RETURN_SECONDS = 5.0
